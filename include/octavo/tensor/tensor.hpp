@@ -1,0 +1,81 @@
+// Tensors that own their elements, and views of elements that somebody else owns.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "octavo/base/aligned_memory.hpp"
+#include "octavo/base/error.hpp"
+#include "octavo/tensor/element.hpp"
+#include "octavo/tensor/shape.hpp"
+
+namespace octavo {
+
+/// Elements that somebody else owns: rows of extents.back() elements, `stride` elements apart.
+/// With stride > extents.back() the view is a slice of a wider tensor, as the inputs of a concat are.
+template <class T>
+struct view {
+  T* data = nullptr;
+  dims extents;
+  std::ptrdiff_t stride = 0;
+
+  view() = default;
+  /// A dense view: rows follow each other.
+  view(T* d, const dims& e) : data(d), extents(e), stride(e.back()) {}
+  view(T* d, const dims& e, std::ptrdiff_t s) : data(d), extents(e), stride(s) {}
+};
+
+/// An owned dense tensor whose element type is known at run time.
+class tensor {
+ public:
+  tensor() = default;
+
+  /// Zeros.
+  tensor(element type, const dims& extents)
+      : type_(type), extents_(extents), memory_(extents.count() * size_of(type)) {}
+
+  /// Copies `values`, one for each element. Throws octavo::error when the counts differ.
+  template <class T>
+  static tensor of(const dims& extents, std::span<const T> values) {
+    require(values.size() == extents.count(), "tensor ", extents, " needs ", extents.count(), " elements, got ",
+            values.size());
+    tensor t(element_of<T>, extents);
+    std::memcpy(t.bytes().data(), values.data(), values.size_bytes());
+    return t;
+  }
+
+  element type() const noexcept { return type_; }
+  const dims& extents() const noexcept { return extents_; }
+  std::span<std::byte> bytes() noexcept { return {memory_.data(), memory_.size()}; }
+  std::span<const std::byte> bytes() const noexcept { return {memory_.data(), memory_.size()}; }
+
+  /// The elements as T. Throws octavo::error when the tensor holds another type.
+  template <class T>
+  std::span<T> as() {
+    check<T>();
+    return {reinterpret_cast<T*>(memory_.data()), extents_.count()};
+  }
+  template <class T>
+  std::span<const T> as() const {
+    check<T>();
+    return {reinterpret_cast<const T*>(memory_.data()), extents_.count()};
+  }
+
+ private:
+  template <class T>
+  void check() const {
+    require(type_ == element_of<T>, "tensor holds ", name_of(type_), ", asked for ", name_of(element_of<T>));
+  }
+
+  element type_ = element::f32;
+  dims extents_;
+  aligned_memory memory_;
+};
+
+/// A constant shared by graphs, plans and passes, none of which changes it.
+using constant = std::shared_ptr<const tensor>;
+
+/// Moves `t` behind a shared pointer to const.
+inline constant make_constant(tensor t) { return std::make_shared<const tensor>(std::move(t)); }
+
+}  // namespace octavo
