@@ -44,6 +44,14 @@ class tensor {
     return t;
   }
 
+  /// A copy with other extents of the same count.
+  tensor reshaped(const dims& extents) const {
+    require(extents.count() == extents_.count(), "cannot reshape ", extents_, " to ", extents);
+    tensor t(type_, extents);
+    std::memcpy(t.bytes().data(), bytes().data(), bytes().size());
+    return t;
+  }
+
   element type() const noexcept { return type_; }
   const dims& extents() const noexcept { return extents_; }
   std::span<std::byte> bytes() noexcept { return {memory_.data(), memory_.size()}; }

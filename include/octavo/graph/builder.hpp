@@ -1,0 +1,215 @@
+// Composing a network: ordinary functions over typed handles. A handle carries element type and shape in its type; a
+// call checks the shapes at compile time, at the caller's line, and appends one node to the graph.
+//
+//   auto y = relu(batch_norm(conv2d<conv{.out = 64, .kernel = 3, .pad = 1}>(x, w / "conv1"), w / "bn1"));
+#pragma once
+
+#include "octavo/graph/graph.hpp"
+
+namespace octavo {
+
+/// A handle on a value of a graph under construction: its type says what it is, `id` says which.
+template <class T, class Shape>
+struct value {
+  using element_type = T;
+  using shape_type = Shape;
+  static constexpr dims extents = Shape::value;
+
+  graph* owner = nullptr;
+  int id = -1;
+};
+
+/// What a static_assert below compares, so that the compiler names both sides in its message.
+template <class Have, class Want>
+concept same_shape = std::is_same_v<Have, Want>;
+template <int Have, int Want>
+concept equals = Have == Want;
+template <int Whole, int Parts>
+concept divides_into = Parts > 0 && Whole % Parts == 0;
+
+namespace detail {
+
+template <dims D, class T, class Shape>
+auto append(value<T, Shape> x, operation op, std::string name, std::vector<int> src, std::vector<constant> constants = {}) {
+  return value<T, shape_of<D>>{
+      x.owner, x.owner->append(std::move(op), std::move(name), std::move(src), {element_of<T>, D, {}}, std::move(constants))};
+}
+
+/// Whether a window gives at least one output pixel.
+template <dims Input, dims Output>
+concept window_fits = Output[1] > 0 && Output[2] > 0;
+
+}  // namespace detail
+
+/// 2-d convolution; reads "weight" (OC, IC/groups, KH, KW) and, where it exists, "bias" (OC) of `w`.
+template <conv C, class T, class S>
+auto conv2d(value<T, S> x, const params& w) {                                          // (N, H, W, IC)
+  static_assert(equals<S::value.rank, 4>, "octavo: conv2d needs an input of (N, H, W, C)");
+  static_assert(C.out > 0, "octavo: conv2d needs the number of its output channels: conv{.out = ...}");
+  static_assert(divides_into<S::value[3], C.groups>, "octavo: conv2d's groups must divide its input channels");
+  static_assert(divides_into<C.out, C.groups>, "octavo: conv2d's groups must divide its output channels");
+  if constexpr (S::value.rank == 4 && C.out > 0 && C.groups > 0) {
+    constexpr dims y = op::infer(C, S::value);
+    static_assert(detail::window_fits<S::value, y>, "octavo: conv2d's kernel does not fit its padded input");
+    op::conv2d c{C};
+    c.pad = resolve(C.pad, S::value[1], S::value[2], C.kernel, C.stride, C.dilation);
+    constant weight = w.get("weight", op::weight_extents(C, S::value)), bias = w.maybe("bias", {C.out});
+    return detail::append<y>(x, c, w.path(), {x.id}, {std::move(weight), std::move(bias)});  // (N, OH, OW, OC)
+  }
+}
+
+/// Depthwise convolution: conv2d with one group per input channel; `C.out`, if given, is a multiple of the channels.
+template <conv C, class T, class S>
+auto depthwise_conv2d(value<T, S> x, const params& w) {
+  constexpr conv depthwise = [] {
+    conv c = C;
+    c.groups = S::value.back();
+    if (c.out == 0) c.out = c.groups;
+    return c;
+  }();
+  return conv2d<depthwise>(x, w);
+}
+
+/// Fully connected layer on the innermost axis; reads "weight" (Out, I) and, where it exists, "bias" (Out) of `w`.
+template <int Out, class T, class S>
+auto fc(value<T, S> x, const params& w) {                                              // (..., I)
+  static_assert(Out > 0, "octavo: fc needs at least one output");
+  static_assert(S::value.rank >= 1, "octavo: fc needs an input of at least one axis");
+  constexpr op::fc f{.out = Out};
+  constant weight = w.get("weight", {Out, S::value.back()}), bias = w.maybe("bias", {Out});
+  return detail::append<op::infer(f, S::value)>(x, f, w.path(), {x.id}, {std::move(weight), std::move(bias)});  // (..., Out)
+}
+
+/// Batch normalisation; reads "weight", "bias", "running_mean" and "running_var", each (C), of `w`.
+template <class T, class S>
+auto batch_norm(value<T, S> x, const params& w, float eps = 1e-5f) {
+  const dims c{S::value.back()};
+  return detail::append<S::value>(x, op::batch_norm{.eps = eps}, w.path(), {x.id},
+                                  {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
+}
+
+/// Adds "bias" (C) of `w` to each innermost row.
+template <class T, class S>
+auto bias_add(value<T, S> x, const params& w) {
+  return detail::append<S::value>(x, op::bias_add{}, w.path(), {x.id}, {w.get("bias", {S::value.back()})});
+}
+
+/// min(max(x, lower), upper).
+template <class T, class S>
+auto clip(value<T, S> x, float lower, float upper) {
+  require(lower <= upper, "clip: lower bound ", lower, " is above upper bound ", upper);
+  return detail::append<S::value>(x, op::activate{{lower, upper}}, "clip", {x.id});
+}
+
+/// max(x, 0).
+template <class T, class S>
+auto relu(value<T, S> x) {
+  return detail::append<S::value>(x, op::activate{relu_activation}, "relu", {x.id});
+}
+
+/// min(max(x, 0), 6).
+template <class T, class S>
+auto relu6(value<T, S> x) {
+  return detail::append<S::value>(x, op::activate{relu6_activation}, "relu6", {x.id});
+}
+
+/// x + y, of the same shape.
+template <class T, class Sx, class Sy>
+auto add(value<T, Sx> x, value<T, Sy> y) {
+  static_assert(same_shape<Sx, Sy>, "octavo: add needs two inputs of the same shape");
+  require(x.owner == y.owner, "add: the inputs belong to different graphs");
+  return detail::append<Sx::value>(x, op::add{}, "add", {x.id, y.id});
+}
+
+template <class T, class Sx, class Sy>
+auto operator+(value<T, Sx> x, value<T, Sy> y) {
+  return add(x, y);
+}
+
+namespace detail {
+template <pool P, class T, class S>
+auto pool2d(value<T, S> x, op::pool2d::kind_type kind, std::string name) {             // (N, H, W, C)
+  static_assert(equals<S::value.rank, 4>, "octavo: pooling needs an input of (N, H, W, C)");
+  if constexpr (S::value.rank == 4) {
+    constexpr dims y = op::infer(P, S::value);
+    static_assert(window_fits<S::value, y>, "octavo: the pooling window does not fit its padded input");
+    op::pool2d p{P};
+    p.stride = P.steps();
+    p.pad = resolve(P.pad, S::value[1], S::value[2], P.kernel, p.stride, 1);
+    p.kind = kind;
+    return append<y>(x, p, std::move(name), {x.id});                                    // (N, OH, OW, C)
+  }
+}
+}  // namespace detail
+
+/// Maximum over windows.
+template <pool P, class T, class S>
+auto max_pool2d(value<T, S> x) {
+  return detail::pool2d<P>(x, op::pool2d::max, "max_pool");
+}
+
+/// Mean over windows.
+template <pool P, class T, class S>
+auto average_pool2d(value<T, S> x) {
+  return detail::pool2d<P>(x, op::pool2d::average, "average_pool");
+}
+
+/// (N, H, W, C) -> (N, H', W', C) under other extents of the same count; a bounded leading extent must stay.
+template <class To, class T, class S>
+auto reshape(value<T, S> x) {
+  static_assert(equals<static_cast<int>(S::value.count()), static_cast<int>(To::value.count())>,
+                "octavo: reshape must keep the number of elements");
+  static_assert(S::value.bounded == To::value.bounded, "octavo: reshape must keep bounded extents in their places");
+  return detail::append<To::value>(x, op::reshape{}, "reshape", {x.id});
+}
+
+/// (N, ...) -> (N, everything else).
+template <class T, class S>
+auto flatten(value<T, S> x) {
+  static_assert(S::value.rank >= 2 && (S::value.bounded & ~1u) == 0,
+                "octavo: flatten keeps the outermost axis; no other may be bounded");
+  constexpr int n = S::value.encoded(0), rest = static_cast<int>(S::value.count()) / S::value[0];
+  return reshape<nc<n, rest>>(x);
+}
+
+/// Mean of each channel over the whole image: (N, H, W, C) -> (N, C).
+template <class T, class S>
+auto global_average_pool(value<T, S> x) {
+  return flatten(average_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
+}
+
+/// Maximum of each channel over the whole image: (N, H, W, C) -> (N, C).
+template <class T, class S>
+auto global_max_pool(value<T, S> x) {
+  return flatten(max_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
+}
+
+namespace detail {
+template <int Axis>
+constexpr bool same_but(dims a, dims b) {
+  if (a.rank != b.rank) return false;
+  a[Axis] = b[Axis] = 1;
+  return a == b;
+}
+template <int Axis, class First, class... Rest>
+concept concatenable = (same_but<Axis>(First::value, Rest::value) && ...);
+}  // namespace detail
+
+/// The inputs one after the other along `Axis` (negative: counted from the innermost, -1).
+template <int Axis = -1, class T, class S, class... More>
+auto concat(value<T, S> first, value<T, More>... more) {
+  constexpr int axis = Axis < 0 ? Axis + S::value.rank : Axis;
+  static_assert(axis >= 0 && axis < S::value.rank, "octavo: concat's axis is outside its inputs' rank");
+  static_assert(detail::concatenable<axis, S, More...>, "octavo: concat's inputs may differ only along its axis");
+  constexpr dims y = op::infer(op::concat{axis}, std::array{S::value, More::value...});
+  require(((more.owner == first.owner) && ...), "concat: the inputs belong to different graphs");
+  return detail::append<y>(first, op::concat{axis}, "concat", {first.id, more.id...});
+}
+
+/// exp(x) / sum exp(x) along the innermost axis.
+template <class T, class S>
+auto softmax(value<T, S> x) {
+  return detail::append<S::value>(x, op::softmax{}, "softmax", {x.id});
+}
+
+}  // namespace octavo

@@ -1,0 +1,78 @@
+// Batch normalisation at inference, per channel of the innermost axis.
+//   y(..., c) = act( (x(..., c) - mean(c)) / sqrt(var(c) + eps) * weight(c) + bias(c) )
+// x, y: (..., C) f32 or u8; constants: [0] weight, [1] bias, [2] running mean, [3] running variance, each f32 (C).
+// Source: Ioffe and Szegedy, arXiv 1502.03167.
+#pragma once
+
+#include "octavo/op/activation.hpp"
+#include "octavo/op/signature.hpp"
+#include "octavo/quant/fold.hpp"
+
+namespace octavo::op {
+
+/// Batch normalisation in a graph.
+struct batch_norm {
+  static constexpr std::string_view name = "batch_norm";
+  static constexpr octavo::traits traits{.linear = true, .elementwise = true};
+
+  float eps = 1e-5f;
+  activation act{};
+
+  friend std::ostream& operator<<(std::ostream& out, const batch_norm& b) {
+    out << "batch_norm eps " << b.eps;
+    if (!b.act.is_none()) out << " " << b.act;
+    return out;
+  }
+};
+
+/// y = gain * x + shift, per channel, in double.
+struct channel_affine {
+  std::vector<double> gain, shift;
+};
+
+/// The affine map that a batch norm with these constants is.
+inline channel_affine as_affine(const batch_norm& b, std::span<const constant> constants) {
+  const auto weight = constants[0]->as<float>(), bias = constants[1]->as<float>(), mean = constants[2]->as<float>(),
+             var = constants[3]->as<float>();
+  channel_affine a;
+  for (std::size_t c = 0; c < weight.size(); ++c) {
+    const double gain = static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(var[c]) + static_cast<double>(b.eps));
+    a.gain.push_back(gain);
+    a.shift.push_back(static_cast<double>(bias[c]) - static_cast<double>(mean[c]) * gain);
+  }
+  return a;
+}
+
+/// Throws octavo::error, naming what is wrong, unless `s` describes a batch norm that can be run.
+inline void check(const batch_norm&, const signature& s) {
+  require(s.src.size() == 1 && s.dst.extents == s.src[0].extents, "batch_norm: output must have the input's extents");
+  for (std::size_t i = 0; i < 4; ++i)
+    require(s.at(i) && s.at(i)->type() == element::f32 && s.at(i)->extents() == dims{s.src[0].extents.back()},
+            "batch_norm: constant ", i, " must be f32[", s.src[0].extents.back(), "]");
+}
+
+/// Reference evaluation. On u8: q = clamp(rne(fma(q_x - zp_x, m[c], b[c])) + zp_y).
+inline void evaluate(const batch_norm& b, const signature& s, const arguments& a) {
+  const channel_affine map = as_affine(b, s.constants);
+  const std::size_t rows = a.src[0].extents.rows();
+  const auto channels = map.gain.size();
+  const double s_x = s.src[0].is_u8() ? static_cast<double>(s.src[0].q.scale) : 1.0;
+  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
+  const saturation limits = saturation_of(b.act, s.dst.q);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const float m = checked_ratio(map.gain[c] * s_x, s_y, batch_norm::name);
+    const float offset = checked_ratio(map.shift[c], s_y, batch_norm::name);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const float x = s.src[0].is_u8()
+                          ? static_cast<float>(a.src[0].row<std::uint8_t>(r)[c] - s.src[0].q.zero_point)
+                          : a.src[0].row<float>(r)[c];
+      const float y = std::fma(x, m, offset);
+      if (s.dst.is_u8())
+        a.dst.row<std::uint8_t>(r)[c] = saturate_u8(y, limits);
+      else
+        a.dst.row<float>(r)[c] = b.act(y);
+    }
+  }
+}
+
+}  // namespace octavo::op

@@ -1,0 +1,129 @@
+// Operators whose every output element comes from the elements at the same place of the inputs.
+//   activate:  y = act(x)                      relu, relu6, clip
+//   convert:   y = x                           quantize (f32 -> u8), dequantize (u8 -> f32), requantize (u8 -> u8)
+//   bias_add:  y(..., c) = act(x(..., c) + bias(c))
+//   add:       y = act(x0 + x1)
+// x, y: any extents, f32 or u8. On u8 the terms are summed in binary32, in this order:
+//   t = (q_0 - zp_0) * m_0;  [t = fma(q_1 - zp_1, m_1, t)];  q = clamp(rne(t) + zp_y),  m_i = s_i / s_y
+#pragma once
+
+#include "octavo/op/activation.hpp"
+#include "octavo/op/signature.hpp"
+#include "octavo/quant/fold.hpp"
+
+namespace octavo::op {
+
+/// y = act(x): relu, relu6, clip.
+struct activate {
+  static constexpr std::string_view name = "activate";
+  static constexpr octavo::traits traits{.elementwise = true};
+  activation act{};
+  friend std::ostream& operator<<(std::ostream& out, const activate& a) { return out << a.act; }
+};
+
+/// A change of representation: quantize, dequantize or requantize, as the types of input and output say.
+struct convert {
+  static constexpr std::string_view name = "convert";
+  static constexpr octavo::traits traits{.elementwise = true};
+  friend std::ostream& operator<<(std::ostream& out, const convert&) { return out << "convert"; }
+};
+
+/// y(..., c) = act(x(..., c) + bias(c)). Constants: [0] bias, f32 (C).
+struct bias_add {
+  static constexpr std::string_view name = "bias_add";
+  static constexpr octavo::traits traits{.linear = true, .elementwise = true};
+  activation act{};
+  friend std::ostream& operator<<(std::ostream& out, const bias_add& b) {
+    out << "bias_add";
+    return b.act.is_none() ? out : out << " " << b.act;
+  }
+};
+
+/// y = act(x0 + x1), of equal extents.
+struct add {
+  static constexpr std::string_view name = "add";
+  static constexpr octavo::traits traits{.elementwise = true};
+  activation act{};
+  friend std::ostream& operator<<(std::ostream& out, const add& a) {
+    out << "add";
+    return a.act.is_none() ? out : out << " " << a.act;
+  }
+};
+
+namespace detail {
+
+inline void check_elementwise(const signature& s, std::size_t inputs, std::string_view name) {
+  require(s.src.size() == inputs, name, ": expected ", inputs, " inputs, found ", s.src.size());
+  for (const tensor_type& t : s.src)
+    require(t.extents == s.dst.extents, name, ": input ", t.extents, " and output ", s.dst.extents,
+            " must have the same extents");
+}
+
+/// The multiplier s_x / s_y of an input; an f32 side counts as scale 1.
+inline float rescale(const tensor_type& x, const tensor_type& y, std::string_view name) {
+  return checked_ratio(x.is_u8() ? static_cast<double>(x.q.scale) : 1.0,
+                       y.is_u8() ? static_cast<double>(y.q.scale) : 1.0, name);
+}
+
+/// Element c of row r, zero point removed.
+inline float load(const tensor_type& t, const operand& o, std::size_t r, std::size_t c) {
+  return t.is_u8() ? static_cast<float>(o.row<std::uint8_t>(r)[c] - t.q.zero_point) : o.row<float>(r)[c];
+}
+
+/// Calls y = value(r, c) for every element and stores act(y) by the one rule.
+template <class Value>
+void for_each_output(const signature& s, const activation& act, const arguments& a, Value&& value) {
+  const saturation limits = saturation_of(act, s.dst.q);
+  const std::size_t rows = a.dst.extents.rows(), columns = static_cast<std::size_t>(a.dst.extents.back());
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < columns; ++c) {
+      const float y = value(r, c);
+      if (s.dst.is_u8())
+        a.dst.row<std::uint8_t>(r)[c] = saturate_u8(y, limits);
+      else
+        a.dst.row<float>(r)[c] = act(y);
+    }
+}
+
+inline void evaluate_unary(const signature& s, const activation& act, const arguments& a, std::string_view name) {
+  const float m = rescale(s.src[0], s.dst, name);
+  for_each_output(s, act, a, [&](std::size_t r, std::size_t c) { return load(s.src[0], a.src[0], r, c) * m; });
+}
+
+}  // namespace detail
+
+/// Throw octavo::error, naming what is wrong, unless the operator can be run.
+inline void check(const activate&, const signature& s) { detail::check_elementwise(s, 1, activate::name); }
+inline void check(const convert&, const signature& s) { detail::check_elementwise(s, 1, convert::name); }
+inline void check(const add&, const signature& s) { detail::check_elementwise(s, 2, add::name); }
+inline void check(const bias_add&, const signature& s) {
+  detail::check_elementwise(s, 1, bias_add::name);
+  require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst.extents.back()},
+          "bias_add: bias must be f32[", s.dst.extents.back(), "]");
+}
+
+/// Reference evaluations.
+inline void evaluate(const activate& op, const signature& s, const arguments& a) {
+  detail::evaluate_unary(s, op.act, a, activate::name);
+}
+inline void evaluate(const convert&, const signature& s, const arguments& a) {
+  detail::evaluate_unary(s, no_activation, a, convert::name);
+}
+inline void evaluate(const add& op, const signature& s, const arguments& a) {
+  const float m0 = detail::rescale(s.src[0], s.dst, add::name), m1 = detail::rescale(s.src[1], s.dst, add::name);
+  detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
+    return std::fma(detail::load(s.src[1], a.src[1], r, c), m1, detail::load(s.src[0], a.src[0], r, c) * m0);
+  });
+}
+inline void evaluate(const bias_add& op, const signature& s, const arguments& a) {
+  const std::span<const float> bias = s.at(0)->as<float>();
+  const float m = detail::rescale(s.src[0], s.dst, bias_add::name);
+  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
+  std::vector<float> b;
+  for (float v : bias) b.push_back(checked_ratio(static_cast<double>(v), s_y, bias_add::name));
+  detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
+    return std::fma(detail::load(s.src[0], a.src[0], r, c), m, b[c]);
+  });
+}
+
+}  // namespace octavo::op

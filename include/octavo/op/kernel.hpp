@@ -1,0 +1,59 @@
+// The kernel contract: what a backend gives the planner, {name, supports, pack, run}.
+//
+// A problem is everything that is known when a network is planned: the operator, the types of its inputs and of its
+// output, its constants. A kernel turns a problem into an executable (weights packed, tables made), which is immutable
+// and runs on operands from any number of threads.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "octavo/op/operation.hpp"
+
+namespace octavo {
+
+/// Everything that is known about a node when a kernel is chosen for it.
+struct problem : signature {
+  operation op;
+};
+
+/// What a kernel makes of a problem. Immutable; shared by all threads.
+class executable {
+ public:
+  virtual ~executable() = default;
+
+  /// Into how many independent tasks this call splits.
+  virtual int tasks(const arguments&) const noexcept { return 1; }
+
+  /// Runs the tasks [begin, end). `scratch` is scratch_bytes() of memory, aligned to a cache line, that no other
+  /// thread uses meanwhile. Tasks give the same bits in whatever order and on however many threads they run.
+  virtual void run(const arguments&, int begin, int end, std::byte* scratch) const noexcept = 0;
+
+  /// Scratch memory that each worker needs.
+  virtual std::size_t scratch_bytes() const noexcept { return 0; }
+
+  /// Bytes of packed weights and tables.
+  virtual std::size_t packed_bytes() const noexcept { return 0; }
+};
+
+/// Instruction sets, each of which includes the ones before it.
+enum class isa : std::uint8_t { portable, avx2, avx_vnni, avx512_vnni, amx };
+
+/// All of them, lowest first, by the names that OCTAVO_ISA takes.
+inline constexpr std::string_view isa_names[] = {"portable", "avx2", "avx_vnni", "avx512_vnni", "amx"};
+constexpr std::string_view name_of(isa i) { return isa_names[static_cast<int>(i)]; }
+
+/// One way to run some problems. Plain data: backends offer arrays of them.
+struct kernel {
+  std::string_view name;  ///< by the grammar <algorithm>_<types>_<block>_<isa>
+  isa needs;
+  bool (*supports)(const problem&);
+  std::unique_ptr<const executable> (*pack)(const problem&);
+};
+
+/// Kernels in order of preference: the first that supports a problem runs it.
+using kernel_list = std::vector<kernel>;
+
+}  // namespace octavo

@@ -1,0 +1,120 @@
+// Pooling windows over NHWC images.
+//   max:      y(n, oh, ow, c) = max of x(n, ih, iw, c) over the window's pixels inside the image
+//   average:  y(n, oh, ow, c) = sum of the same / count; count is the number of those pixels, or with count_padding the
+//             number of pixels of the window inside the padded image
+// x: (N, H, W, C), y: (N, OH, OW, C), f32 or u8. Global pooling is a window of H x W.
+// On u8, max moves bytes, so x and y share their affine map; average is q = clamp(rne(sum(q_x - zp_x) * m[count]) + zp_y)
+// with an exact integer sum and m[count] = s_x / (s_y count). On f32 the pixels are added in raster order.
+#pragma once
+
+#include "octavo/op/elementwise.hpp"
+#include "octavo/op/window.hpp"
+
+namespace octavo {
+
+/// How a pooling is done. A stride of 0 means "as the kernel".
+struct pool {
+  hw kernel = 1;
+  hw stride = 0;
+  padding pad{};
+  bool ceil_mode = false;
+  bool count_padding = false;
+  friend constexpr bool operator==(const pool&, const pool&) = default;
+
+  /// The stride with its default filled in.
+  constexpr hw steps() const { return {stride.h ? stride.h : kernel.h, stride.w ? stride.w : kernel.w}; }
+};
+
+namespace op {
+
+/// A pooling in a graph; its padding and stride are explicit.
+struct pool2d : pool {
+  static constexpr std::string_view name = "pool2d";
+  static constexpr octavo::traits traits{};
+  enum kind_type : std::uint8_t { max, average };
+  kind_type kind = max;
+
+  friend std::ostream& operator<<(std::ostream& out, const pool2d& p) {
+    out << (p.kind == max ? "max_pool " : "average_pool ") << p.kernel << " stride " << p.stride;
+    if (p.pad != padding{}) out << " pad " << p.pad;
+    if (p.ceil_mode) out << " ceil";
+    if (p.count_padding) out << " count_padding";
+    return out;
+  }
+};
+
+/// Extents of a pooling's output for an input of (N, H, W, C).
+constexpr dims infer(const pool& p, const dims& x) {
+  const hw s = p.steps();
+  const padding pad = resolve(p.pad, x[1], x[2], p.kernel, s, 1);
+  dims y = x;
+  y[1] = window_count(x[1], pad.top, pad.bottom, p.kernel.h, s.h, 1, p.ceil_mode);
+  y[2] = window_count(x[2], pad.left, pad.right, p.kernel.w, s.w, 1, p.ceil_mode);
+  return y;
+}
+
+/// Throws octavo::error, naming what is wrong, unless `s` describes a pooling that can be run.
+inline void check(const pool2d& p, const signature& s) {
+  require(s.src.size() == 1 && s.src[0].extents.rank == 4, "pool2d: input must be (N, H, W, C)");
+  require(p.kernel.h > 0 && p.kernel.w > 0 && p.stride.h > 0 && p.stride.w > 0, "pool2d: kernel and stride must be at least 1");
+  require(p.pad.rule == padding::explicit_ && p.pad.top >= 0 && p.pad.left >= 0 && p.pad.bottom >= 0 && p.pad.right >= 0 &&
+              std::max(p.pad.top, p.pad.bottom) < p.kernel.h && std::max(p.pad.left, p.pad.right) < p.kernel.w,
+          "pool2d: padding ", p.pad, " must be smaller than the kernel ", p.kernel);
+  const dims y = infer(p, s.src[0].extents);
+  require(y[1] > 0 && y[2] > 0 && s.dst.extents == y, "pool2d: output must be ", y, ", found ", s.dst.extents);
+  require(!s.src[0].is_u8() || p.kernel.h * p.kernel.w <= 65793, "pool2d: a u8 window of ", p.kernel,
+          " could exceed the integers that binary32 holds exactly");
+  if (p.kind == pool2d::max)
+    require(s.dst.type == s.src[0].type && (!s.dst.is_u8() || s.dst.q == s.src[0].q),
+            "pool2d: max moves elements, so input and output must have the same type; found ", s.src[0], " and ", s.dst);
+}
+
+/// The pixels of one axis that window `o` covers: [begin, end) inside the image, and how many inside the padded one.
+struct window_span {
+  int begin, end, padded;
+};
+constexpr window_span window_at(int o, int in, int before, int after, int k, int stride) {
+  const int start = o * stride - before;
+  return {std::max(start, 0), std::min(start + k, in), std::min(start + k, in + after) - start};
+}
+
+/// Reference evaluation.
+inline void evaluate(const pool2d& p, const signature& s, const arguments& a) {
+  const dims &x = a.src[0].extents, &y = a.dst.extents;
+  const double m = static_cast<double>(s.src[0].is_u8() ? s.src[0].q.scale : 1.0f) /
+                   static_cast<double>(s.dst.is_u8() ? s.dst.q.scale : 1.0f);
+  std::size_t out = 0;
+  for (int n = 0; n < y[0]; ++n)
+    for (int oh = 0; oh < y[1]; ++oh)
+      for (int ow = 0; ow < y[2]; ++ow, ++out)
+        for (int c = 0; c < y[3]; ++c) {
+          const window_span h = window_at(oh, x[1], p.pad.top, p.pad.bottom, p.kernel.h, p.stride.h);
+          const window_span w = window_at(ow, x[2], p.pad.left, p.pad.right, p.kernel.w, p.stride.w);
+          const auto pixel = [&](int ih, int iw) { return static_cast<std::size_t>((n * x[1] + ih) * x[2] + iw); };
+          const auto channel = static_cast<std::size_t>(c);
+          float largest = -std::numeric_limits<float>::infinity(), sum = 0;  // u8 sums are integers below 2^24
+          std::size_t from = pixel(h.begin, w.begin);
+          for (int ih = h.begin; ih < h.end; ++ih)
+            for (int iw = w.begin; iw < w.end; ++iw) {
+              const float v = detail::load(s.src[0], a.src[0], pixel(ih, iw), channel);
+              sum += v;
+              if (v > largest) largest = v, from = pixel(ih, iw);
+            }
+          if (p.kind == pool2d::max) {
+            if (s.dst.is_u8())
+              a.dst.row<std::uint8_t>(out)[c] = a.src[0].row<std::uint8_t>(from)[c];
+            else
+              a.dst.row<float>(out)[c] = a.src[0].row<float>(from)[c];
+            continue;
+          }
+          const int count = p.count_padding ? h.padded * w.padded : (h.end - h.begin) * (w.end - w.begin);
+          const float mean = sum * static_cast<float>(m / count);
+          if (s.dst.is_u8())
+            a.dst.row<std::uint8_t>(out)[c] = saturate_u8(mean, {s.dst.q.zero_point, 0, 255});
+          else
+            a.dst.row<float>(out)[c] = mean;
+        }
+}
+
+}  // namespace op
+}  // namespace octavo

@@ -1,0 +1,33 @@
+// Reshape, of which flatten is a case: the same elements under other extents. The planner makes it free.
+#pragma once
+
+#include "octavo/op/signature.hpp"
+
+namespace octavo::op {
+
+/// Reshape in a graph; the new extents are the output's.
+struct reshape {
+  static constexpr std::string_view name = "reshape";
+  static constexpr octavo::traits traits{.data_movement = true};
+  friend std::ostream& operator<<(std::ostream& out, const reshape&) { return out << "reshape"; }
+};
+
+/// Throws octavo::error, naming what is wrong, unless `s` describes a reshape.
+inline void check(const reshape&, const signature& s) {
+  require(s.src.size() == 1 && s.src[0].extents.count() == s.dst.extents.count(), "reshape: cannot turn ",
+          s.src.empty() ? dims{} : s.src[0].extents, " into ", s.dst.extents);
+  require(s.src[0].type == s.dst.type && (!s.dst.is_u8() || s.src[0].q == s.dst.q),
+          "reshape: input and output must have the same type");
+}
+
+/// Reference evaluation: a copy, row by row since either side may be strided.
+inline void evaluate(const reshape&, const signature& s, const arguments& a) {
+  const std::size_t bytes = size_of(s.dst.type), n = a.dst.extents.count();
+  const auto place = [&](const operand& o, std::size_t i) {
+    const auto columns = static_cast<std::size_t>(o.extents.back());
+    return o.as<std::byte>() + (i / columns * static_cast<std::size_t>(o.stride) + i % columns) * bytes;
+  };
+  for (std::size_t i = 0; i < n; ++i) std::memmove(place(a.dst, i), place(a.src[0], i), bytes);
+}
+
+}  // namespace octavo::op

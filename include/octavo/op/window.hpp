@@ -1,0 +1,72 @@
+// Sliding windows, shared by convolution and pooling.
+//   padded = in + before + after
+//   out    = (padded - ((k - 1) * dilation + 1)) / stride + 1, rounded down (up in ceil mode)
+// "same" is TensorFlow's: out = ceil(in / stride), the odd pixel of padding goes after (same_lower: before).
+#pragma once
+
+#include <algorithm>
+
+#include "octavo/tensor/shape.hpp"
+
+namespace octavo {
+
+/// A pair (height, width); {3} or 3 means both.
+struct hw {
+  int h = 1;
+  int w = 1;
+  constexpr hw() = default;
+  constexpr hw(int both) : h(both), w(both) {}
+  constexpr hw(int height, int width) : h(height), w(width) {}
+  friend constexpr bool operator==(const hw&, const hw&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const hw& a) { return out << a.h << "x" << a.w; }
+};
+
+/// Padding of a window: explicit numbers of rows and columns, or a rule that finds them from the extents.
+struct padding {
+  enum rule_type : std::uint8_t { explicit_, same_upper, same_lower };
+  int top = 0, left = 0, bottom = 0, right = 0;
+  rule_type rule = explicit_;
+
+  constexpr padding() = default;
+  constexpr padding(int all) : top(all), left(all), bottom(all), right(all) {}
+  constexpr padding(int height, int width) : top(height), left(width), bottom(height), right(width) {}
+  constexpr padding(int t, int l, int b, int r) : top(t), left(l), bottom(b), right(r) {}
+  constexpr explicit padding(rule_type r) : rule(r) {}
+  friend constexpr bool operator==(const padding&, const padding&) = default;
+  friend std::ostream& operator<<(std::ostream& out, const padding& p) {
+    return out << p.top << "," << p.left << "," << p.bottom << "," << p.right;
+  }
+};
+
+/// out = ceil(in / stride); the odd pixel of padding goes after, as in TensorFlow and ONNX's SAME_UPPER.
+inline constexpr padding same{padding::same_upper};
+/// out = ceil(in / stride); the odd pixel of padding goes before, as in ONNX's SAME_LOWER.
+inline constexpr padding same_lower{padding::same_lower};
+/// No padding.
+inline constexpr padding valid{};
+
+/// Extent of a dilated kernel: (k - 1) * dilation + 1.
+constexpr int dilated(int k, int dilation) { return (k - 1) * dilation + 1; }
+
+/// `p` with its rule replaced by the numbers that it gives for an input of h x w.
+constexpr padding resolve(const padding& p, int h, int w, hw kernel, hw stride, hw dilation) {
+  if (p.rule == padding::explicit_) return p;
+  const auto total = [](int in, int k, int s, int d) {
+    return std::max(((in + s - 1) / s - 1) * s + dilated(k, d) - in, 0);
+  };
+  const int th = total(h, kernel.h, stride.h, dilation.h), tw = total(w, kernel.w, stride.w, dilation.w);
+  if (p.rule == padding::same_upper) return {th / 2, tw / 2, th - th / 2, tw - tw / 2};
+  return {th - th / 2, tw - tw / 2, th / 2, tw / 2};
+}
+
+/// Output extent along one axis; 0 or less where the kernel does not fit. In ceil mode a last window that would start
+/// in the padding after the input is dropped, as everywhere.
+constexpr int window_count(int in, int before, int after, int k, int stride, int dilation, bool ceil_mode = false) {
+  const int span = in + before + after - dilated(k, dilation);
+  if (span < 0) return 0;
+  int out = (ceil_mode ? (span + stride - 1) / stride : span / stride) + 1;
+  if (ceil_mode && (out - 1) * stride >= in + before) --out;
+  return out;
+}
+
+}  // namespace octavo

@@ -1,0 +1,63 @@
+// Folding at construction: everything that can be computed before the first run is computed here, in double, once,
+// so that every kernel starts from the same binary32 numbers.
+//
+// With x = s_x (q_x - zp_x), w = s_w[c] q_w and y = s_y (q_y - zp_y), a sum of products becomes
+//   q_y = clamp(rne(fma(acc, m[c], b[c]) [then fma(q_r - zp_r, m_r, .)]) + zp_y)
+//   m[c] = s_x s_w[c] / s_y      b[c] = bias[c] / s_y - zp_x sum(q_w[c]) m[c]      m_r = s_r / s_y
+// An f32 output is the same with s_y = 1 and neither rounding nor zero point.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "octavo/base/error.hpp"
+#include "octavo/quant/affine.hpp"
+
+namespace octavo {
+
+/// m[c], b[c] and m_r above.
+struct output_scales {
+  std::vector<float> multiplier;  // (OC)
+  std::vector<float> offset;      // (OC)
+  float residual_multiplier = 0.0f;
+};
+
+/// Multipliers beyond this are refused: they would let infinities meet in the fused multiply-adds.
+inline constexpr double largest_multiplier = 0x1p64;
+
+/// float(numerator/denominator), checked to be finite and at most 2^64.
+inline float checked_ratio(double numerator, double denominator, std::string_view what) {
+  const double ratio = numerator / denominator;
+  require(std::fabs(ratio) <= largest_multiplier, what, ": multiplier ", ratio, " is out of range (", numerator, " / ",
+          denominator, ")");
+  return static_cast<float>(ratio);
+}
+
+/// Folds scales, zero point and bias of a sum of products with s8 weights.
+///
+/// `weights`: OC rows of `depth` values, `weight_scales`: OC, `bias`: OC or empty, in real units. `y_scale` is 1 for an
+/// f32 output; `residual_scale` is 0 where there is no residual. Throws octavo::error, beginning with `what`, when the
+/// sum of some channel could leave s32 or a multiplier is out of range.
+inline output_scales fold_output_scales(std::span<const std::int8_t> weights, std::span<const float> weight_scales,
+                                        std::span<const float> bias, const affine& x, float y_scale,
+                                        float residual_scale, std::string_view what) {
+  const std::size_t channels = weight_scales.size(), depth = weights.size() / channels;
+  output_scales out;
+  out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
+  for (std::size_t c = 0; c < channels; ++c) {
+    std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
+    for (std::int8_t w : weights.subspan(c * depth, depth)) (w > 0 ? positive : negative) += w;
+    constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
+    require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", depth,
+            " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
+    const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scales[c]), y_scale, what);
+    const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
+    const double b = (bias.empty() ? 0.0 : static_cast<double>(bias[c])) / static_cast<double>(y_scale);
+    out.multiplier.push_back(m);
+    out.offset.push_back(checked_ratio(b - shift * static_cast<double>(m), 1.0, what));
+  }
+  return out;
+}
+
+}  // namespace octavo

@@ -1,0 +1,41 @@
+// The one arithmetic rule. Every kernel on every CPU gives the bits that these few lines give:
+//
+//   q = clamp(rne(fma(float(acc), m, b) [then fma(float(r - zp_r), m_r, .)]) + zp, lo, hi)
+//
+// in binary32 with fused multiply-add, rounded once to nearest even. relu is `lo`.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "octavo/quant/affine.hpp"
+
+namespace octavo {
+
+/// How a real number becomes a u8: add the zero point after rounding, clamp to [lower, upper].
+struct saturation {
+  std::int32_t zero_point = 0;
+  std::int32_t lower = 0;
+  std::int32_t upper = 255;
+  friend constexpr bool operator==(const saturation&, const saturation&) = default;
+};
+
+/// clamp(rne(x) + zero_point, lower, upper). The clamp comes first, in binary32, between bounds that are integers:
+/// that gives the same number, and the conversion cannot overflow. A NaN gives `lower`.
+inline std::uint8_t saturate_u8(float x, const saturation& s) {
+  const float lower = static_cast<float>(s.lower - s.zero_point), upper = static_cast<float>(s.upper - s.zero_point);
+  const float clamped = x > lower ? (x < upper ? x : upper) : lower;
+  return static_cast<std::uint8_t>(std::lrintf(clamped) + s.zero_point);
+}
+
+/// q = clamp(rne(x / scale) + zero_point, 0, 255), where the division is a multiplication by float(1/scale).
+inline std::uint8_t quantize_u8(float x, const affine& a) {
+  return saturate_u8(x * (1.0f / a.scale), {a.zero_point, 0, 255});
+}
+
+/// x = scale * (q - zero_point).
+inline float dequantize_u8(std::uint8_t q, const affine& a) {
+  return a.scale * static_cast<float>(static_cast<std::int32_t>(q) - a.zero_point);
+}
+
+}  // namespace octavo
