@@ -206,6 +206,14 @@ auto concat(value<T, S> first, value<T, More>... more) {
   return detail::append<y>(first, op::concat{axis}, "concat", {first.id, more.id...});
 }
 
+/// Zero channels before and after the input's: (..., C) -> (..., Before + C + After).
+template <int Before, int After, class T, class S>
+auto pad_channels(value<T, S> x) {
+  static_assert(Before >= 0 && After >= 0, "octavo: pad_channels cannot remove channels");
+  constexpr op::pad_channels p{Before, After};
+  return detail::append<op::infer(p, S::value)>(x, p, "pad_channels", {x.id});
+}
+
 /// exp(x) / sum exp(x) along the innermost axis.
 template <class T, class S>
 auto softmax(value<T, S> x) {

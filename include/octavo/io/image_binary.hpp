@@ -41,12 +41,12 @@ class binary_image_set : public image_set {
     count_ = static_cast<int>(n);
     // At most 2^31 * (2^30 + 8) + 8: no overflow.
     const std::uint64_t expected = 8 + static_cast<std::uint64_t>(n) * (image_bytes() + 8);
-    require(found == expected, file_.name(), ": ", n, " images of 3 x ", side, " x ", side, " need a file of ", expected,
-            " bytes, found ", found);
+    require(found == expected, file_.name(), ": ", n, " images of 3 x ", side, " x ", side, " need a file of ",
+            expected, " bytes, found ", found);
     for (int i = 0; i < count_; ++i) {
       const auto label = file_.read<std::int64_t>(label_offset(i));
-      require(label >= 0 && label <= std::numeric_limits<int>::max(), file_.name(), ": label of image ", i, " at offset ",
-              label_offset(i), ": expected 0 to 2147483647, found ", label);
+      require(label >= 0 && label <= std::numeric_limits<int>::max(), file_.name(), ": label of image ", i,
+              " at offset ", label_offset(i), ": expected 0 to 2147483647, found ", label);
     }
   }
 
@@ -68,7 +68,8 @@ class binary_image_set : public image_set {
         float value;
         std::memcpy(&value, planes + (c * plane() + p) * sizeof value, sizeof value);
         if (!std::isfinite(value))
-          fail(do_name(i), ": the number at offset ", image_offset(i) + (c * plane() + p) * sizeof value, " is ", value);
+          fail(do_name(i), ": the number at offset ", image_offset(i) + (c * plane() + p) * sizeof value, " is ",
+               value);
         nhwc[p * 3 + c] = value;
       }
   }

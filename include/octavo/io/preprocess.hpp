@@ -15,12 +15,12 @@ namespace octavo {
 
 /// How an image becomes a network's input. A pixel of 0..255 becomes (v / 255 - mean) / deviation.
 struct preprocessing {
-  int crop = 224;                                      ///< side of the square cut out of the centre, in pixels
-  int resize_short_side = 0;                           ///< before the crop: new length of the short side; 0 = no resize
-  resize_filter filter = resize_filter::lanczos;       ///< of the resize
-  std::array<float, 3> mean{0, 0, 0};                  ///< of red, green, blue, in units of 255 (also if bgr)
-  std::array<float, 3> deviation{1, 1, 1};             ///< of red, green, blue, in units of 255 (also if bgr)
-  bool bgr = false;                                    ///< channels come out as blue, green, red
+  int crop = 224;                                 ///< side of the square cut out of the centre, in pixels
+  int resize_short_side = 0;                      ///< before the crop: new length of the short side; 0 = no resize
+  resize_filter filter = resize_filter::lanczos;  ///< of the resize
+  std::array<float, 3> mean{0, 0, 0};             ///< of red, green, blue, in units of 255 (also if bgr)
+  std::array<float, 3> deviation{1, 1, 1};        ///< of red, green, blue, in units of 255 (also if bgr)
+  bool bgr = false;                               ///< channels come out as blue, green, red
 };
 
 /// What networks trained with torchvision expect: (v / 255 - (.485, .456, .406)) / (.229, .224, .225). The usual
@@ -33,11 +33,12 @@ inline preprocessing imagenet_preprocessing() {
 inline preprocessing tf_preprocessing() { return {.mean = {0.5f, 0.5f, 0.5f}, .deviation = {0.5f, 0.5f, 0.5f}}; }
 
 /// Throws octavo::error when an option has no meaning, with its name and value.
-inline void check(const preprocessing& options) {
-  require(options.crop >= 1 && options.crop <= 8192, "preprocessing: expected crop from 1 to 8192, found ", options.crop);
+inline void check_preprocessing(const preprocessing& options) {
+  require(options.crop >= 1 && options.crop <= 8192, "preprocessing: expected crop from 1 to 8192, found ",
+          options.crop);
   require(options.resize_short_side == 0 || options.resize_short_side >= options.crop,
-          "preprocessing: expected resize_short_side of 0 (no resize) or at least the crop of ", options.crop, ", found ",
-          options.resize_short_side);
+          "preprocessing: expected resize_short_side of 0 (no resize) or at least the crop of ", options.crop,
+          ", found ", options.resize_short_side);
   for (std::size_t c = 0; c < 3; ++c) {
     require(std::isfinite(options.mean[c]), "preprocessing: mean ", c, " is not finite");
     require(std::isfinite(options.deviation[c]) && options.deviation[c] > 0, "preprocessing: expected deviation ", c,
@@ -49,14 +50,15 @@ inline void check(const preprocessing& options) {
 /// down. Throws octavo::error when an option has no meaning, the image is smaller than the crop or `nhwc` has another
 /// size.
 inline void preprocess(const rgb_image& image, const preprocessing& options, std::span<float> nhwc) {
-  check(options);
+  check_preprocessing(options);
   const auto crop = static_cast<std::size_t>(options.crop);
-  require(nhwc.size() == crop * crop * 3, "preprocess: expected room for ", crop * crop * 3, " numbers, found ", nhwc.size());
+  require(nhwc.size() == crop * crop * 3, "preprocess: expected room for ", crop * crop * 3, " numbers, found ",
+          nhwc.size());
   rgb_image resized;
   if (options.resize_short_side != 0) resized = resize_short_side(image, options.resize_short_side, options.filter);
   const rgb_image& source = options.resize_short_side != 0 ? resized : image;
-  require(source.width >= options.crop && source.height >= options.crop, "an image of ", source.width, " x ", source.height,
-          " pixels is smaller than the crop of ", options.crop, " x ", options.crop);
+  require(source.width >= options.crop && source.height >= options.crop, "an image of ", source.width, " x ",
+          source.height, " pixels is smaller than the crop of ", options.crop, " x ", options.crop);
   const auto width = static_cast<std::size_t>(source.width), height = static_cast<std::size_t>(source.height);
   require(source.pixels.size() == width * height * 3, "preprocess: an image of ", width, " x ", height, " needs ",
           width * height * 3, " bytes, has ", source.pixels.size());

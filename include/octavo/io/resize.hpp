@@ -63,7 +63,7 @@ inline resize_taps make_resize_taps(int from, int to, resize_filter filter) {
     double sum = 0;
     exact.clear();
     for (int k = first; k < last; ++k) {
-      const double x = (k - centre + 0.5) / stretch;
+      const double x = (k - centre + 0.5) * (1 / stretch);
       exact.push_back(filter == resize_filter::lanczos ? lanczos3(x) : coverage(x, 1 / stretch));
       sum += exact.back();
     }
@@ -96,8 +96,8 @@ inline rgb_image resize(const rgb_image& source, int width, int height, resize_f
   detail::check_image_size("resize: intermediate image", width, source.height);
   const auto from_width = static_cast<std::size_t>(source.width), from_height = static_cast<std::size_t>(source.height);
   const auto to_width = static_cast<std::size_t>(width), to_height = static_cast<std::size_t>(height);
-  require(source.pixels.size() == from_width * from_height * 3, "resize: source of ", source.width, " x ", source.height,
-          " needs ", from_width * from_height * 3, " bytes, has ", source.pixels.size());
+  require(source.pixels.size() == from_width * from_height * 3, "resize: source of ", source.width, " x ",
+          source.height, " needs ", from_width * from_height * 3, " bytes, has ", source.pixels.size());
 
   rgb_image columns{width, source.height, {}};  // (source.height, width, 3)
   if (width == source.width) {

@@ -26,8 +26,8 @@ namespace detail {
 /// Throws octavo::error when an image of this size is refused. `what` opens the message: a file's name, say.
 inline void check_image_size(const std::string& what, long long width, long long height) {
   require(width >= 1 && height >= 1, what, ": an image of ", width, " x ", height, " pixels is empty");
-  require(width <= max_image_pixels / height, what, ": an image of ", width, " x ", height, " pixels is over the limit of ",
-          max_image_pixels);
+  require(width <= max_image_pixels / height, what, ": an image of ", width, " x ", height,
+          " pixels is over the limit of ", max_image_pixels);
 }
 
 }  // namespace detail

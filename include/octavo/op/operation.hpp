@@ -9,6 +9,7 @@
 #include "octavo/op/conv2d.hpp"
 #include "octavo/op/elementwise.hpp"
 #include "octavo/op/fc.hpp"
+#include "octavo/op/pad.hpp"
 #include "octavo/op/pool2d.hpp"
 #include "octavo/op/reshape.hpp"
 #include "octavo/op/softmax.hpp"
@@ -28,7 +29,7 @@ inline void evaluate(const input&, const signature&, const arguments&) {}
 
 /// Any operator.
 using operation = std::variant<op::input, op::conv2d, op::fc, op::batch_norm, op::activate, op::bias_add, op::add,
-                               op::pool2d, op::concat, op::softmax, op::reshape, op::convert>;
+                               op::pool2d, op::concat, op::pad_channels, op::softmax, op::reshape, op::convert>;
 
 /// The operator's name, e.g. "conv2d".
 inline std::string_view name_of(const operation& o) {
@@ -39,6 +40,29 @@ inline std::string_view name_of(const operation& o) {
 inline traits traits_of(const operation& o) {
   return std::visit([](const auto& x) { return x.traits; }, o);
 }
+
+/// Whether the operator has weights and an optional bias as its first two constants, one row per output channel.
+inline bool has_weights(const operation& o) {
+  return std::visit([]<class T>(const T&) { return requires { T::weights; }; }, o);
+}
+
+/// The activation that the operator applies to its output, or null where it cannot apply one.
+inline activation* fused_activation(operation& o) {
+  return std::visit([]<class T>(T& x) -> activation* {
+    if constexpr (requires { x.act; }) return &x.act;
+    else return nullptr;
+  }, o);
+}
+inline const activation* fused_activation(const operation& o) { return fused_activation(const_cast<operation&>(o)); }
+
+/// Whether the operator adds its last input to its output before the activation, or null where it cannot.
+inline bool* fused_residual(operation& o) {
+  return std::visit([]<class T>(T& x) -> bool* {
+    if constexpr (requires { x.residual; }) return &x.residual;
+    else return nullptr;
+  }, o);
+}
+inline const bool* fused_residual(const operation& o) { return fused_residual(const_cast<operation&>(o)); }
 
 /// Written with its attributes.
 inline std::ostream& operator<<(std::ostream& out, const operation& o) {

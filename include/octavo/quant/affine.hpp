@@ -33,22 +33,19 @@ struct range {
 inline constexpr float smallest_scale = 1e-12f;
 
 /// The u8 map for values in `r`, which is first widened to contain 0 (zero must be exact: padding uses it).
-/// r.lower >= 0: zero point 0, scale = upper/255. Otherwise scale = (upper - lower)/255 and the zero point is the
-/// rounded place of 0. Throws octavo::error when `r` is not finite or empty.
+///   lower >= 0:       zero point 0,   scale = upper / 255
+///   lower == -upper:  zero point 128, scale = upper / 127
+///   otherwise:        scale = (upper - lower) / 255, zero point = the rounded place of 0
+/// Throws octavo::error when `r` is not finite or empty.
 inline affine choose_affine(range r) {
   require(std::isfinite(r.lower) && std::isfinite(r.upper) && r.lower <= r.upper, "cannot quantize the range [",
           r.lower, ", ", r.upper, "]: it must be finite and not empty");
   const double lower = std::min(r.lower, 0.0f), upper = std::max(r.upper, 0.0f);
-  const double scale = std::max((upper - lower) / 255.0, static_cast<double>(smallest_scale));
-  const double zero = std::nearbyint(-lower / scale);
+  const bool symmetric = lower < 0 && -lower == upper;
+  const double scale =
+      std::max(symmetric ? upper / 127.0 : (upper - lower) / 255.0, static_cast<double>(smallest_scale));
+  const double zero = symmetric ? 128.0 : std::nearbyint(-lower / scale);
   return {static_cast<float>(scale), static_cast<std::int32_t>(std::clamp(zero, 0.0, 255.0))};
-}
-
-/// The symmetric u8 map: zero point 128, scale = max(|lower|, |upper|)/127.
-inline affine choose_symmetric(range r) {
-  const float largest = std::max(std::fabs(r.lower), std::fabs(r.upper));
-  require(std::isfinite(largest), "cannot quantize the range [", r.lower, ", ", r.upper, "]: it must be finite");
-  return {std::max(largest / 127.0f, smallest_scale), 128};
 }
 
 }  // namespace octavo

@@ -1,0 +1,202 @@
+// Running a planned network. A session owns the memory of one run; run() allocates nothing and throws nothing.
+#pragma once
+
+#include <chrono>
+#include <ranges>
+
+#include "octavo/base/parallel.hpp"
+#include "octavo/exec/profile.hpp"
+#include "octavo/plan/network.hpp"
+
+namespace octavo {
+
+/// A tensor of the user's, given to a run: a view, or a contiguous range of elements (span, vector, array), whose
+/// outermost extent, if bounded, follows from its length.
+struct tensor_argument {
+  const void* data = nullptr;
+  element type = element::f32;
+  std::size_t count = 0;       ///< elements of a range
+  dims extents;                ///< of a view; rank 0 for a range
+  std::ptrdiff_t stride = 0;
+
+  template <class T>
+  tensor_argument(const view<T>& v)
+      : data(v.data), type(element_of<std::remove_const_t<T>>), count(v.extents.count()), extents(v.extents), stride(v.stride) {}
+  template <std::ranges::contiguous_range R>
+  tensor_argument(R&& r)
+      : data(std::ranges::data(r)), type(element_of<std::remove_cv_t<std::ranges::range_value_t<R>>>), count(std::ranges::size(r)) {}
+};
+
+/// Whether a run took place. `if (!run(x, y)) ...`, or `run(x, y).or_throw()`.
+class [[nodiscard]] run_status {
+ public:
+  enum code_type : std::uint8_t { ok, wrong_count, wrong_type, wrong_extents };
+  run_status(code_type code = ok, int argument = 0) noexcept : code_(code), argument_(argument) {}
+  explicit operator bool() const noexcept { return code_ == ok; }
+  code_type code() const noexcept { return code_; }
+
+  /// What was wrong: "argument 1 has the wrong extents". Arguments are counted from 0, inputs before outputs.
+  std::string message() const {
+    constexpr std::string_view what[] = {"ok", "wrong number of arguments", "has the wrong element type", "has the wrong extents"};
+    return code_ <= wrong_count ? std::string(what[code_]) : text("argument ", argument_, " ", what[code_]);
+  }
+  /// Throws octavo::error with the message unless the run took place.
+  void or_throw() const { require(code_ == ok, "session: ", message()); }
+
+ private:
+  code_type code_;
+  int argument_;
+};
+
+/// Runs a network; one thread at a time. Its memory is allocated when it is made.
+class session {
+ public:
+  /// `threads` runs the tasks of each step; it must live as long as the session.
+  explicit session(network net, parallel_for& threads = serial())
+      : net_(std::move(net)), threads_(&threads), arena_(net_->arena_bytes), workers_(std::max(threads.workers(), 1)),
+        scratch_(net_->scratch_bytes * static_cast<std::size_t>(workers_)), operands_(net_->values.size()),
+        profile_(net_->steps.size()) {
+    std::size_t most = 0;
+    for (const step& s : net_->steps) most = std::max(most, s.src.size());
+    src_.resize(most);
+  }
+
+  /// Runs the network on the inputs and outputs, in the order in which the graph got them: run(pixels, logits).
+  template <class... Arguments>
+  run_status operator()(Arguments&&... arguments) noexcept {
+    const tensor_argument list[] = {tensor_argument(std::forward<Arguments>(arguments))...};
+    return run(list);
+  }
+
+  /// The same with the arguments in a list.
+  run_status run(std::span<const tensor_argument> arguments) noexcept {
+    return run(arguments, [](int, const operand&) noexcept {});
+  }
+
+  /// The same; `observe(value, operand)` is called for every input and for every value as soon as it is computed.
+  template <class Observe>
+  run_status run(std::span<const tensor_argument> arguments, Observe&& observe) {
+    if (const run_status s = bind(arguments); !s) return s;
+    for (int v : net_->inputs) observe(v, operands_[static_cast<std::size_t>(v)]);
+    for (std::size_t i = 0; i < net_->steps.size(); ++i) {
+      const step& s = net_->steps[i];
+      for (std::size_t k = 0; k < s.src.size(); ++k) src_[k] = operands_[static_cast<std::size_t>(s.src[k])];
+      const arguments_of_step a{{*s.run, {{src_.data(), s.src.size()}, operands_[static_cast<std::size_t>(s.dst)]}}, scratch_.data(),
+                                net_->scratch_bytes};
+      if (profiling_) {
+        const auto start = std::chrono::steady_clock::now();
+        execute(a);
+        profile_[i].add(std::chrono::steady_clock::now() - start);
+      } else {
+        execute(a);
+      }
+      observe(s.dst, operands_[static_cast<std::size_t>(s.dst)]);
+    }
+    return {};
+  }
+
+  /// Turns the measuring of each step on or off.
+  void enable_profile(bool on) noexcept { profiling_ = on; }
+
+  /// One entry per step, for all runs since profiling was enabled.
+  std::vector<step_profile> profile() const {
+    std::vector<step_profile> p;
+    for (std::size_t i = 0; i < profile_.size(); ++i)
+      p.push_back({net_->steps[i].name, net_->steps[i].operation, net_->steps[i].kernel, profile_[i]});
+    return p;
+  }
+
+  const network& planned() const noexcept { return net_; }
+
+  /// Bytes that this session owns: arena and scratch.
+  std::size_t memory_bytes() const noexcept { return arena_.size() + scratch_.size(); }
+
+ private:
+  struct call {
+    const executable& run;
+    arguments args;
+  };
+  struct arguments_of_step : call {
+    std::byte* scratch;
+    std::size_t scratch_bytes;
+  };
+
+  void execute(const arguments_of_step& a) noexcept {
+    const int tasks = a.run.tasks(a.args);
+    if (workers_ == 1 || tasks == 1) return a.run.run(a.args, 0, tasks, a.scratch);
+    threads_->run(
+        tasks,
+        [](void* context, int begin, int end, int worker) noexcept {
+          const auto& s = *static_cast<const arguments_of_step*>(context);
+          s.run.run(s.args, begin, end, s.scratch + s.scratch_bytes * static_cast<std::size_t>(worker));
+        },
+        const_cast<arguments_of_step*>(&a));
+  }
+
+  /// The actual extents that an argument gives to a value of type `t`; rank 0 and false where it does not fit.
+  static bool extents_of(const tensor_argument& a, const tensor_type& t, dims& actual) noexcept {
+    actual = t.extents;
+    actual.bounded = 0;
+    if (a.extents.rank == 0 && t.extents.rank > 0) {  // a range
+      if (a.count == t.extents.count()) return true;
+      const std::size_t one = t.extents.count() / static_cast<std::size_t>(t.extents[0]);
+      if (t.extents.bounded != 1 || a.count == 0 || a.count % one != 0 || a.count > t.extents.count()) return false;
+      actual[0] = static_cast<int>(a.count / one);
+      return true;
+    }
+    if (a.extents.rank != t.extents.rank || a.stride < a.extents.back()) return false;
+    for (int i = 0; i < t.extents.rank; ++i) {
+      const bool fits = t.extents.is_bounded(i) ? a.extents[i] >= 1 && a.extents[i] <= t.extents[i] : a.extents[i] == t.extents[i];
+      if (!fits) return false;
+      actual[i] = a.extents[i];
+    }
+    return true;
+  }
+
+  /// Checks the arguments and sets every operand's address and actual extents.
+  run_status bind(std::span<const tensor_argument> arguments) noexcept {
+    const plan& p = *net_;
+    const std::size_t inputs = p.inputs.size();
+    if (arguments.size() != inputs + p.outputs.size()) return run_status::wrong_count;
+    dims bounded;  // the actual extents of bounded axes, 0 where no argument has fixed one yet
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      const planned_value& v = p.values[static_cast<std::size_t>(i < inputs ? p.inputs[i] : p.outputs[i - inputs])];
+      if (arguments[i].type != v.type.type) return {run_status::wrong_type, static_cast<int>(i)};
+      dims actual;
+      if (!extents_of(arguments[i], v.type, actual)) return {run_status::wrong_extents, static_cast<int>(i)};
+      for (int axis = 0; axis < actual.rank; ++axis) {
+        if (!v.type.extents.is_bounded(axis)) continue;
+        if (bounded[axis] != 0 && bounded[axis] != actual[axis]) return {run_status::wrong_extents, static_cast<int>(i)};
+        bounded[axis] = actual[axis];
+      }
+    }
+    for (std::size_t i = 0; i < p.values.size(); ++i) {
+      const planned_value& v = p.values[i];
+      operand& o = operands_[i];
+      o.extents = v.type.extents;
+      o.extents.bounded = 0;
+      for (int axis = 0; axis < o.extents.rank; ++axis)
+        if (v.type.extents.is_bounded(axis) && bounded[axis] != 0) o.extents[axis] = bounded[axis];
+      o.stride = v.stride;
+      o.data = arena_.data() + v.offset;
+      if (v.where == home::arena) continue;
+      const auto at = static_cast<std::size_t>(v.index) + (v.where == home::output ? inputs : 0);
+      o.data = static_cast<std::byte*>(const_cast<void*>(arguments[at].data)) + v.offset;
+      const int bound = v.where == home::output ? p.outputs[static_cast<std::size_t>(v.index)] : p.inputs[static_cast<std::size_t>(v.index)];
+      if (static_cast<std::size_t>(bound) == i && arguments[at].extents.rank > 0) o.stride = arguments[at].stride;
+    }
+    return {};
+  }
+
+  network net_;
+  parallel_for* threads_;
+  aligned_memory arena_;
+  int workers_;
+  aligned_memory scratch_;
+  std::vector<operand> operands_;  // of each value, for the current run
+  std::vector<operand> src_;       // of the current step
+  std::vector<duration_statistics> profile_;
+  bool profiling_ = false;
+};
+
+}  // namespace octavo

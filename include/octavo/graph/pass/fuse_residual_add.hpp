@@ -1,0 +1,31 @@
+// add(conv2d(x), r) -> conv2d(x) + r, and the same for fc. Of two candidates the later one takes the sum: it is the
+// longer branch of a residual block, and the other operand is then ready when it runs.
+#pragma once
+
+#include "octavo/graph/pass/fuse.hpp"
+
+namespace octavo::pass {
+
+/// The pass.
+inline graph fuse_residual_add(graph g) {
+  return fold_all(std::move(g), [](graph& h, std::size_t i) {
+    const op::add* add = h.nodes[i].as<op::add>();
+    if (!add) return false;
+    node* chosen = nullptr;
+    int other = -1;
+    for (std::size_t k = 0; k < 2; ++k) {
+      node* producer = sole_producer(h, h.nodes[i].src[k]);
+      if (!producer || !fused_residual(producer->op) || !is_bare(*producer) || (chosen && producer < chosen)) continue;
+      chosen = producer;
+      other = h.nodes[i].src[1 - k];
+    }
+    if (!chosen) return false;
+    *fused_residual(chosen->op) = true;
+    *fused_activation(chosen->op) = add->act;
+    chosen->src.push_back(other);
+    absorb(h, *chosen, i);
+    return true;
+  });
+}
+
+}  // namespace octavo::pass

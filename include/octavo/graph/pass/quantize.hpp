@@ -1,0 +1,134 @@
+// FP32 graph + ranges -> INT8 graph: every edge between INT8 nodes becomes u8 with an affine map, weights become s8 per
+// output channel, and conversions stand where INT8 and FP32 nodes meet.
+#pragma once
+
+#include <numeric>
+#include <optional>
+
+#include "octavo/graph/graph.hpp"
+#include "octavo/quant/options.hpp"
+#include "octavo/quant/weights.hpp"
+
+namespace octavo::pass {
+namespace detail {
+
+/// Whether input and output of the node must have one affine map, because bytes move through it unchanged.
+inline bool shares_scale(const node& n) {
+  const op::pool2d* pool = n.as<op::pool2d>();
+  return traits_of(n.op).data_movement || (pool && pool->kind == op::pool2d::max);
+}
+
+/// Sets of values that must have the same affine map; a concat's inputs and output are such a set.
+class scale_classes {
+ public:
+  explicit scale_classes(std::size_t values) : parent_(values) { std::iota(parent_.begin(), parent_.end(), 0); }
+  int find(int v) const {
+    while (parent_[static_cast<std::size_t>(v)] != v) v = parent_[static_cast<std::size_t>(v)];
+    return v;
+  }
+  void join(int a, int b) { parent_[static_cast<std::size_t>(find(a))] = find(b); }
+
+ private:
+  std::vector<int> parent_;
+};
+
+/// Rewrites one graph; the state that the rewriting needs.
+class quantizer {
+ public:
+  quantizer(const graph& from, const range_table& ranges, const quantize_options& options)
+      : from_(from), ranges_(ranges), options_(options), classes_(from.values.size()), u8_(from.values.size(), -1),
+        f32_(from.values.size(), -1) {}
+
+  graph rewrite() {
+    for (const std::string& name : options_.keep_fp32)
+      require(std::any_of(from_.nodes.begin(), from_.nodes.end(), [&](const node& n) { return n.name == name; }),
+              "cannot keep node '", name, "' in FP32: the folded graph has no such node");
+    for (const node& n : from_.nodes)
+      if (is_int8(n) && shares_scale(n))
+        for (int v : n.src) classes_.join(v, n.dst);
+    for (const node& n : from_.nodes) rewrite(n);
+    for (const graph_output& o : from_.outputs) to_.outputs.push_back({as_f32(o.value), o.name});
+    return std::move(to_);
+  }
+
+ private:
+  bool is_int8(const node& n) const {
+    return !n.as<op::input>() && !n.as<op::softmax>() && !options_.keep_fp32.contains(n.name) &&
+           from_.type(n.dst).type == element::f32;
+  }
+
+  /// Whether every reader of the value wants FP32, so that its producer may as well write FP32.
+  bool only_f32_readers(int v) const {
+    return std::none_of(from_.nodes.begin(), from_.nodes.end(), [&](const node& n) {
+      return is_int8(n) && std::find(n.src.begin(), n.src.end(), v) != n.src.end();
+    });
+  }
+
+  /// The affine map of a value: that of the widest range in its class.
+  affine map_of(int v) const {
+    std::optional<range> widest;
+    for (std::size_t i = 0; i < from_.values.size(); ++i) {
+      if (classes_.find(static_cast<int>(i)) != classes_.find(v)) continue;
+      const auto found = ranges_.find(from_.values[i].name);
+      if (found == ranges_.end()) continue;
+      if (!widest) widest = found->second;
+      widest->lower = std::min(widest->lower, found->second.lower);
+      widest->upper = std::max(widest->upper, found->second.upper);
+    }
+    require(widest.has_value(), "no range for value '", from_.values[static_cast<std::size_t>(v)].name,
+            "': was the network calibrated from the same graph?");
+    return choose_affine(*widest);
+  }
+
+  const std::string& name(int v) const { return from_.values[static_cast<std::size_t>(v)].name; }
+
+  int as_u8(int v) {
+    int& known = u8_[static_cast<std::size_t>(v)];
+    if (known < 0)
+      known = to_.append(op::convert{}, name(v) + ".quantize", {f32_[static_cast<std::size_t>(v)]},
+                         {element::u8, from_.type(v).extents, map_of(v)});
+    return known;
+  }
+  int as_f32(int v) {
+    int& known = f32_[static_cast<std::size_t>(v)];
+    if (known < 0)
+      known = to_.append(op::convert{}, name(v) + ".dequantize", {u8_[static_cast<std::size_t>(v)]},
+                         {element::f32, from_.type(v).extents, {}});
+    return known;
+  }
+
+  void rewrite(const node& n) {
+    const bool int8 = is_int8(n), f32_out = !int8 || (has_weights(n.op) && only_f32_readers(n.dst));
+    std::vector<int> src;
+    for (std::size_t i = 0; i < n.src.size(); ++i) {
+      const bool is_residual = i > 0 && has_weights(n.op);  // the residual has the output's type
+      src.push_back(int8 && !(is_residual && f32_out) ? as_u8(n.src[i]) : as_f32(n.src[i]));
+    }
+    std::vector<constant> constants = n.constants;
+    if (int8 && has_weights(n.op)) {
+      quantized_weights q = quantize_weights(*n.constants[0], n.name);
+      constants = {make_constant(std::move(q.values)), n.constants[1], make_constant(std::move(q.scales))};
+    }
+    tensor_type type = from_.type(n.dst);
+    if (!f32_out) type = {element::u8, type.extents, map_of(n.dst)};
+    const int dst = to_.append(n.op, n.name, std::move(src), type, std::move(constants));
+    to_.nodes.back().fused = n.fused;
+    (type.is_u8() ? u8_ : f32_)[static_cast<std::size_t>(n.dst)] = dst;
+  }
+
+  const graph& from_;
+  const range_table& ranges_;
+  const quantize_options& options_;
+  graph to_;
+  scale_classes classes_;
+  std::vector<int> u8_, f32_;  // where each old value is in the new graph, by representation; -1: not there yet
+};
+
+}  // namespace detail
+
+/// The pass. Ranges are looked up by value name; a missing one throws octavo::error. Outputs stay FP32.
+inline graph quantize(const graph& folded, const range_table& ranges, const quantize_options& options = {}) {
+  return detail::quantizer(folded, ranges, options).rewrite();
+}
+
+}  // namespace octavo::pass

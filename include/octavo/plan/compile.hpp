@@ -1,0 +1,137 @@
+// Planning: graph -> network. Everything costly happens here, once.
+#pragma once
+
+#include <span>
+
+#include "octavo/graph/passes.hpp"
+#include "octavo/plan/network.hpp"
+
+namespace octavo {
+
+namespace detail {
+
+/// The kernel that runs a problem when no other supports it: the reference evaluation.
+class reference_executable : public executable {
+ public:
+  explicit reference_executable(const problem& p) : problem_(p) {}
+  void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
+    if (begin < end) evaluate(problem_.op, problem_, a);
+  }
+
+ private:
+  problem problem_;
+};
+
+}  // namespace detail
+
+/// The reference evaluation as a kernel: supports everything. Slow; its convolutions and batch norms allocate.
+inline constexpr kernel reference_kernel{
+    "reference", isa::portable, [](const problem&) { return true; },
+    [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<detail::reference_executable>(p); }};
+
+/// The first of `kernels` that supports `p`, else the reference.
+inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
+  for (const kernel& k : kernels)
+    if (k.supports(p)) return k;
+  return reference_kernel;
+}
+
+namespace detail {
+
+/// Whether the node needs no step: an input, or a copy of bytes that already lie in place.
+inline bool is_free(const node& n, const std::vector<placement>& where) {
+  if (n.as<op::input>()) return true;
+  if (!n.as<op::concat>() && !n.as<op::reshape>()) return false;
+  const int home = where[static_cast<std::size_t>(n.dst)].root;
+  return std::all_of(n.src.begin(), n.src.end(), [&](int v) { return where[static_cast<std::size_t>(v)].root == home; });
+}
+
+/// Fills in values, inputs, outputs and the arena's size.
+inline void place_in_memory(plan& p, const std::vector<placement>& where, const std::vector<int>& step_of_node) {
+  const graph& g = p.source;
+  std::vector<buffer_life> lives;
+  std::vector<int> buffer_of(g.values.size(), -1);
+  for (std::size_t v = 0; v < g.values.size(); ++v)
+    p.values.push_back({g.values[v].name, g.values[v].type, home::arena, 0, 0, where[v].stride});
+
+  const auto set_home = [&](int value, home h, std::size_t index) {
+    p.values[static_cast<std::size_t>(value)].where = h;
+    p.values[static_cast<std::size_t>(value)].index = static_cast<int>(index);
+  };
+  p.inputs = g.input_values();
+  for (std::size_t i = 0; i < p.inputs.size(); ++i) set_home(p.inputs[i], home::input, i);
+  for (const graph_output& o : g.outputs) {
+    set_home(o.value, home::output, p.outputs.size());
+    p.outputs.push_back(o.value);
+  }
+
+  const auto touch = [&](int value, int at) {
+    const auto root = static_cast<std::size_t>(where[static_cast<std::size_t>(value)].root);
+    if (p.values[root].where != home::arena) return;
+    if (buffer_of[root] < 0) {
+      buffer_of[root] = static_cast<int>(lives.size());
+      lives.push_back({g.values[root].type.extents.count() * size_of(g.values[root].type.type), at, at});
+    }
+    buffer_life& life = lives[static_cast<std::size_t>(buffer_of[root])];
+    life.first = std::min(life.first, at);
+    life.last = std::max(life.last, at);
+  };
+  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+    touch(g.nodes[n].dst, step_of_node[n]);
+    for (int v : g.nodes[n].src) touch(v, step_of_node[n]);
+  }
+
+  const memory_layout layout = lay_out(lives);
+  p.arena_bytes = layout.bytes;
+  p.bytes_without_reuse = layout.bytes_without_reuse;
+  for (std::size_t v = 0; v < p.values.size(); ++v) {
+    const auto root = static_cast<std::size_t>(where[v].root);
+    planned_value& value = p.values[v];
+    value.where = p.values[root].where;
+    value.index = p.values[root].index;
+    value.offset = static_cast<std::size_t>(where[v].offset) * size_of(value.type.type);
+    if (buffer_of[root] >= 0) value.offset += layout.offset[static_cast<std::size_t>(buffer_of[root])];
+  }
+}
+
+/// An output that is an input, or is asked for twice, is copied: the user's memories do not overlap.
+inline graph separate_outputs(graph g) {
+  std::vector<int> seen = g.input_values();
+  for (graph_output& o : g.outputs) {
+    if (std::find(seen.begin(), seen.end(), o.value) != seen.end())
+      o.value = g.append(op::convert{}, o.name + ".copy", {o.value}, g.type(o.value));
+    seen.push_back(o.value);
+  }
+  return g;
+}
+
+}  // namespace detail
+
+/// Plans `g` as it is: chooses a kernel for each node from `kernels` (best first), packs weights, lays out the arena.
+/// Throws octavo::error, naming the node, when a node cannot be run.
+inline network plan_graph(const graph& g, std::span<const kernel> kernels) {
+  require(!g.outputs.empty(), "the graph has no outputs: call output()");
+  auto p = std::make_shared<plan>();
+  p->source = detail::separate_outputs(g);
+  const std::vector<placement> where = place_values(p->source);
+  std::vector<int> step_of_node;
+  for (const node& n : p->source.nodes) {
+    step_of_node.push_back(static_cast<int>(p->steps.size()));
+    if (detail::is_free(n, where)) continue;
+    const problem q{p->source.signature_of(n), n.op};
+    try {
+      const kernel& k = choose_kernel(kernels, q);
+      p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, k.pack(q)});
+    } catch (const error& e) {
+      fail("node '", n.name, "': ", e.what());
+    }
+    p->scratch_bytes = std::max(p->scratch_bytes, round_up(p->steps.back().run->scratch_bytes(), cache_line));
+    p->weight_bytes += p->steps.back().run->packed_bytes();
+  }
+  detail::place_in_memory(*p, where, step_of_node);
+  // The plan's copy of the graph is for printing; the packed weights are the ones that run.
+  for (node& n : p->source.nodes) n.constants.clear();
+  return p;
+}
+
+}  // namespace octavo

@@ -1,0 +1,50 @@
+// A planned network: kernels chosen, weights packed, memory laid out. Immutable, so any number of sessions share it.
+#pragma once
+
+#include <memory>
+
+#include "octavo/op/kernel.hpp"
+#include "octavo/plan/memory_plan.hpp"
+#include "octavo/plan/placement.hpp"
+
+namespace octavo {
+
+/// Who owns the memory of a value.
+enum class home : std::uint8_t { arena, input, output };
+
+/// A value of a planned network.
+struct planned_value {
+  std::string name;
+  tensor_type type;
+  home where = home::arena;
+  int index = 0;              ///< of the input or output
+  std::size_t offset = 0;     ///< bytes from the beginning of the arena, input or output
+  std::ptrdiff_t stride = 0;  ///< elements between rows
+};
+
+/// One kernel call.
+struct step {
+  std::string name;             ///< the node's
+  std::string operation;        ///< the operator with its attributes
+  std::string_view kernel;      ///< the kernel's name
+  std::vector<int> src;         ///< indices of values
+  int dst = -1;
+  std::shared_ptr<const executable> run;
+};
+
+/// What compile() makes. See network.
+struct plan {
+  graph source;  ///< the graph that was planned, for printing
+  std::vector<planned_value> values;
+  std::vector<step> steps;
+  std::vector<int> inputs, outputs;     ///< values, in the order of the graph's inputs and outputs
+  std::size_t arena_bytes = 0;          ///< memory of a session
+  std::size_t bytes_without_reuse = 0;  ///< what the arena would be if every value had memory of its own
+  std::size_t scratch_bytes = 0;        ///< of each worker
+  std::size_t weight_bytes = 0;         ///< packed weights and tables
+};
+
+/// A planned network. Copies share one plan.
+using network = std::shared_ptr<const plan>;
+
+}  // namespace octavo

@@ -1,0 +1,38 @@
+// Weights: s8 in [-127, 127], symmetric, one scale per output channel.
+//   scale[c] = max |w[c]| / 127,   q = rne(w / scale[c])
+#pragma once
+
+#include "octavo/quant/affine.hpp"
+#include "octavo/tensor/tensor.hpp"
+
+namespace octavo {
+
+/// Weights on their grid.
+struct quantized_weights {
+  tensor values;  // s8, extents as the FP32 weights'
+  tensor scales;  // f32 (OC)
+};
+
+/// Quantizes FP32 weights whose outermost axis is the output channel. A channel of zeros gets scale 1. Throws
+/// octavo::error, beginning with `what`, when a weight is not finite.
+inline quantized_weights quantize_weights(const tensor& weights, std::string_view what) {
+  const dims& extents = weights.extents();
+  const auto channels = static_cast<std::size_t>(extents[0]), depth = extents.count() / channels;
+  quantized_weights q{tensor(element::s8, extents), tensor(element::f32, {extents[0]})};
+  const std::span<const float> w = weights.as<float>();
+  const std::span<std::int8_t> values = q.values.as<std::int8_t>();
+  for (std::size_t c = 0; c < channels; ++c) {
+    float largest = 0.0f;
+    for (float v : w.subspan(c * depth, depth)) {
+      require(std::isfinite(v), what, ": a weight of output channel ", c, " is not finite");
+      largest = std::max(largest, std::fabs(v));
+    }
+    const float scale = largest > 0.0f ? std::max(largest / 127.0f, smallest_scale) : 1.0f;
+    q.scales.as<float>()[c] = scale;
+    for (std::size_t i = c * depth; i < (c + 1) * depth; ++i)
+      values[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(w[i] / scale), -127.0f, 127.0f));
+  }
+  return q;
+}
+
+}  // namespace octavo
