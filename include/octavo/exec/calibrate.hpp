@@ -18,7 +18,7 @@ struct sample_set {
 
 /// Choices for calibrate().
 struct calibrate_options {
-  calibration_recipe recipe = default_recipe();
+  calibration_recipe recipe = percentile{};
   std::map<std::string, calibration_recipe> by_value;  ///< recipes of single values, by name
   std::function<void(int)> progress;                   ///< called with the number of samples done
 };

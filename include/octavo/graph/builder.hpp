@@ -29,10 +29,54 @@ concept divides_into = Parts > 0 && Whole % Parts == 0;
 
 namespace detail {
 
+// Building code that needs no shapes at compile time is kept out of the templates below: a network of 50 convolutions
+// instantiates those 50 times.
+
+OCTAVO_NOINLINE inline int append_node(graph& g, operation op, const char* name, std::initializer_list<int> src,
+                                       const dims& extents, element type) {
+  return g.append(std::move(op), name, src, {type, extents, {}});
+}
+
+OCTAVO_NOINLINE inline int append_conv2d(graph& g, int x, const conv& options, const params& w) {
+  const tensor_type in = g.type(x);
+  op::conv2d c{options};
+  c.pad = resolve(c.pad, in.extents[1], in.extents[2], c.kernel, c.stride, c.dilation);
+  constant weight = w.get("weight", op::weight_extents(c, in.extents)), bias = w.maybe("bias", {c.out});
+  return g.append(c, w.path(), {x}, {in.type, op::infer(c, in.extents), {}}, {std::move(weight), std::move(bias)});
+}
+
+OCTAVO_NOINLINE inline int append_fc(graph& g, int x, int out, const params& w) {
+  const tensor_type in = g.type(x);
+  const op::fc f{.out = out};
+  constant weight = w.get("weight", {out, in.extents.back()}), bias = w.maybe("bias", {out});
+  return g.append(f, w.path(), {x}, {in.type, op::infer(f, in.extents), {}}, {std::move(weight), std::move(bias)});
+}
+
+OCTAVO_NOINLINE inline int append_batch_norm(graph& g, int x, float eps, const params& w) {
+  const dims c{g.type(x).extents.back()};
+  return g.append(op::batch_norm{.eps = eps}, w.path(), {x}, g.type(x),
+                  {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
+}
+
+OCTAVO_NOINLINE inline int append_pool2d(graph& g, int x, const pool& options, op::pool2d::kind_type kind) {
+  const tensor_type in = g.type(x);
+  op::pool2d p{options};
+  p.stride = options.steps();
+  p.pad = resolve(p.pad, in.extents[1], in.extents[2], p.kernel, p.stride, 1);
+  p.kind = kind;
+  return g.append(p, kind == op::pool2d::max ? "max_pool" : "average_pool", {x}, {in.type, op::infer(p, in.extents), {}});
+}
+
+/// The handle on output `id` of extents D.
 template <dims D, class T, class Shape>
-auto append(value<T, Shape> x, operation op, std::string name, std::vector<int> src, std::vector<constant> constants = {}) {
-  return value<T, shape_of<D>>{
-      x.owner, x.owner->append(std::move(op), std::move(name), std::move(src), {element_of<T>, D, {}}, std::move(constants))};
+value<T, shape_of<D>> handle(value<T, Shape> x, int id) {
+  return {x.owner, id};
+}
+
+/// Appends a node without constants and returns the handle on its output.
+template <dims D, class T, class Shape>
+auto append(value<T, Shape> x, operation op, const char* name, std::initializer_list<int> src) {
+  return handle<D>(x, append_node(*x.owner, std::move(op), name, src, D, element_of<T>));
 }
 
 /// Whether a window gives at least one output pixel.
@@ -51,10 +95,7 @@ auto conv2d(value<T, S> x, const params& w) {                                   
   if constexpr (S::value.rank == 4 && C.out > 0 && C.groups > 0) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::window_fits<S::value, y>, "octavo: conv2d's kernel does not fit its padded input");
-    op::conv2d c{C};
-    c.pad = resolve(C.pad, S::value[1], S::value[2], C.kernel, C.stride, C.dilation);
-    constant weight = w.get("weight", op::weight_extents(C, S::value)), bias = w.maybe("bias", {C.out});
-    return detail::append<y>(x, c, w.path(), {x.id}, {std::move(weight), std::move(bias)});  // (N, OH, OW, OC)
+    return detail::handle<y>(x, detail::append_conv2d(*x.owner, x.id, C, w));          // (N, OH, OW, OC)
   }
 }
 
@@ -75,23 +116,21 @@ template <int Out, class T, class S>
 auto fc(value<T, S> x, const params& w) {                                              // (..., I)
   static_assert(Out > 0, "octavo: fc needs at least one output");
   static_assert(S::value.rank >= 1, "octavo: fc needs an input of at least one axis");
-  constexpr op::fc f{.out = Out};
-  constant weight = w.get("weight", {Out, S::value.back()}), bias = w.maybe("bias", {Out});
-  return detail::append<op::infer(f, S::value)>(x, f, w.path(), {x.id}, {std::move(weight), std::move(bias)});  // (..., Out)
+  constexpr dims y = op::infer(op::fc{.out = Out}, S::value);
+  return detail::handle<y>(x, detail::append_fc(*x.owner, x.id, Out, w));              // (..., Out)
 }
 
 /// Batch normalisation; reads "weight", "bias", "running_mean" and "running_var", each (C), of `w`.
 template <class T, class S>
 auto batch_norm(value<T, S> x, const params& w, float eps = 1e-5f) {
-  const dims c{S::value.back()};
-  return detail::append<S::value>(x, op::batch_norm{.eps = eps}, w.path(), {x.id},
-                                  {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
+  return detail::handle<S::value>(x, detail::append_batch_norm(*x.owner, x.id, eps, w));
 }
 
 /// Adds "bias" (C) of `w` to each innermost row.
 template <class T, class S>
 auto bias_add(value<T, S> x, const params& w) {
-  return detail::append<S::value>(x, op::bias_add{}, w.path(), {x.id}, {w.get("bias", {S::value.back()})});
+  return detail::handle<S::value>(x, x.owner->append(op::bias_add{}, w.path(), {x.id}, x.owner->type(x.id),
+                                                     {w.get("bias", {S::value.back()})}));
 }
 
 /// min(max(x, lower), upper).
@@ -128,16 +167,12 @@ auto operator+(value<T, Sx> x, value<T, Sy> y) {
 
 namespace detail {
 template <pool P, class T, class S>
-auto pool2d(value<T, S> x, op::pool2d::kind_type kind, std::string name) {             // (N, H, W, C)
+auto pool2d(value<T, S> x, op::pool2d::kind_type kind) {                               // (N, H, W, C)
   static_assert(equals<S::value.rank, 4>, "octavo: pooling needs an input of (N, H, W, C)");
   if constexpr (S::value.rank == 4) {
     constexpr dims y = op::infer(P, S::value);
     static_assert(window_fits<S::value, y>, "octavo: the pooling window does not fit its padded input");
-    op::pool2d p{P};
-    p.stride = P.steps();
-    p.pad = resolve(P.pad, S::value[1], S::value[2], P.kernel, p.stride, 1);
-    p.kind = kind;
-    return append<y>(x, p, std::move(name), {x.id});                                    // (N, OH, OW, C)
+    return handle<y>(x, append_pool2d(*x.owner, x.id, P, kind));                       // (N, OH, OW, C)
   }
 }
 }  // namespace detail
@@ -145,13 +180,13 @@ auto pool2d(value<T, S> x, op::pool2d::kind_type kind, std::string name) {      
 /// Maximum over windows.
 template <pool P, class T, class S>
 auto max_pool2d(value<T, S> x) {
-  return detail::pool2d<P>(x, op::pool2d::max, "max_pool");
+  return detail::pool2d<P>(x, op::pool2d::max);
 }
 
 /// Mean over windows.
 template <pool P, class T, class S>
 auto average_pool2d(value<T, S> x) {
-  return detail::pool2d<P>(x, op::pool2d::average, "average_pool");
+  return detail::pool2d<P>(x, op::pool2d::average);
 }
 
 /// (N, H, W, C) -> (N, H', W', C) under other extents of the same count; a bounded leading extent must stay.

@@ -7,6 +7,7 @@
 #include "octavo/graph/pass/fuse_activation.hpp"
 #include "octavo/graph/pass/fuse_bias.hpp"
 #include "octavo/graph/pass/fuse_residual_add.hpp"
+#include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/graph/pass/quantize.hpp"
 
 namespace octavo {

@@ -33,7 +33,7 @@ auto separable(auto x, const params& w, float eps) {
 }  // namespace detail
 
 /// Image (N, 224, 224, 3) -> logits (N, 1000). `eps` is the batch norms': 1e-3 for weights that come from Keras.
-template <mobilenet_v1_options V = {}>
+template <mobilenet_v1_options V = mobilenet_v1_options{}>
 auto mobilenet_v1(auto image, const params& w, float eps = 1e-5f) {
   using detail::separable;
   const params b = w / "blocks";

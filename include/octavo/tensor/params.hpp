@@ -25,14 +25,17 @@ class weight_source {
 class params {
  public:
   params() = default;
+  params(const params&) = default;
+  params& operator=(const params&) = default;
+  OCTAVO_NOINLINE ~params() {}
   explicit params(std::shared_ptr<const weight_source> source, std::string path = {})
       : source_(std::move(source)), path_(std::move(path)) {}
 
   /// The place `part` below this one: names are joined by dots.
-  params operator/(std::string_view part) const {
+  OCTAVO_NOINLINE params operator/(std::string_view part) const {
     return params(source_, path_.empty() ? std::string(part) : path_ + "." + std::string(part));
   }
-  params operator/(int index) const { return *this / std::to_string(index); }
+  OCTAVO_NOINLINE params operator/(int index) const { return *this / std::to_string(index); }
 
   const std::string& path() const noexcept { return path_; }
 

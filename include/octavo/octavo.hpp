@@ -1,0 +1,67 @@
+// All a user needs: compose a graph, calibrate, quantize, compile, run; with the kernels of every native backend.
+//
+//   octavo::graph g;
+//   auto image = g.input<float, octavo::nhwc<1, 224, 224, 3>>("image");
+//   g.output(octavo::model::resnet50(image, weights), "logits");
+//   auto ranges = octavo::calibrate(octavo::compile(g), samples);
+//   octavo::session run{octavo::quantize(g, ranges)};
+//   run(pixels, logits).or_throw();
+#pragma once
+
+#include <cstdlib>
+
+#include "octavo/backends/portable/kernels.hpp"
+#include "octavo/backends/x86/kernels.hpp"
+#include "octavo/exec/calibrate.hpp"
+#include "octavo/exec/prepare.hpp"
+#include "octavo/graph/builder.hpp"
+#include "octavo/graph/print.hpp"
+#include "octavo/version.hpp"
+
+namespace octavo {
+
+/// The instruction sets that OCTAVO_ISA in the environment allows: portable, avx2, avx_vnni, avx512_vnni or amx; all
+/// where it is unset. Throws octavo::error for another name.
+inline isa isa_allowed() {
+  const char* name = std::getenv("OCTAVO_ISA");
+  if (!name || !*name) return isa::amx;
+  for (std::size_t i = 0; i < std::size(isa_names); ++i)
+    if (isa_names[i] == name) return static_cast<isa>(i);
+  fail("OCTAVO_ISA is '", name, "': expected portable, avx2, avx_vnni, avx512_vnni or amx");
+}
+
+/// The best instruction set that this CPU has and OCTAVO_ISA allows.
+inline isa isa_in_use() { return std::min(x86::best_isa(), isa_allowed()); }
+
+// What follows depends on the flags of the translation unit, through the portable kernels: an inline namespace named
+// after them lets units with different flags link safely.
+inline namespace OCTAVO_ARCH_NAMESPACE {
+
+/// The native kernels for problems up to that instruction set, best first. The default is isa_in_use().
+inline kernel_list native_kernels(isa up_to = isa_in_use()) {
+  kernel_list list;
+  const isa usable = std::min(up_to, x86::best_isa());
+  for (const kernel& k : x86::kernels())
+    if (k.needs <= usable) list.push_back(k);
+  for (const kernel& k : portable::kernels()) list.push_back(k);
+  return list;
+}
+
+/// Folds and plans `g` with `kernels`. Throws octavo::error, naming the node, when a node cannot be run.
+inline network compile(const graph& g, const kernel_list& kernels = native_kernels()) {
+  return plan_graph(fold(g), kernels);
+}
+
+/// Folds `g`, quantizes it by the ranges that calibrate(compile(g), ...) found, and plans it.
+inline network quantize(const graph& g, const range_table& ranges, const quantize_options& options = {},
+                        const kernel_list& kernels = native_kernels()) {
+  return plan_graph(fold(pass::quantize(fold(g), ranges, options)), kernels);
+}
+
+/// One operator without a graph: kernel chosen and weights packed once, then run on views: prepare(...)(x, y).
+inline session prepare(const operation& o, const signature& s, const kernel_list& kernels = native_kernels()) {
+  return prepare_operator(o, s, kernels);
+}
+
+}  // namespace OCTAVO_ARCH_NAMESPACE
+}  // namespace octavo
