@@ -3,8 +3,8 @@
 //   octavo::graph g;
 //   auto image = g.input<float, octavo::nhwc<1, 224, 224, 3>>("image");
 //   g.output(octavo::model::resnet50(image, weights), "logits");
-//   auto ranges = octavo::calibrate(octavo::compile(g), samples);
-//   octavo::session run{octavo::quantize(g, ranges)};
+//   auto found = octavo::calibrate(octavo::compile(g), samples);
+//   octavo::session run{octavo::quantize(g, found)};
 //   run(pixels, logits).or_throw();
 #pragma once
 
@@ -52,10 +52,10 @@ inline network compile(const graph& g, const kernel_list& kernels = native_kerne
   return plan_graph(fold(g), kernels);
 }
 
-/// Folds `g`, quantizes it by the ranges that calibrate(compile(g), ...) found, and plans it.
-inline network quantize(const graph& g, const range_table& ranges, const quantize_options& options = {},
+/// Quantizes `g` by what calibrate(compile(g), ...) found, and plans it.
+inline network quantize(const graph& g, const calibration& found, const quantize_options& options = {},
                         const kernel_list& kernels = native_kernels()) {
-  return plan_graph(fold(pass::quantize(fold(g), ranges, options)), kernels);
+  return plan_graph(quantize_graph(g, found, options), kernels);
 }
 
 /// One operator without a graph: kernel chosen and weights packed once, then run on views: prepare(...)(x, y).

@@ -19,63 +19,86 @@ struct sample_set {
 /// Choices for calibrate().
 struct calibrate_options {
   calibration_recipe recipe = percentile{};
-  std::map<std::string, calibration_recipe> by_value;  ///< recipes of single values, by name
-  std::function<void(int)> progress;                   ///< called with the number of samples done
+  std::map<std::string, calibration_recipe> by_value{};  ///< recipes of single values, by name
+  std::function<void(int)> progress{};                   ///< called with the number of samples done
 };
 
 namespace detail {
 
-/// The elements of `o`, dense: a strided operand is copied to `copy`.
-inline std::span<const float> dense(const operand& o, std::vector<float>& copy) {
-  const auto columns = static_cast<std::size_t>(o.extents.back());
-  if (o.stride == o.extents.back()) return {o.as<const float>(), o.extents.count()};
-  copy.clear();
-  for (std::size_t r = 0; r < o.extents.rows(); ++r) copy.insert(copy.end(), o.row<float>(r), o.row<float>(r) + columns);
-  return copy;
-}
+/// What is gathered about one value.
+class value_statistics {
+ public:
+  explicit value_statistics(const calibration_recipe& recipe) : observer_(make_observer(recipe)) {}
+
+  void observe(const operand& o) {
+    const auto columns = static_cast<std::size_t>(o.extents.back()), rows = o.extents.rows();
+    sums_.resize(columns);
+    dense_.clear();
+    for (std::size_t r = 0; r < rows; ++r) {
+      const float* row = o.row<float>(r);
+      for (std::size_t c = 0; c < columns; ++c) sums_[c] += static_cast<double>(row[c]);
+      if (o.stride != o.extents.back()) dense_.insert(dense_.end(), row, row + columns);
+    }
+    rows_ += static_cast<double>(rows);
+    observer_->observe(dense_.empty() ? std::span<const float>(o.as<float>(), rows * columns) : dense_);
+  }
+
+  range result() const { return observer_->result(); }
+  std::vector<float> means() const {
+    std::vector<float> m;
+    for (double s : sums_) m.push_back(static_cast<float>(s / rows_));
+    return m;
+  }
+
+ private:
+  std::unique_ptr<observer> observer_;
+  std::vector<double> sums_;  // of each channel
+  double rows_ = 0;
+  std::vector<float> dense_;  // the elements of a strided operand
+};
 
 }  // namespace detail
 
-/// Runs `net`, an FP32 network, over the samples and returns the range of every value that a step computes, and of the
-/// inputs. Throws octavo::error when there are no samples, when `by_value` names no value, or when a value is not finite.
-inline range_table calibrate(const network& net, const sample_set& samples, const calibrate_options& options = {},
+/// Runs `net`, an FP32 network, over the samples and returns the range and the channel means of every value that a step
+/// computes, and of the inputs. Throws octavo::error when there are no samples, when `by_value` names no value, or when a
+/// value is not finite.
+inline calibration calibrate(const network& net, const sample_set& samples, const calibrate_options& options = {},
                              parallel_for& threads = serial()) {
   require(samples.count > 0, "calibration needs at least one sample");
-  session run(net, threads);
-  std::vector<tensor> inputs, outputs;
-  for (int v : net->inputs) inputs.emplace_back(net->values[static_cast<std::size_t>(v)].type.type, net->values[static_cast<std::size_t>(v)].type.extents);
-  for (int v : net->outputs) outputs.emplace_back(net->values[static_cast<std::size_t>(v)].type.type, net->values[static_cast<std::size_t>(v)].type.extents);
-  std::vector<tensor_argument> arguments;
-  for (const std::vector<tensor>* list : {&inputs, &outputs})
-    for (const tensor& t : *list) arguments.push_back(view<const float>(t.as<float>().data(), t.extents()));
-
-  std::vector<std::unique_ptr<observer>> observers(net->values.size());
   for (const auto& [name, recipe] : options.by_value)
     require(std::any_of(net->values.begin(), net->values.end(), [&](const auto& v) { return v.name == name; }),
             "calibration: the folded network has no value '", name, "'");
-  std::vector<float> copy;
+  const auto value_of = [&](int v) -> const planned_value& { return net->values[static_cast<std::size_t>(v)]; };
+  session run(net, threads);
+  std::vector<tensor> inputs, outputs;
+  for (int v : net->inputs) inputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
+  for (int v : net->outputs) outputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
+  std::vector<tensor_argument> arguments;
+  for (const std::vector<tensor>* list : {&inputs, &outputs})
+    for (const tensor& t : *list) arguments.emplace_back(t);
+
+  std::map<int, detail::value_statistics> statistics;  // by value
   for (int i = 0; i < samples.count; ++i) {
     samples.read(i, inputs);
     run.run(arguments, [&](int v, const operand& o) {
-      const planned_value& value = net->values[static_cast<std::size_t>(v)];
+      const planned_value& value = value_of(v);
       if (value.type.type != element::f32) return;
-      std::unique_ptr<observer>& watch = observers[static_cast<std::size_t>(v)];
-      if (!watch) {
-        const auto own = options.by_value.find(value.name);
-        watch = make_observer(own == options.by_value.end() ? options.recipe : own->second);
-      }
+      const auto own = options.by_value.find(value.name);
+      const calibration_recipe& recipe = own == options.by_value.end() ? options.recipe : own->second;
       try {
-        watch->observe(detail::dense(o, copy));
+        statistics.try_emplace(v, recipe).first->second.observe(o);
       } catch (const error& e) {
         fail("calibration: value '", value.name, "', sample ", i, ": ", e.what());
       }
     }).or_throw();
     if (options.progress) options.progress(i + 1);
   }
-  range_table ranges;
-  for (std::size_t v = 0; v < observers.size(); ++v)
-    if (observers[v]) ranges[net->values[v].name] = observers[v]->result();
-  return ranges;
+  calibration found;
+  for (const auto& [v, s] : statistics) {
+    found.ranges[value_of(v).name] = s.result();
+    found.means[value_of(v).name] = s.means();
+  }
+  return found;
 }
 
 }  // namespace octavo

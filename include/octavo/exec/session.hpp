@@ -17,11 +17,14 @@ struct tensor_argument {
   element type = element::f32;
   std::size_t count = 0;       ///< elements of a range
   dims extents;                ///< of a view; rank 0 for a range
-  std::ptrdiff_t stride = 0;
+  std::ptrdiff_t stride = 0;   ///< of a view; 0 for a range
 
   template <class T>
   tensor_argument(const view<T>& v)
       : data(v.data), type(element_of<std::remove_const_t<T>>), count(v.extents.count()), extents(v.extents), stride(v.stride) {}
+  /// The whole of a tensor.
+  tensor_argument(const tensor& t)
+      : data(t.bytes().data()), type(t.type()), count(t.extents().count()), extents(t.extents()), stride(t.extents().back()) {}
   template <std::ranges::contiguous_range R>
   tensor_argument(R&& r)
       : data(std::ranges::data(r)), type(element_of<std::remove_cv_t<std::ranges::range_value_t<R>>>), count(std::ranges::size(r)) {}
@@ -137,10 +140,11 @@ class session {
   static bool extents_of(const tensor_argument& a, const tensor_type& t, dims& actual) noexcept {
     actual = t.extents;
     actual.bounded = 0;
-    if (a.extents.rank == 0 && t.extents.rank > 0) {  // a range
+    if (a.extents.rank == 0 && a.stride == 0) {  // a range
       if (a.count == t.extents.count()) return true;
+      if (t.extents.bounded != 1 || a.count == 0 || a.count > t.extents.count()) return false;
       const std::size_t one = t.extents.count() / static_cast<std::size_t>(t.extents[0]);
-      if (t.extents.bounded != 1 || a.count == 0 || a.count % one != 0 || a.count > t.extents.count()) return false;
+      if (a.count % one != 0) return false;
       actual[0] = static_cast<int>(a.count / one);
       return true;
     }
@@ -182,8 +186,7 @@ class session {
       if (v.where == home::arena) continue;
       const auto at = static_cast<std::size_t>(v.index) + (v.where == home::output ? inputs : 0);
       o.data = static_cast<std::byte*>(const_cast<void*>(arguments[at].data)) + v.offset;
-      const int bound = v.where == home::output ? p.outputs[static_cast<std::size_t>(v.index)] : p.inputs[static_cast<std::size_t>(v.index)];
-      if (static_cast<std::size_t>(bound) == i && arguments[at].extents.rank > 0) o.stride = arguments[at].stride;
+      if (arguments[at].stride != 0) o.stride = arguments[at].stride;  // of all that lives there: see placement.hpp
     }
     return {};
   }

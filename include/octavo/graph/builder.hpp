@@ -92,10 +92,17 @@ auto conv2d(value<T, S> x, const params& w) {                                   
   static_assert(C.out > 0, "octavo: conv2d needs the number of its output channels: conv{.out = ...}");
   static_assert(divides_into<S::value[3], C.groups>, "octavo: conv2d's groups must divide its input channels");
   static_assert(divides_into<C.out, C.groups>, "octavo: conv2d's groups must divide its output channels");
-  if constexpr (S::value.rank == 4 && C.out > 0 && C.groups > 0) {
+  static_assert(only_batch_bounded(S::value), "octavo: conv2d's height, width and channels cannot be bounded");
+  if constexpr (S::value.rank == 4 && C.out > 0 && divides_into<S::value[3], C.groups> && divides_into<C.out, C.groups> &&
+                only_batch_bounded(S::value)) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::window_fits<S::value, y>, "octavo: conv2d's kernel does not fit its padded input");
-    return detail::handle<y>(x, detail::append_conv2d(*x.owner, x.id, C, w));          // (N, OH, OW, OC)
+    if constexpr (detail::window_fits<S::value, y>)
+      return detail::handle<y>(x, detail::append_conv2d(*x.owner, x.id, C, w));        // (N, OH, OW, OC)
+    else
+      return x;
+  } else {
+    return x;  // something to go on with, so that the failed assertion is the only error
   }
 }
 
@@ -169,10 +176,16 @@ namespace detail {
 template <pool P, class T, class S>
 auto pool2d(value<T, S> x, op::pool2d::kind_type kind) {                               // (N, H, W, C)
   static_assert(equals<S::value.rank, 4>, "octavo: pooling needs an input of (N, H, W, C)");
-  if constexpr (S::value.rank == 4) {
+  static_assert(only_batch_bounded(S::value), "octavo: pooling's height, width and channels cannot be bounded");
+  if constexpr (S::value.rank == 4 && only_batch_bounded(S::value)) {
     constexpr dims y = op::infer(P, S::value);
     static_assert(window_fits<S::value, y>, "octavo: the pooling window does not fit its padded input");
-    return handle<y>(x, append_pool2d(*x.owner, x.id, P, kind));                       // (N, OH, OW, C)
+    if constexpr (window_fits<S::value, y>)
+      return handle<y>(x, append_pool2d(*x.owner, x.id, P, kind));                     // (N, OH, OW, C)
+    else
+      return x;
+  } else {
+    return x;
   }
 }
 }  // namespace detail
@@ -194,14 +207,14 @@ template <class To, class T, class S>
 auto reshape(value<T, S> x) {
   static_assert(equals<static_cast<int>(S::value.count()), static_cast<int>(To::value.count())>,
                 "octavo: reshape must keep the number of elements");
-  static_assert(S::value.bounded == To::value.bounded, "octavo: reshape must keep bounded extents in their places");
+  static_assert(same_bounds(S::value, To::value), "octavo: reshape must keep bounded extents in their places");
   return detail::append<To::value>(x, op::reshape{}, "reshape", {x.id});
 }
 
 /// (N, ...) -> (N, everything else).
 template <class T, class S>
 auto flatten(value<T, S> x) {
-  static_assert(S::value.rank >= 2 && (S::value.bounded & ~1u) == 0,
+  static_assert(S::value.rank >= 2 && only_batch_bounded(S::value),
                 "octavo: flatten keeps the outermost axis; no other may be bounded");
   constexpr int n = S::value.encoded(0), rest = static_cast<int>(S::value.count()) / S::value[0];
   return reshape<nc<n, rest>>(x);
@@ -235,6 +248,7 @@ template <int Axis = -1, class T, class S, class... More>
 auto concat(value<T, S> first, value<T, More>... more) {
   constexpr int axis = Axis < 0 ? Axis + S::value.rank : Axis;
   static_assert(axis >= 0 && axis < S::value.rank, "octavo: concat's axis is outside its inputs' rank");
+  static_assert(axis < 0 || axis >= S::value.rank || !S::value.is_bounded(axis), "octavo: concat's axis cannot be a bounded one");
   static_assert(detail::concatenable<axis, S, More...>, "octavo: concat's inputs may differ only along its axis");
   constexpr dims y = op::infer(op::concat{axis}, std::array{S::value, More::value...});
   require(((more.owner == first.owner) && ...), "concat: the inputs belong to different graphs");

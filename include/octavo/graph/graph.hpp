@@ -68,7 +68,7 @@ class graph {
   }
 
   /// Adds a node and its output value, returns the value's index. Both get `name`, made unique by a number. Throws
-  /// octavo::error, naming the node, when the operator cannot take these inputs.
+  /// octavo::error, naming the node, and leaves the graph as it was, when the operator cannot take these inputs.
   int append(operation op, std::string name, std::vector<int> src, tensor_type type, std::vector<constant> constants = {}) {
     node n{std::move(op), unique(std::move(name)), std::move(src), static_cast<int>(values.size()), std::move(constants), {}};
     values.push_back({n.name, std::move(type)});
@@ -76,7 +76,10 @@ class graph {
     try {
       check(nodes.back().op, signature_of(nodes.back()));
     } catch (const error& e) {
-      fail("node '", nodes.back().name, "': ", e.what());
+      const std::string failed = nodes.back().name;
+      nodes.pop_back();
+      values.pop_back();
+      fail("node '", failed, "': ", e.what());
     }
     return nodes.back().dst;
   }
@@ -128,7 +131,7 @@ class graph {
  private:
   std::string unique(std::string name) const {
     const auto taken = [&](const std::string& s) {
-      return std::any_of(nodes.begin(), nodes.end(), [&](const node& n) { return n.name == s; });
+      return std::any_of(values.begin(), values.end(), [&](const graph_value& v) { return v.name == s; });
     };
     if (!taken(name)) return name;
     for (int i = 1;; ++i)

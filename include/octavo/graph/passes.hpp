@@ -1,6 +1,7 @@
 // The passes in their order. Each is a function from a graph to a graph and can be printed, tested and used alone.
 #pragma once
 
+#include "octavo/graph/pass/correct_bias.hpp"
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
 #include "octavo/graph/pass/fold_batch_norm.hpp"
 #include "octavo/graph/pass/fold_conversions.hpp"
@@ -21,15 +22,26 @@ struct graph_pass {
 /// Run on every graph before it is calibrated, quantized or planned. Batch norms and biases go into the weights first,
 /// since a convolution can take them only while nothing else was fused into it.
 inline constexpr graph_pass folding_passes[] = {
-    {"drop_dead_nodes", pass::drop_dead_nodes},     {"fold_batch_norm", pass::fold_batch_norm},
-    {"fuse_bias", pass::fuse_bias},                 {"fuse_residual_add", pass::fuse_residual_add},
-    {"fuse_activation", pass::fuse_activation},     {"fold_conversions", pass::fold_conversions},
+    {"fold_batch_norm", pass::fold_batch_norm},     {"fuse_bias", pass::fuse_bias},
+    {"fuse_residual_add", pass::fuse_residual_add}, {"fuse_activation", pass::fuse_activation},
+    {"fold_conversions", pass::fold_conversions},   {"drop_dead_nodes", pass::drop_dead_nodes},
 };
 
-/// The graph after all folding passes. Running them again changes nothing.
+/// The graph after all folding passes, which run until they find nothing more to fold: a batch norm behind a bias, say,
+/// can go into the weights only after the bias did.
 inline graph fold(graph g) {
-  for (const graph_pass& p : folding_passes) g = p.rewrite(std::move(g));
+  for (std::size_t before = 0; before != g.nodes.size();) {
+    before = g.nodes.size();
+    for (const graph_pass& p : folding_passes) g = p.rewrite(std::move(g));
+  }
   return g;
+}
+
+/// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph.
+inline graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options = {}) {
+  graph folded = fold(g);
+  if (options.correct_bias) folded = pass::correct_bias(std::move(folded), c.means);
+  return fold(pass::quantize(folded, c.ranges, options));
 }
 
 }  // namespace octavo

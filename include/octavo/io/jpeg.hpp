@@ -25,6 +25,8 @@
 #include <jpeglib.h>
 #else
 #include <stb/stb_image.h>
+
+#include "octavo/io/jpeg_structure.hpp"
 #endif
 
 namespace octavo::detail {
@@ -116,37 +118,17 @@ inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte>
 
 #else
 
-/// Whether the marker segments of a JPEG file lead to an end-of-image marker. stb_image does not look: it fills what
-/// is missing with grey.
-inline bool jpeg_is_complete(std::span<const std::byte> bytes) {
-  const auto at = [&](std::size_t i) { return std::to_integer<unsigned>(bytes[i]); };
-  std::size_t i = 2;
-  while (i + 1 < bytes.size()) {
-    const unsigned marker = at(i + 1);
-    if (at(i) != 0xff || marker == 0xff) {
-      ++i;  // coded pixels, or a fill byte before a marker
-    } else if (marker == 0xd9) {
-      return true;
-    } else if (marker <= 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
-      i += 2;  // markers without a segment
-    } else {
-      if (i + 3 >= bytes.size()) return false;
-      i += 2 + (at(i + 2) << 8 | at(i + 3));
-    }
-  }
-  return false;
-}
-
 /// A JPEG file's pixels; grey becomes three equal channels, four inks are taken as Adobe writes them (inverted).
-/// `file` opens messages. Throws octavo::error when the file is damaged so that stb_image notices, or ends too early.
+/// `file` opens messages. Throws octavo::error when the file's structure is damaged or it ends
+/// too early.
 inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte> bytes) {
   require(bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()), file, ": JPEG: over 2 GB");
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
+  jpeg_structure(file, bytes).check();  // first: even stbi_info trusts the tables
   int width = 0, height = 0, channels = 0;
   require(stbi_info_from_memory(data, size, &width, &height, &channels) != 0, file, ": JPEG: ", stbi_failure_reason());
   check_image_size(file, width, height);
-  require(jpeg_is_complete(bytes), file, ": JPEG: no end-of-image marker before the file's end at ", size, " bytes");
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(data, size, &width, &height, &channels, 3), stbi_image_free);
   if (!pixels) fail(file, ": JPEG: ", stbi_failure_reason());

@@ -43,30 +43,40 @@ inline channel_affine as_affine(const batch_norm& b, std::span<const constant> c
   return a;
 }
 
+/// y = multiplier * x + offset per channel, from the units of the input, zero point removed, to those of the output.
+inline output_scales scales_of(const batch_norm& b, const signature& s) {
+  const channel_affine map = as_affine(b, s.constants);
+  const double s_x = s.src[0].is_u8() ? static_cast<double>(s.src[0].q.scale) : 1.0;
+  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
+  output_scales out;
+  for (std::size_t c = 0; c < map.gain.size(); ++c) {
+    out.multiplier.push_back(checked_ratio(map.gain[c] * s_x, s_y, batch_norm::name));
+    out.offset.push_back(checked_ratio(map.shift[c], s_y, batch_norm::name));
+  }
+  return out;
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a batch norm that can be run.
-inline void check(const batch_norm&, const signature& s) {
+inline void check(const batch_norm& b, const signature& s) {
   require(s.src.size() == 1 && s.dst.extents == s.src[0].extents, "batch_norm: output must have the input's extents");
   for (std::size_t i = 0; i < 4; ++i)
     require(s.at(i) && s.at(i)->type() == element::f32 && s.at(i)->extents() == dims{s.src[0].extents.back()},
             "batch_norm: constant ", i, " must be f32[", s.src[0].extents.back(), "]");
+  require(s.src[0].is_number() && s.dst.is_number(), "batch_norm: input and output must be f32 or u8");
+  scales_of(b, s);
 }
 
 /// Reference evaluation. On u8: q = clamp(rne(fma(q_x - zp_x, m[c], b[c])) + zp_y).
 inline void evaluate(const batch_norm& b, const signature& s, const arguments& a) {
-  const channel_affine map = as_affine(b, s.constants);
+  const output_scales scales = scales_of(b, s);
   const std::size_t rows = a.src[0].extents.rows();
-  const auto channels = map.gain.size();
-  const double s_x = s.src[0].is_u8() ? static_cast<double>(s.src[0].q.scale) : 1.0;
-  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
   const saturation limits = saturation_of(b.act, s.dst.q);
-  for (std::size_t c = 0; c < channels; ++c) {
-    const float m = checked_ratio(map.gain[c] * s_x, s_y, batch_norm::name);
-    const float offset = checked_ratio(map.shift[c], s_y, batch_norm::name);
+  for (std::size_t c = 0; c < scales.multiplier.size(); ++c) {
     for (std::size_t r = 0; r < rows; ++r) {
       const float x = s.src[0].is_u8()
                           ? static_cast<float>(a.src[0].row<std::uint8_t>(r)[c] - s.src[0].q.zero_point)
                           : a.src[0].row<float>(r)[c];
-      const float y = std::fma(x, m, offset);
+      const float y = std::fma(x, scales.multiplier[c], scales.offset[c]);
       if (s.dst.is_u8())
         a.dst.row<std::uint8_t>(r)[c] = saturate_u8(y, limits);
       else

@@ -36,6 +36,7 @@ inline void check(const concat& c, const signature& s) {
     require(other == s.dst.extents, "concat: input ", t.extents, " does not fit output ", s.dst.extents);
     x.push_back(t.extents);
   }
+  require(!s.dst.extents.is_bounded(c.axis), "concat: axis ", c.axis, " of ", s.dst.extents, " is bounded");
   require(infer(c, x) == s.dst.extents, "concat: output must be ", infer(c, x), ", found ", s.dst.extents);
 }
 

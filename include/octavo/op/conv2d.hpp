@@ -26,6 +26,18 @@ struct conv {
   friend constexpr bool operator==(const conv&, const conv&) = default;
 };
 
+/// The folded scales of an INT8 convolution or fully connected layer: constants are weights, bias, weight scales.
+inline output_scales fold_output_scales(const signature& s, bool residual, std::string_view what) {
+  const tensor* bias = s.at(1);
+  return fold_output_scales(s.at(0)->as<std::int8_t>(), s.at(2)->as<float>(),
+                            bias ? bias->as<float>() : std::span<const float>{}, s.src[0].q,
+                            s.dst.is_u8() ? s.dst.q.scale : 1.0f,
+                            !residual           ? 0.0f
+                            : s.src[1].is_u8() ? s.src[1].q.scale
+                                               : 1.0f,
+                            what);
+}
+
 namespace op {
 
 /// A convolution in a graph; its padding is explicit.
@@ -69,8 +81,10 @@ constexpr dims weight_extents(const conv& c, const dims& x) {
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a convolution that can be run.
 inline void check(const conv2d& c, const signature& s) {
-  const dims& x = s.src.at(0).extents;
+  require(!s.src.empty() && s.src[0].is_number(), "conv2d: input must be f32 or u8");
+  const dims& x = s.src[0].extents;
   require(x.rank == 4, "conv2d: input must be (N, H, W, C), found ", x);
+  require(only_batch_bounded(x), "conv2d: only the batch may be bounded, found ", x);
   require(c.out > 0 && c.kernel.h > 0 && c.kernel.w > 0 && c.stride.h > 0 && c.stride.w > 0 && c.dilation.h > 0 &&
               c.dilation.w > 0 && c.groups > 0,
           "conv2d: output channels, kernel, stride, dilation and groups must be at least 1");
@@ -94,26 +108,17 @@ inline void check(const conv2d& c, const signature& s) {
   require(w && w->type() == wanted && w->extents() == weight_extents(c, x), "conv2d: weights must be ",
           name_of(wanted), "[", weight_extents(c, x), "]", w ? text(", found ", name_of(w->type()), "[", w->extents(), "]") : ", found none");
   if (b) require(b->type() == element::f32 && b->extents() == dims{c.out}, "conv2d: bias must be f32[", c.out, "]");
-  if (wanted == element::s8)
+  require(s.dst.is_number(), "conv2d: output must be f32 or u8");
+  if (wanted == element::s8) {
     require(scales && scales->type() == element::f32 && scales->extents() == dims{c.out},
             "conv2d: s8 weights need f32[", c.out, "] scales");
-  else
+    fold_output_scales(s, c.residual, conv2d::name);  // refuses sums that could overflow
+  } else {
     require(!s.dst.is_u8(), "conv2d: f32 input needs f32 output");
+  }
 }
 
 }  // namespace op
-
-/// The folded scales of an INT8 convolution or fully connected layer: constants are weights, bias, weight scales.
-inline output_scales fold_output_scales(const signature& s, bool residual, std::string_view what) {
-  const tensor* bias = s.at(1);
-  return fold_output_scales(s.at(0)->as<std::int8_t>(), s.at(2)->as<float>(),
-                            bias ? bias->as<float>() : std::span<const float>{}, s.src[0].q,
-                            s.dst.is_u8() ? s.dst.q.scale : 1.0f,
-                            !residual           ? 0.0f
-                            : s.src[1].is_u8() ? s.src[1].q.scale
-                                               : 1.0f,
-                            what);
-}
 
 /// Ends a sum of products by the one rule and stores it: y is u8 or f32 as `s.dst` says, `at` counts elements of
 /// innermost row `row`. The specification of every kernel's epilogue.

@@ -52,17 +52,20 @@ struct add {
 
 namespace detail {
 
-inline void check_elementwise(const signature& s, std::size_t inputs, std::string_view name) {
-  require(s.src.size() == inputs, name, ": expected ", inputs, " inputs, found ", s.src.size());
-  for (const tensor_type& t : s.src)
-    require(t.extents == s.dst.extents, name, ": input ", t.extents, " and output ", s.dst.extents,
-            " must have the same extents");
-}
-
 /// The multiplier s_x / s_y of an input; an f32 side counts as scale 1.
 inline float rescale(const tensor_type& x, const tensor_type& y, std::string_view name) {
   return checked_ratio(x.is_u8() ? static_cast<double>(x.q.scale) : 1.0,
                        y.is_u8() ? static_cast<double>(y.q.scale) : 1.0, name);
+}
+
+inline void check_elementwise(const signature& s, std::size_t inputs, std::string_view name) {
+  require(s.src.size() == inputs, name, ": expected ", inputs, " inputs, found ", s.src.size());
+  for (const tensor_type& t : s.src) {
+    require(t.extents == s.dst.extents, name, ": input ", t.extents, " and output ", s.dst.extents,
+            " must have the same extents");
+    require(t.is_number() && s.dst.is_number(), name, ": input and output must be f32 or u8, found ", t, " and ", s.dst);
+    rescale(t, s.dst, name);
+  }
 }
 
 /// Element c of row r, zero point removed.
@@ -92,6 +95,14 @@ inline void evaluate_unary(const signature& s, const activation& act, const argu
 
 }  // namespace detail
 
+/// The bias in units of the output.
+inline std::vector<float> bias_of(const bias_add&, const signature& s) {
+  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
+  std::vector<float> b;
+  for (float v : s.at(0)->as<float>()) b.push_back(checked_ratio(static_cast<double>(v), s_y, bias_add::name));
+  return b;
+}
+
 /// Throw octavo::error, naming what is wrong, unless the operator can be run.
 inline void check(const activate&, const signature& s) { detail::check_elementwise(s, 1, activate::name); }
 inline void check(const convert&, const signature& s) { detail::check_elementwise(s, 1, convert::name); }
@@ -100,6 +111,7 @@ inline void check(const bias_add&, const signature& s) {
   detail::check_elementwise(s, 1, bias_add::name);
   require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst.extents.back()},
           "bias_add: bias must be f32[", s.dst.extents.back(), "]");
+  bias_of(bias_add{}, s);
 }
 
 /// Reference evaluations.
@@ -116,11 +128,8 @@ inline void evaluate(const add& op, const signature& s, const arguments& a) {
   });
 }
 inline void evaluate(const bias_add& op, const signature& s, const arguments& a) {
-  const std::span<const float> bias = s.at(0)->as<float>();
   const float m = detail::rescale(s.src[0], s.dst, bias_add::name);
-  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
-  std::vector<float> b;
-  for (float v : bias) b.push_back(checked_ratio(static_cast<double>(v), s_y, bias_add::name));
+  const std::vector<float> b = bias_of(op, s);
   detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
     return std::fma(detail::load(s.src[0], a.src[0], r, c), m, b[c]);
   });

@@ -56,6 +56,9 @@ constexpr dims infer(const pool& p, const dims& x) {
 /// Throws octavo::error, naming what is wrong, unless `s` describes a pooling that can be run.
 inline void check(const pool2d& p, const signature& s) {
   require(s.src.size() == 1 && s.src[0].extents.rank == 4, "pool2d: input must be (N, H, W, C)");
+  require(s.src[0].is_number() && s.dst.is_number(), "pool2d: input and output must be f32 or u8");
+  require(only_batch_bounded(s.src[0].extents), "pool2d: only the batch may be bounded, found ", s.src[0].extents);
+  detail::rescale(s.src[0], s.dst, pool2d::name);
   require(p.kernel.h > 0 && p.kernel.w > 0 && p.stride.h > 0 && p.stride.w > 0, "pool2d: kernel and stride must be at least 1");
   require(p.pad.rule == padding::explicit_ && p.pad.top >= 0 && p.pad.left >= 0 && p.pad.bottom >= 0 && p.pad.right >= 0 &&
               std::max(p.pad.top, p.pad.bottom) < p.kernel.h && std::max(p.pad.left, p.pad.right) < p.kernel.w,

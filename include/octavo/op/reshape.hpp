@@ -16,6 +16,8 @@ struct reshape {
 inline void check(const reshape&, const signature& s) {
   require(s.src.size() == 1 && s.src[0].extents.count() == s.dst.extents.count(), "reshape: cannot turn ",
           s.src.empty() ? dims{} : s.src[0].extents, " into ", s.dst.extents);
+  require(same_bounds(s.src[0].extents, s.dst.extents), "reshape: bounded extents must stay: cannot turn ",
+          s.src[0].extents, " into ", s.dst.extents);
   require(s.src[0].type == s.dst.type && (!s.dst.is_u8() || s.src[0].q == s.dst.q),
           "reshape: input and output must have the same type");
 }

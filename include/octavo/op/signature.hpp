@@ -16,6 +16,8 @@ struct tensor_type {
   affine q;      ///< meaningful for u8 only
 
   bool is_u8() const { return type == element::u8; }
+  /// Whether operators can compute with it; other types can only be moved.
+  bool is_number() const { return is_u8() || type == element::f32; }
   friend bool operator==(const tensor_type&, const tensor_type&) = default;
   friend std::ostream& operator<<(std::ostream& out, const tensor_type& t) {
     out << name_of(t.type) << "[" << t.extents << "]";

@@ -39,11 +39,18 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
 namespace detail {
 
 /// Whether the node needs no step: an input, or a copy of bytes that already lie in place.
-inline bool is_free(const node& n, const std::vector<placement>& where) {
+inline bool is_free(const node& n, const graph& g, const std::vector<placement>& where) {
   if (n.as<op::input>()) return true;
-  if (!n.as<op::concat>() && !n.as<op::reshape>()) return false;
-  const int home = where[static_cast<std::size_t>(n.dst)].root;
-  return std::all_of(n.src.begin(), n.src.end(), [&](int v) { return where[static_cast<std::size_t>(v)].root == home; });
+  const op::concat* c = n.as<op::concat>();
+  if (!n.as<op::reshape>() && !(c && c->axis == g.type(n.dst).extents.rank - 1)) return false;
+  const placement& y = where[static_cast<std::size_t>(n.dst)];
+  std::ptrdiff_t column = 0;
+  return std::all_of(n.src.begin(), n.src.end(), [&](int v) {
+    const placement& x = where[static_cast<std::size_t>(v)];
+    const bool in_place = x.root == y.root && x.offset == y.offset + column && (!c || x.stride == y.stride);
+    column += g.type(v).extents.back();
+    return in_place;
+  });
 }
 
 /// Fills in values, inputs, outputs and the arena's size.
@@ -117,9 +124,10 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels) {
   std::vector<int> step_of_node;
   for (const node& n : p->source.nodes) {
     step_of_node.push_back(static_cast<int>(p->steps.size()));
-    if (detail::is_free(n, where)) continue;
+    if (detail::is_free(n, p->source, where)) continue;
     const problem q{p->source.signature_of(n), n.op};
     try {
+      check(n.op, q);
       const kernel& k = choose_kernel(kernels, q);
       p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, k.pack(q)});
     } catch (const error& e) {

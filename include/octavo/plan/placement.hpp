@@ -22,8 +22,10 @@ class placer {
     // Last concat first, so that a concat that feeds a concat already knows where its own output goes.
     for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n)
       if (n->as<op::concat>()) place_concat(*n);
-    for (const node& n : g.nodes)
-      if (n.as<op::reshape>()) place_reshape(n);
+    // First those into the user's memory, so that the others know what lies there.
+    for (const bool external : {true, false})
+      for (const node& n : g.nodes)
+        if (n.as<op::reshape>() && is_external(n.dst) == external) place_reshape(n);
   }
 
   placement resolve(int v) const {
@@ -62,14 +64,15 @@ class placer {
     }
   }
 
-  /// The output lives where the input does; or, if the output is the user's, the input where the output does.
+  /// The output lives where the input does; or, if the output is the user's, the input where the output does. In the
+  /// user's memory rows may lie apart, so what lives there has rows of the same length.
   void place_reshape(const node& n) {
     const int x = n.src[0], y = n.dst;
     if (inside(y) >= 0 || resolve(x).stride != g_.type(x).extents.back()) return;
-    const bool y_external = is_external(y);
-    if (!y_external) {
-      inside_[static_cast<std::size_t>(y)] = x;
-    } else if (!is_external(x) && inside(x) < 0) {
+    const bool same_rows = g_.type(x).extents.back() == g_.type(y).extents.back();
+    if (!is_external(y)) {
+      if (same_rows || !is_external(resolve(x).root)) inside_[static_cast<std::size_t>(y)] = x;
+    } else if (!is_external(x) && inside(x) < 0 && same_rows) {
       inside_[static_cast<std::size_t>(x)] = y;
     }
   }

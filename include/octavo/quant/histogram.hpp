@@ -198,7 +198,7 @@ class histogram {
           for (std::size_t i = 1; i < bins_; ++i) {
             const std::uint64_t moved = lane[start + i];
             lane[start + i] = 0;
-            lane[start + (i >> shift)] += moved;  // i >> shift < i: that bin has already been emptied or is being filled
+            lane[start + (i >> shift)] += moved;  // i >> shift < i: a bin that is already empty or being filled
           }
     }
     exponent_ = exponent;

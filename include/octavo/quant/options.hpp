@@ -1,21 +1,33 @@
-// What a user decides about a quantized network.
+// What quantization starts from: the findings of calibration and the choices of the user.
 #pragma once
 
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "octavo/quant/affine.hpp"
 
 namespace octavo {
 
-/// The range of every value of a folded FP32 network, by the value's name. Made by calibrate().
+/// The range of every value of a folded FP32 network, by the value's name.
 using range_table = std::map<std::string, range>;
+
+/// The mean of each channel of every value of a folded FP32 network, by the value's name.
+using channel_means = std::map<std::string, std::vector<float>>;
+
+/// What calibrate() finds out about a network.
+struct calibration {
+  range_table ranges;
+  channel_means means;
+};
 
 /// Choices for quantize().
 struct quantize_options {
   /// Nodes that stay FP32, by name. A name that no node has is an error.
   std::set<std::string> keep_fp32;
+  /// Whether biases make up for the shift of the mean that the rounding of weights causes.
+  bool correct_bias = true;
 };
 
 }  // namespace octavo

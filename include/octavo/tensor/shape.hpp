@@ -64,6 +64,16 @@ struct dims {
   }
 };
 
+/// Whether no axis but the outermost is bounded.
+constexpr bool only_batch_bounded(const dims& d) { return (d.bounded & ~1u) == 0; }
+
+/// Whether both have the same bounds at the same axes.
+constexpr bool same_bounds(const dims& a, const dims& b) {
+  for (int i = 0; i < max_rank; ++i)
+    if (a.is_bounded(i) != b.is_bounded(i) || (a.is_bounded(i) && a[i] != b[i])) return false;
+  return true;
+}
+
 /// "Up to N": a leading batch or time extent that is chosen at each run, e.g. nhwc<upto<8>, 224, 224, 3>.
 template <int N>
 inline constexpr int upto = -N;

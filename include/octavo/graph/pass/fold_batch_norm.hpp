@@ -22,13 +22,16 @@ inline void scale_outputs(node& n, std::span<const double> gain, std::span<const
   n.constants[1] = make_constant(std::move(bias));
 }
 
+/// Whether scale_outputs can scale the node: its weights are not quantized yet.
+inline bool has_f32_weights(const node& n) { return has_weights(n.op) && n.constants[0]->type() == element::f32; }
+
 /// The pass.
 inline graph fold_batch_norm(graph g) {
   return fold_all(std::move(g), [](graph& h, std::size_t i) {
     const op::batch_norm* bn = h.nodes[i].as<op::batch_norm>();
     if (!bn || h.type(h.nodes[i].dst).is_u8()) return false;
     node* producer = sole_producer(h, h.nodes[i].src[0]);
-    if (!producer || !has_weights(producer->op) || !is_bare(*producer)) return false;
+    if (!producer || !has_f32_weights(*producer) || !is_bare(*producer)) return false;
     const op::channel_affine map = op::as_affine(*bn, h.nodes[i].constants);
     scale_outputs(*producer, map.gain, map.shift);
     *fused_activation(producer->op) = bn->act;

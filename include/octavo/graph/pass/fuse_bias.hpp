@@ -11,7 +11,7 @@ inline graph fuse_bias(graph g) {
     const op::bias_add* add = h.nodes[i].as<op::bias_add>();
     if (!add || h.type(h.nodes[i].dst).is_u8()) return false;
     node* producer = sole_producer(h, h.nodes[i].src[0]);
-    if (!producer || !has_weights(producer->op) || !is_bare(*producer)) return false;
+    if (!producer || !has_f32_weights(*producer) || !is_bare(*producer)) return false;
     const std::span<const float> bias = h.nodes[i].constants[0]->as<float>();
     const std::vector<double> gain(bias.size(), 1.0), shift(bias.begin(), bias.end());
     scale_outputs(*producer, gain, shift);

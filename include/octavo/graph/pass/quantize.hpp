@@ -43,8 +43,9 @@ class quantizer {
     for (const std::string& name : options_.keep_fp32)
       require(std::any_of(from_.nodes.begin(), from_.nodes.end(), [&](const node& n) { return n.name == name; }),
               "cannot keep node '", name, "' in FP32: the folded graph has no such node");
+    // Nodes that stay FP32 too: calibration does not see the outputs of those that the planner makes free.
     for (const node& n : from_.nodes)
-      if (is_int8(n) && shares_scale(n))
+      if (shares_scale(n))
         for (int v : n.src) classes_.join(v, n.dst);
     for (const node& n : from_.nodes) rewrite(n);
     for (const graph_output& o : from_.outputs) to_.outputs.push_back({as_f32(o.value), o.name});

@@ -1,0 +1,45 @@
+// Bias correction: rounding a layer's weights to 8 bits shifts the mean of its outputs by what the rounding errors make
+// of the mean input. The bias takes that shift back:
+//
+//   b'[oc] = b[oc] + sum over inputs of (W - scale * q(W))[oc, i] * mean x[i]
+//
+// Source: Nagel et al., Data-Free Quantization, arXiv 1906.04721, section 4.2. Applied to the folded FP32 graph just
+// before quantization; the FP32 graph itself is then off by the same shift.
+#pragma once
+
+#include "octavo/graph/graph.hpp"
+#include "octavo/quant/options.hpp"
+#include "octavo/quant/weights.hpp"
+
+namespace octavo::pass {
+
+/// The pass. Layers whose input has no means stay as they are.
+inline graph correct_bias(graph g, const channel_means& means) {
+  for (node& n : g.nodes) {
+    if (!has_weights(n.op)) continue;
+    const auto found = means.find(g.values[static_cast<std::size_t>(n.src[0])].name);
+    if (found == means.end()) continue;
+    const std::vector<float>& mean = found->second;
+    const tensor& weights = *n.constants[0];
+    const quantized_weights q = quantize_weights(weights, n.name);
+    const op::conv2d* conv = n.as<op::conv2d>();
+    const dims& e = weights.extents();  // (OC, IC/groups, ...)
+    const auto rows = static_cast<std::size_t>(e[0]), columns = static_cast<std::size_t>(e[1]);
+    const std::size_t taps = e.count() / rows / columns, groups = conv ? static_cast<std::size_t>(conv->groups) : 1;
+    tensor bias = n.constants[1] ? n.constants[1]->reshaped({e[0]}) : tensor(element::f32, {e[0]});
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t first_input = r / (rows / groups) * columns;
+      double shift = 0;
+      for (std::size_t i = 0; i < columns * taps; ++i) {
+        const std::size_t at = r * columns * taps + i;
+        const double rounded = static_cast<double>(q.scales.as<float>()[r]) * q.values.as<std::int8_t>()[at];
+        shift += (static_cast<double>(weights.as<float>()[at]) - rounded) * static_cast<double>(mean[first_input + i / taps]);
+      }
+      bias.as<float>()[r] += static_cast<float>(shift);
+    }
+    n.constants[1] = make_constant(std::move(bias));
+  }
+  return g;
+}
+
+}  // namespace octavo::pass

@@ -1,0 +1,144 @@
+// The structure of a JPEG file, checked before stb_image decodes it: stb_image 2.27 trusts its tables, so that a damaged
+// file may make it read and write beyond its memory, and fills pixels that are missing without saying so.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "octavo/base/error.hpp"
+
+namespace octavo::detail {
+
+/// Walks the marker segments of a JPEG file and keeps track of the tables that they define.
+class jpeg_structure {
+ public:
+  jpeg_structure(const std::string& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
+
+  /// Throws octavo::error, naming file and offset, unless the file is a sequence of complete segments up to an
+  /// end-of-image marker, each scan has the tables it uses, and each component of the frame has a scan.
+  void check() {
+    offset_ = 2;  // after the start-of-image marker
+    for (;;) {
+      const unsigned marker = next_marker();
+      if (marker == 0xd9) break;
+      want(marker >= 0xc0 && (marker < 0xd0 || marker > 0xd8), "unexpected marker ", marker);
+      want(bytes_.size() - offset_ >= 2, "the file ends in a segment");
+      const std::size_t length = at(offset_) << 8 | at(offset_ + 1);
+      want(length >= 2 && length <= bytes_.size() - offset_, "a segment of ", length, " bytes does not fit");
+      const std::span<const std::byte> segment = bytes_.subspan(offset_ + 2, length - 2);
+      if (marker == 0xc4) read_huffman_tables(segment);
+      if (marker == 0xdb) read_quantization_tables(segment);
+      if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc)
+        read_frame(segment, marker == 0xc2);
+      if (marker == 0xda) read_scan(segment);
+      offset_ += length;
+      if (marker == 0xda) skip_coded_pixels();
+    }
+    want(!components_.empty(), "no frame");
+    for (const component& c : components_) want(c.scanned, "component ", c.id, " has no pixels");
+  }
+
+ private:
+  struct component {
+    unsigned id;
+    unsigned quantization;
+    bool scanned;
+  };
+
+  unsigned at(std::size_t i) const { return std::to_integer<unsigned>(bytes_[i]); }
+
+  template <class... Parts>
+  void want(bool ok, const Parts&... parts) const {
+    require(ok, file_, ": JPEG: before offset ", offset_, ": ", parts...);
+  }
+
+  // Any number of bytes 0xff may stand before a marker's second byte.
+  unsigned next_marker() {
+    want(offset_ < bytes_.size() && at(offset_) == 0xff, "expected a marker");
+    while (offset_ < bytes_.size() && at(offset_) == 0xff) ++offset_;
+    want(offset_ < bytes_.size(), "the file ends in a marker");
+    return at(offset_++);
+  }
+
+  // In coded pixels 0xff is followed by 0; restart markers are part of them.
+  void skip_coded_pixels() {
+    for (; offset_ + 1 < bytes_.size(); ++offset_) {
+      const unsigned next = at(offset_ + 1);
+      if (at(offset_) == 0xff && next != 0 && next != 0xff && (next < 0xd0 || next > 0xd7)) return;
+    }
+    want(false, "the file ends in coded pixels");
+  }
+
+  // Table class and number, 16 counts of codes by length, the symbols.
+  void read_huffman_tables(std::span<const std::byte> s) {
+    while (!s.empty()) {
+      want(s.size() >= 17, "a Huffman table is cut off");
+      const auto which = std::to_integer<unsigned>(s[0]);
+      want(which >> 4 <= 1 && (which & 15) <= 3, "Huffman table number ", which);
+      std::size_t symbols = 0;
+      for (std::size_t i = 1; i <= 16; ++i) symbols += std::to_integer<std::size_t>(s[i]);
+      want(symbols <= 256 && s.size() - 17 >= symbols, "a Huffman table of ", symbols, " codes does not fit");
+      huffman_[which >> 4][which & 15] = true;
+      s = s.subspan(17 + symbols);
+    }
+  }
+
+  void read_quantization_tables(std::span<const std::byte> s) {
+    while (!s.empty()) {
+      const auto which = std::to_integer<unsigned>(s[0]);
+      const std::size_t size = which >> 4 != 0 ? 129 : 65;
+      want(which >> 4 <= 1 && (which & 15) <= 3 && s.size() >= size, "a quantization table is damaged");
+      quantization_[which & 15] = true;
+      s = s.subspan(size);
+    }
+  }
+
+  // Precision, height, width, number of components; for each: id, sampling, quantization table.
+  void read_frame(std::span<const std::byte> s, bool progressive) {
+    want(components_.empty(), "a second frame");
+    want(s.size() > 6 && s.size() == 6 + 3 * std::to_integer<std::size_t>(s[5]), "a frame header of ", s.size(),
+         " bytes");
+    progressive_ = progressive;
+    for (std::size_t i = 6; i < s.size(); i += 3) {
+      const component c{std::to_integer<unsigned>(s[i]), std::to_integer<unsigned>(s[i + 2]), false};
+      want(c.quantization <= 3, "quantization table number ", c.quantization);
+      components_.push_back(c);
+    }
+  }
+
+  // Number of components; for each: id, table numbers (DC << 4 | AC); first and last coefficient, bits.
+  void read_scan(std::span<const std::byte> s) {
+    want(!components_.empty(), "a scan without a frame");
+    want(s.size() > 4 && s.size() == 4 + 2 * std::to_integer<std::size_t>(s[0]), "a scan header of ", s.size(),
+         " bytes");
+    const bool starts_at_dc = s[s.size() - 3] == std::byte{0};
+    const bool refines = std::to_integer<unsigned>(s[s.size() - 1]) >> 4 != 0;
+    const bool needs_dc = !progressive_ || (starts_at_dc && !refines);
+    const bool needs_ac = !progressive_ || !starts_at_dc;
+    for (std::size_t i = 1; i + 3 < s.size(); i += 2) {
+      const auto id = std::to_integer<unsigned>(s[i]), tables = std::to_integer<unsigned>(s[i + 1]);
+      const auto c =
+          std::find_if(components_.begin(), components_.end(), [&](const component& k) { return k.id == id; });
+      want(c != components_.end(), "a scan of component ", id, ", which the frame has not");
+      want(tables >> 4 <= 3 && (tables & 15) <= 3, "Huffman table numbers ", tables);
+      want(!needs_dc || huffman_[0][tables >> 4], "DC Huffman table ", tables >> 4, " is missing");
+      want(!needs_ac || huffman_[1][tables & 15], "AC Huffman table ", tables & 15, " is missing");
+      want(quantization_[c->quantization], "quantization table ", c->quantization, " is missing");
+      c->scanned = true;
+    }
+  }
+
+  const std::string& file_;
+  std::span<const std::byte> bytes_;
+  std::size_t offset_ = 0;
+  std::array<std::array<bool, 4>, 2> huffman_{};  // defined so far: by class (DC, AC) and number
+  std::array<bool, 4> quantization_{};
+  std::vector<component> components_;
+  bool progressive_ = false;
+};
+
+}  // namespace octavo::detail
