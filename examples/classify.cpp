@@ -21,6 +21,7 @@ namespace {
 
 using namespace octavo;
 using namespace octavo::example;
+using octavo::image_set;  // not the drawn images' of the same name
 
 struct options {
   std::string model = "embedded", weights, data, images, calib, recipe = "default", dot, json;
@@ -100,7 +101,7 @@ params open_weights(const options& o) {
   return params(std::make_shared<safetensors>("embedded weights", embedded_weights()));
 }
 
-range_table find_ranges(const graph& g, const image_set& images, const options& o, parallel_for& threads) {
+calibration run_calibration(const graph& g, const image_set& images, const options& o, parallel_for& threads) {
   const network fp32 = octavo::compile(pass::limit_batch(g, 1));
   const int count = std::min(o.calib_images, images.count());
   progress bar("calibrate", count);
@@ -193,15 +194,15 @@ void compete(contestant& fp32, contestant& int8, const image_set& images, const 
 
 int classify(const options& o) {
   const model_entry& model = find_model(o.model);
-  const std::unique_ptr<image_set> images = evaluation_images(o, model), calibration = calibration_images(o, model);
+  const std::unique_ptr<image_set> images = evaluation_images(o, model), calib_images = calibration_images(o, model);
   graph g;
   model.compose(g, open_weights(o));
   g = pass::limit_batch(std::move(g), o.batch);
   openmp_parallel_for threads(o.threads);
 
-  const range_table ranges = find_ranges(g, *calibration, o, threads);
+  const calibration found = run_calibration(g, *calib_images, o, threads);
   const network fp32_net = octavo::compile(g);
-  const network int8_net = octavo::quantize(g, ranges, {.keep_fp32 = {o.keep_fp32.begin(), o.keep_fp32.end()}});
+  const network int8_net = octavo::quantize(g, found, {.keep_fp32 = {o.keep_fp32.begin(), o.keep_fp32.end()}});
   if (!o.dot.empty()) {
     std::ostringstream dot;
     write_dot(dot, g, o.model + " as composed");
@@ -219,7 +220,7 @@ int classify(const options& o) {
   report.recipe = o.recipe == "default" ? text(calibrate_options{}.recipe) : o.recipe;
   report.threads = o.threads;
   report.batch = o.batch;
-  report.calibration_images = std::min(o.calib_images, calibration->count());
+  report.calibration_images = std::min(o.calib_images, calib_images->count());
   report.fp32 = fp32.result();
   report.int8 = int8.result();
   for (std::size_t i = 0; i < fp32.first_classes().size(); ++i) report.flips += fp32.first_classes()[i] != int8.first_classes()[i];

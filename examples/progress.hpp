@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -54,7 +55,7 @@ class progress {
       // 10 times a second is as often as anybody can read.
       if (!last && done_ > 0 && now - shown_ < std::chrono::milliseconds(100)) return;
       shown_ = now;
-      draw_bar(percent, seconds_left(now));
+      draw_bar(percent, last ? -1 : seconds_left(now));
       if (last) std::fputc('\n', stderr);
     } else if (percent / 10 > tenth_shown_) {
       tenth_shown_ = percent / 10;
@@ -62,11 +63,11 @@ class progress {
     }
   }
 
-  /// -1 while nothing is done yet.
+  // -1 while nothing is done yet.
   long long seconds_left(clock::time_point now) const {
     if (done_ == 0) return -1;
     const double elapsed = std::chrono::duration<double>(now - start_).count();
-    return static_cast<long long>(elapsed / done_ * (total_ - done_) + 0.5);
+    return std::llround(elapsed / done_ * (total_ - done_));
   }
 
   void draw_bar(int percent, long long seconds) const {
@@ -75,7 +76,7 @@ class progress {
     const std::string bar = std::string(full, '#') + std::string(width - full, '.');
     std::fprintf(stderr, "\r%s [%s] %3d %%  %d of %d", label_.c_str(), bar.c_str(), percent, done_, total_);
     if (seconds >= 0) std::fprintf(stderr, "  %lld:%02lld left", seconds / 60, seconds % 60);
-    std::fputs("   ", stderr);  // over what a longer line may have left
+    std::fputs("\x1b[K", stderr);  // removes what a longer line left
     std::fflush(stderr);
   }
 

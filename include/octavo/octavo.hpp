@@ -31,7 +31,11 @@ inline isa isa_allowed() {
 }
 
 /// The best instruction set that this CPU has and OCTAVO_ISA allows.
-inline isa isa_in_use() { return std::min(x86::best_isa(), isa_allowed()); }
+inline isa isa_in_use() {
+  int i = static_cast<int>(isa_allowed());
+  while (i > 0 && !x86::runs(static_cast<isa>(i))) --i;
+  return static_cast<isa>(i);
+}
 
 // What follows depends on the flags of the translation unit, through the portable kernels: an inline namespace named
 // after them lets units with different flags link safely.
@@ -40,9 +44,8 @@ inline namespace OCTAVO_ARCH_NAMESPACE {
 /// The native kernels for problems up to that instruction set, best first. The default is isa_in_use().
 inline kernel_list native_kernels(isa up_to = isa_in_use()) {
   kernel_list list;
-  const isa usable = std::min(up_to, x86::best_isa());
   for (const kernel& k : x86::kernels())
-    if (k.needs <= usable) list.push_back(k);
+    if (k.needs <= up_to && x86::runs(k.needs)) list.push_back(k);
   for (const kernel& k : portable::kernels()) list.push_back(k);
   return list;
 }

@@ -65,9 +65,9 @@ class value_statistics {
 inline calibration calibrate(const network& net, const sample_set& samples, const calibrate_options& options = {},
                              parallel_for& threads = serial()) {
   require(samples.count > 0, "calibration needs at least one sample");
-  for (const auto& [name, recipe] : options.by_value)
-    require(std::any_of(net->values.begin(), net->values.end(), [&](const auto& v) { return v.name == name; }),
-            "calibration: the folded network has no value '", name, "'");
+  for (const auto& entry : options.by_value)
+    require(std::any_of(net->values.begin(), net->values.end(), [&](const auto& v) { return v.name == entry.first; }),
+            "calibration: the folded network has no value '", entry.first, "'");
   const auto value_of = [&](int v) -> const planned_value& { return net->values[static_cast<std::size_t>(v)]; };
   session run(net, threads);
   std::vector<tensor> inputs, outputs;

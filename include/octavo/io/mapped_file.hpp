@@ -41,11 +41,16 @@ class mapped_file {
   /// not a regular file. An empty file is valid and has no bytes.
   explicit mapped_file(const std::filesystem::path& path) : name_(path.string()) { open(); }
 
+  /// Bytes that are in memory already, and stay there, under the name of a file.
+  mapped_file(std::string name, std::span<const std::byte> bytes)
+      : name_(std::move(name)), data_(bytes.data()), size_(bytes.size()), borrowed_(true) {}
+
   mapped_file(mapped_file&& other) noexcept { *this = std::move(other); }
   mapped_file& operator=(mapped_file&& other) noexcept {
     std::swap(name_, other.name_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(borrowed_, other.borrowed_);
 #if !defined(OCTAVO_HAS_MMAP)
     std::swap(content_, other.content_);
 #endif
@@ -54,7 +59,7 @@ class mapped_file {
 
 #if defined(OCTAVO_HAS_MMAP)
   ~mapped_file() {
-    if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ && !borrowed_) ::munmap(const_cast<std::byte*>(data_), size_);
   }
 #endif
 
@@ -122,6 +127,7 @@ class mapped_file {
   std::string name_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  bool borrowed_ = false;  // the bytes are not this object's to release
 };
 
 }  // namespace octavo

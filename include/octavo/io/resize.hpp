@@ -58,8 +58,8 @@ inline resize_taps make_resize_taps(int from, int to, resize_filter filter) {
   std::vector<double> exact;
   for (int i = 0; i < to; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - reach + 0.5));
-    const int last = std::min(from, static_cast<int>(centre + reach + 0.5));
+    const int first = std::max(0, static_cast<int>(std::floor(centre - reach + 0.5)));
+    const int last = std::min(from, static_cast<int>(std::floor(centre + reach + 0.5)));
     double sum = 0;
     exact.clear();
     for (int k = first; k < last; ++k) {

@@ -62,22 +62,10 @@ class safetensors : public weight_source {
   /// tensor and offset, when anything is not as it must be: a truncated file, names that appear twice, tensors that
   /// overlap or leave bytes uncovered, extents of 0, more than max_rank extents. A dtype that Octavo cannot use is
   /// not an error until that tensor is asked for.
-  explicit safetensors(const std::filesystem::path& path) : file_(path) {
-    const std::uint64_t size = file_.bytes().size();
-    require(size >= 8, file_.name(), ": expected a safetensors file of at least 8 bytes, found ", size);
-    const auto length = file_.read<std::uint64_t>(0);
-    require(length <= max_header, file_.name(), ": header length at offset 0 is ", length, ", expected at most ",
-            max_header, "; is this a safetensors file?");
-    require(length <= size - 8, file_.name(), ": header length at offset 0 is ", length, ", but only ", size - 8,
-            " bytes follow it");
-    detail::safetensors_header_reader reader(file_.name());
-    reader.read({reinterpret_cast<const char*>(file_.bytes().data()) + 8, static_cast<std::size_t>(length)});
-    tensors_ = std::move(reader.tensors());
-    metadata_ = std::move(reader.metadata());
-    data_start_ = 8 + static_cast<std::size_t>(length);
-    detail::check_safetensors_layout(file_.name(), tensors_, data_start_, size - data_start_);
-    for (std::size_t i = 0; i < tensors_.size(); ++i) index_[tensors_[i].name] = i;
-  }
+  explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
+
+  /// The same for a file that is in memory already and stays there; `name` is what messages call it.
+  safetensors(std::string name, std::span<const std::byte> bytes) : safetensors(mapped_file(std::move(name), bytes)) {}
 
   /// A copy of the tensor `name`, aligned to a cache line; null where the file has none. `expected` is ignored.
   /// Throws octavo::error when its dtype is none of F32, U8, I8, I32, I64.
@@ -119,6 +107,23 @@ class safetensors : public weight_source {
   const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
 
  private:
+  explicit safetensors(mapped_file file) : file_(std::move(file)) {
+    const std::uint64_t size = file_.bytes().size();
+    require(size >= 8, file_.name(), ": expected a safetensors file of at least 8 bytes, found ", size);
+    const auto length = file_.read<std::uint64_t>(0);
+    require(length <= max_header, file_.name(), ": header length at offset 0 is ", length, ", expected at most ",
+            max_header, "; is this a safetensors file?");
+    require(length <= size - 8, file_.name(), ": header length at offset 0 is ", length, ", but only ", size - 8,
+            " bytes follow it");
+    detail::safetensors_header_reader reader(file_.name());
+    reader.read({reinterpret_cast<const char*>(file_.bytes().data()) + 8, static_cast<std::size_t>(length)});
+    tensors_ = std::move(reader.tensors());
+    metadata_ = std::move(reader.metadata());
+    data_start_ = 8 + static_cast<std::size_t>(length);
+    detail::check_safetensors_layout(file_.name(), tensors_, data_start_, size - data_start_);
+    for (std::size_t i = 0; i < tensors_.size(); ++i) index_[tensors_[i].name] = i;
+  }
+
   mapped_file file_;
   std::size_t data_start_ = 0;
   std::vector<detail::safetensors_entry> tensors_;  // in the order of their bytes

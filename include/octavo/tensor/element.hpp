@@ -12,7 +12,10 @@ enum class element : std::uint8_t { f32, u8, s8, s32, s64 };
 
 /// The element type of a C++ type: float -> f32, std::uint8_t -> u8, and so on.
 template <class T>
-inline constexpr element element_of = [] { static_assert(sizeof(T) == 0, "octavo: not an element type"); };
+inline constexpr element element_of = [] {
+  static_assert(sizeof(T) == 0, "octavo: not an element type");
+  return element::f32;
+}();
 template <>
 inline constexpr element element_of<float> = element::f32;
 template <>

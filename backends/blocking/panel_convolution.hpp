@@ -1,0 +1,353 @@
+// Convolution as a blocked matrix product without a matrix: the rows of im2col exist only as panels, a few at a time.
+//
+//   y(p, oc) = end( sum over k of a(p, k) * w(k, oc) )     p = (n, oh, ow), k = (kh, kw, i), one product for each group
+//
+// Pixels are cut into blocks of MR, output channels into columns of NR. A task packs a set of pixel blocks into panels
+// that stay in L2, then runs every one of them against one column after the other, whose weights stay in L1 or L2.
+// Blocks are cut from all pixels, columns from all channels, whatever the tasks are: the bits do not depend on threads.
+// The scheme is Goto and van de Geijn's (Anatomy of high-performance matrix multiplication, 2008) with an implicit
+// im2col; microkernel.hpp has the layouts.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "octavo/backends/blocking/microkernel.hpp"
+#include "octavo/op/kernel.hpp"
+
+namespace octavo::blocking {
+
+/// Bytes of panels that a task keeps: with a column's weights they fit in half of a 512 KB L2.
+inline constexpr std::size_t panel_budget = 192 * 1024;
+
+/// Copies n bytes and touches no others; inline for the short runs that a convolution of few channels is made of.
+inline void copy_run(std::byte* to, const std::byte* from, std::size_t n) noexcept {
+  if (n >= 16) {
+    for (std::size_t i = 0; i + 16 < n; i += 16) std::memcpy(to + i, from + i, 16);
+    std::memcpy(to + n - 16, from + n - 16, 16);
+  } else if (n >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + n - 8, from + n - 8, 8);
+  } else if (n >= 4) {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + n - 4, from + n - 4, 4);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
+  }
+}
+
+/// Pixels cut into blocks: whole ones of the tallest tile, then at most two lower ones.
+struct pixel_blocks {
+  struct block {
+    int first = 0, count = 0;           ///< pixels
+    const tile_shape* shape = nullptr;  ///< its tiles have at least `count` rows
+  };
+  int full = 0, total = 0;
+  std::array<block, 2> rest{};
+
+  pixel_blocks(int pixels, std::span<const tile_shape> shapes) {
+    const auto lowest = [&](int count) {
+      return std::ranges::find_if(shapes, [&](const tile_shape& s) { return s.rows >= count; }).operator->();
+    };
+    const int tallest = shapes.back().rows;
+    full = pixels / tallest;
+    const int left = pixels % tallest, first = full * tallest;
+    total = full + (left > 0 ? 1 : 0);
+    if (left == 0) return;
+    rest[0] = {first, left, lowest(left)};
+    // 49 pixels by 6: seven tiles of 6, then 4 + 3 rather than 6 + 1.
+    const int both = tallest + left, half = (both + 1) / 2;
+    if (full == 0 || 2 * lowest(half)->rows > tallest + rest[0].shape->rows) return;
+    --full;
+    rest = {block{first - tallest, half, lowest(half)}, block{first - tallest + half, both - half, lowest(both - half)}};
+  }
+
+  block operator()(int i, std::span<const tile_shape> shapes) const {
+    if (i >= full) return rest[static_cast<std::size_t>(i - full)];
+    return {i * shapes.back().rows, shapes.back().rows, &shapes.back()};
+  }
+};
+
+/// A convolution, or a fully connected layer as a 1x1 convolution, packed for one microkernel.
+class panel_convolution final : public executable {
+ public:
+  /// `flat`: operands come as (..., channels) rather than (N, H, W, C). Throws octavo::error when a sum could overflow.
+  panel_convolution(const microkernel& kernel, const op::conv2d& conv, const signature& s, bool flat)
+      : kernel_(kernel),
+        conv_(conv),
+        flat_(flat),
+        src_bytes_(static_cast<int>(size_of(s.src[0].type))),
+        dst_bytes_(static_cast<int>(size_of(s.dst.type))),
+        group_inputs_(s.src[0].extents.back() / conv.groups),
+        group_outputs_(conv.out / conv.groups),
+        depth_(conv.kernel.h * conv.kernel.w * group_inputs_),
+        steps_(ceil_div(depth_, 4 * kernel.values)),
+        direct_(group_inputs_ % (4 * kernel.values) == 0),
+        block_channels_(2 * kernel.vector),
+        group_columns_(ceil_div(group_outputs_, block_channels_)),
+        padded_outputs_(ceil_div(group_outputs_, kernel.vector) * kernel.vector),
+        panel_bytes_(static_cast<std::size_t>(kernel.largest_rows()) *
+                     round_up(static_cast<std::size_t>(steps_) * step_bytes, chunk_bytes)) {
+    const int most_blocks = pixel_blocks(static_cast<int>(s.dst.extents.rows()), kernel.tiles).total;
+    set_blocks_ = std::clamp(static_cast<int>(panel_budget / panel_bytes_), std::min(4, most_blocks), most_blocks);
+    padding_ = aligned_memory(static_cast<std::size_t>(group_inputs_ * src_bytes_));
+    if (s.src[0].is_u8()) std::memset(padding_.data(), s.src[0].q.zero_point, padding_.size());
+    pack_weights(s);
+    fold(s);
+  }
+
+  int tasks(const arguments& a) const noexcept override {
+    const call c(*this, a);
+    return c.sets * c.parts;
+  }
+
+  std::size_t scratch_bytes() const noexcept override {
+    return static_cast<std::size_t>(set_blocks_) * panel_bytes_ + line_bytes();
+  }
+
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + scales_.size() + padding_.size(); }
+
+  void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
+    const call c(*this, a);
+    const int columns = conv_.groups * group_columns_;
+    int packed_set = -1, packed_group = -1;
+    for (int task = begin; task < end; ++task) {
+      const int set = task / c.parts, part = task % c.parts;
+      const int first = set * c.blocks.total / c.sets, last = (set + 1) * c.blocks.total / c.sets;
+      for (int column = columns * part / c.parts; column < columns * (part + 1) / c.parts; ++column) {
+        const int group = column / group_columns_;
+        if (set != packed_set || group != packed_group) pack_panels(c, first, last, group, scratch);
+        packed_set = set, packed_group = group;
+        run_column(c, first, last, group, column % group_columns_, scratch);
+      }
+    }
+  }
+
+ private:
+  /// What one call has to do: pixel blocks in `sets` times columns in `parts`.
+  struct call {
+    const operand &src, &dst;
+    const operand* residual;
+    int height, width, out_height, out_width;
+    bool dense;  ///< taps that are neighbours in a line of the image are neighbours in memory
+    pixel_blocks blocks;
+    int sets, parts;
+
+    call(const panel_convolution& k, const arguments& a)
+        : src(a.src[0]),
+          dst(a.dst),
+          residual(k.conv_.residual ? &a.src[1] : nullptr),
+          height(k.flat_ ? 1 : src.extents[1]),
+          width(k.flat_ ? 1 : src.extents[2]),
+          out_height(k.flat_ ? 1 : dst.extents[1]),
+          out_width(k.flat_ ? 1 : dst.extents[2]),
+          dense(k.conv_.groups == 1 && k.conv_.dilation.w == 1 && src.stride == src.extents.back()),
+          blocks(static_cast<int>(dst.extents.rows()), k.kernel_.tiles) {
+      // Enough tasks for some 16 threads, none below a quarter of a million products, about 10 us. Cutting the pixels
+      // first keeps the packing cheap; below 4 panels for each column of weights, cut the columns.
+      const double products = static_cast<double>(dst.extents.count()) * k.depth_;
+      const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
+      const int columns = k.conv_.groups * k.group_columns_;
+      sets = std::max(ceil_div(blocks.total, k.set_blocks_), std::min(wanted, ceil_div(blocks.total, 4)));
+      parts = std::min(columns, ceil_div(wanted, sets));
+    }
+  };
+
+  std::size_t line_bytes() const {
+    return round_up(static_cast<std::size_t>(steps_ * 4 * kernel_.values * src_bytes_), cache_line);
+  }
+
+  /// To (groups, columns, depth/group, NR, 4 bytes); the last column of a group is one or two vectors wide.
+  void pack_weights(const signature& s) {
+    const op::conv2d& c = conv_;
+    weights_ = aligned_memory(static_cast<std::size_t>(c.groups) * group_weight_bytes());
+    const bool quantized = s.src[0].is_u8();
+    const std::byte* from = s.at(op::conv2d::weights)->bytes().data();
+    const int taps = c.kernel.h * c.kernel.w, value_bytes = group_bytes / kernel_.values;
+    for (int oc = 0; oc < c.out; ++oc) {
+      const int group = oc / group_outputs_, column = oc % group_outputs_ / block_channels_;
+      std::byte* to = column_weights(group, column) + oc % group_outputs_ % block_channels_ * group_bytes;
+      const int group_step = column_vectors(column) * kernel_.vector * group_bytes;
+      for (int i = 0; i < group_inputs_; ++i)
+        for (int tap = 0; tap < taps; ++tap, from += quantized ? 1 : 4) {
+          const int k = tap * group_inputs_ + i;
+          const std::ptrdiff_t at =
+              static_cast<std::ptrdiff_t>(k / kernel_.values) * group_step + k % kernel_.values * value_bytes;
+          const auto w = std::to_integer<std::int8_t>(*from);
+          if (!quantized) std::memcpy(to + at, from, 4);
+          else if (kernel_.values == 1) store(to + at, static_cast<float>(w));
+          else if (kernel_.values == 2) store(to + at, static_cast<std::int16_t>(w));
+          else store(to + at, w);
+        }
+    }
+  }
+
+  template <class T>
+  static void store(std::byte* to, T value) {
+    std::memcpy(to, &value, sizeof value);
+  }
+
+  /// Multipliers and offsets, padded with zeros as the columns are, and the constants of the ending.
+  void fold(const signature& s) {
+    output_scales f;
+    if (s.src[0].is_u8()) {
+      f = fold_output_scales(s, conv_.residual, flat_ ? "fc" : "conv2d");
+    } else {
+      f.multiplier.assign(static_cast<std::size_t>(conv_.out), 1.0f);
+      f.offset.assign(static_cast<std::size_t>(conv_.out), 0.0f);
+      if (const tensor* bias = s.at(op::conv2d::bias)) std::ranges::copy(bias->as<float>(), f.offset.begin());
+    }
+    const auto padded = static_cast<std::size_t>(conv_.groups) * static_cast<std::size_t>(padded_outputs_);
+    scales_ = aligned_memory(2 * padded * sizeof(float));
+    multiplier_ = reinterpret_cast<float*>(scales_.data());
+    offset_ = multiplier_ + padded;
+    for (int oc = 0; oc < conv_.out; ++oc) {
+      const int at = oc / group_outputs_ * padded_outputs_ + oc % group_outputs_;
+      multiplier_[at] = f.multiplier[static_cast<std::size_t>(oc)];
+      offset_[at] = f.offset[static_cast<std::size_t>(oc)];
+    }
+    end_.to_u8 = s.dst.is_u8();
+    end_.lower = conv_.act.lower, end_.upper = conv_.act.upper;
+    if (!end_.to_u8) return;
+    const saturation bounds = saturation_of(conv_.act, s.dst.q);
+    end_.zero = bounds.zero_point;
+    end_.lower = static_cast<float>(bounds.lower - bounds.zero_point);
+    end_.upper = static_cast<float>(bounds.upper - bounds.zero_point);
+    end_.residual_multiplier = f.residual_multiplier;
+    if (conv_.residual) end_.residual_zero = s.src[1].q.zero_point;
+  }
+
+  std::size_t group_weight_bytes() const {
+    return static_cast<std::size_t>(steps_) * 4 * static_cast<std::size_t>(padded_outputs_) * group_bytes;
+  }
+  std::byte* column_weights(int group, int column) const {
+    return weights_.data() + static_cast<std::size_t>(group) * group_weight_bytes() +
+           static_cast<std::size_t>(column) * static_cast<std::size_t>(block_channels_ * group_bytes) *
+               static_cast<std::size_t>(steps_ * 4);
+  }
+  int column_vectors(int column) const {
+    return ceil_div(std::min(group_outputs_ - column * block_channels_, block_channels_), kernel_.vector);
+  }
+
+  /// Packs the blocks [first, last) of pixels, of the channels of `group`.
+  void pack_panels(const call& c, int first, int last, int group, std::byte* scratch) const noexcept {
+    std::byte* line = scratch + static_cast<std::size_t>(set_blocks_) * panel_bytes_;
+    const auto used = static_cast<std::size_t>(depth_ * src_bytes_);
+    if (!direct_) std::memset(line + used, 0, line_bytes() - used);
+    for (int i = first; i < last; ++i) {
+      const pixel_blocks::block b = c.blocks(i, kernel_.tiles);
+      std::byte* panel = scratch + static_cast<std::size_t>(i - first) * panel_bytes_;
+      int ow = b.first % c.out_width, oh = b.first / c.out_width % c.out_height;
+      int n = b.first / c.out_width / c.out_height;
+      for (int row = 0; row < b.shape->rows; ++row) {
+        pack_pixel(c, n, oh, ow, group, panel + row * chunk_bytes, b.shape->rows, line);
+        if (row + 1 >= b.count) continue;  // rows beyond the last pixel repeat it
+        if (++ow < c.out_width) continue;
+        ow = 0;
+        if (++oh < c.out_height) continue;
+        oh = 0, ++n;
+      }
+    }
+  }
+
+  void pack_pixel(const call& c, int n, int oh, int ow, int group, std::byte* row, int rows,
+                  std::byte* line) const noexcept {
+    const int top = oh * conv_.stride.h - conv_.pad.top, left = ow * conv_.stride.w - conv_.pad.left;
+    const std::ptrdiff_t pixel_bytes = c.src.stride * src_bytes_;
+    const std::byte* image = c.src.as<const std::byte>() + group * group_inputs_ * src_bytes_ +
+                             static_cast<std::ptrdiff_t>(n) * c.height * c.width * pixel_bytes;
+    int position = 0;
+    for (int kh = 0; kh < conv_.kernel.h; ++kh) {
+      const int ih = top + kh * conv_.dilation.h;
+      const std::byte* image_line = image + static_cast<std::ptrdiff_t>(ih) * c.width * pixel_bytes;
+      for (int kw = 0, taps = 1; kw < conv_.kernel.w; kw += taps) {
+        const int iw = left + kw * conv_.dilation.w;
+        const bool inside = ih >= 0 && ih < c.height && iw >= 0 && iw < c.width;
+        const std::byte* from = inside ? image_line + iw * pixel_bytes : padding_.data();
+        taps = inside && c.dense ? std::min(conv_.kernel.w - kw, c.width - iw) : 1;
+        const int values = taps * group_inputs_;
+        if (direct_)
+          kernel_.pack(row, rows, position, from, values);
+        else
+          copy_run(line + position * src_bytes_, from, static_cast<std::size_t>(values * src_bytes_));
+        position += values;
+      }
+    }
+    if (!direct_) kernel_.pack(row, rows, 0, line, steps_ * 4 * kernel_.values);
+  }
+
+  /// Runs the packed blocks [first, last) against one column of weights.
+  void run_column(const call& c, int first, int last, int group, int column, const std::byte* panels) const noexcept {
+    const int vectors = column_vectors(column), channel = column * block_channels_;
+    const int padded = group * padded_outputs_ + channel;
+    const std::ptrdiff_t dst_channel = (group * group_outputs_ + channel) * dst_bytes_;
+    tile t{};
+    t.weights = column_weights(group, column);
+    t.steps = steps_;
+    t.multiplier = multiplier_ + padded;
+    t.offset = offset_ + padded;
+    t.dst_stride = c.dst.stride * dst_bytes_;
+    t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
+    t.channels = std::min(group_outputs_ - channel, block_channels_);
+    t.end = &end_;
+    for (int i = first; i < last; ++i, panels += panel_bytes_) {
+      const pixel_blocks::block b = c.blocks(i, kernel_.tiles);
+      t.panel = panels;
+      t.rows = b.count;
+      t.dst = c.dst.as<std::byte>() + b.first * t.dst_stride + dst_channel;
+      if (c.residual) t.residual = c.residual->as<const std::byte>() + b.first * t.residual_stride + dst_channel;
+      if (b.count == b.shape->rows && (kernel_.masked || t.channels == vectors * kernel_.vector))
+        b.shape->run[vectors - 1](t);
+      else
+        run_partial(t, *b.shape, vectors);
+    }
+  }
+
+  /// Runs a tile that lacks rows or channels by way of a buffer that has them all.
+  void run_partial(const tile& t, const tile_shape& shape, int vectors) const noexcept {
+    alignas(cache_line) std::byte dst[largest_tile * 4];
+    alignas(cache_line) std::byte residual[largest_tile * 4];
+    const std::ptrdiff_t stride = vectors * kernel_.vector * dst_bytes_;
+    const auto bytes = static_cast<std::size_t>(t.channels * dst_bytes_);
+    tile whole = t;
+    whole.dst = dst, whole.dst_stride = stride;
+    whole.rows = shape.rows;
+    if (t.residual) {
+      std::memset(residual, 0, static_cast<std::size_t>(shape.rows * stride));
+      for (int m = 0; m < t.rows; ++m) copy_run(residual + m * stride, t.residual + m * t.residual_stride, bytes);
+      whole.residual = residual, whole.residual_stride = stride;
+    }
+    shape.run[vectors - 1](whole);
+    for (int m = 0; m < t.rows; ++m) copy_run(t.dst + m * t.dst_stride, dst + m * stride, bytes);
+  }
+
+  microkernel kernel_;
+  op::conv2d conv_;
+  bool flat_;
+  int src_bytes_, dst_bytes_;
+  int group_inputs_, group_outputs_;  ///< channels of one group
+  int depth_, steps_;                 ///< of one group's sums, in values and in steps
+  bool direct_;                       ///< every tap is whole steps: image to panel without a detour
+  int block_channels_, group_columns_, padded_outputs_;
+  std::size_t panel_bytes_;
+  int set_blocks_ = 1;  ///< the most pixel blocks that are packed at a time
+  ending end_;
+  aligned_memory weights_, scales_, padding_;
+  float *multiplier_ = nullptr, *offset_ = nullptr;
+};
+
+/// Whether `p` is a convolution or a fully connected layer whose input is u8 (else f32).
+inline bool is_convolution_of(const problem& p, element src) {
+  if (!std::holds_alternative<op::conv2d>(p.op) && !std::holds_alternative<op::fc>(p.op)) return false;
+  return p.src[0].type == src && (p.dst.type == element::f32 || (src == element::u8 && p.dst.is_u8()));
+}
+
+/// A convolution or a fully connected layer packed for `kernel`.
+inline std::unique_ptr<const executable> pack_convolution(const microkernel& kernel, const problem& p) {
+  if (const op::fc* f = std::get_if<op::fc>(&p.op))
+    return std::make_unique<panel_convolution>(kernel, op::as_convolution(*f), op::as_convolution(*f, p), true);
+  return std::make_unique<panel_convolution>(kernel, std::get<op::conv2d>(p.op), p, false);
+}
+
+}  // namespace octavo::blocking

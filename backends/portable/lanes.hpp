@@ -1,0 +1,56 @@
+// Portable loads, stores and endings of blocks of 16 numbers: plain loops of a fixed length, which compilers turn into
+// vector instructions.
+#pragma once
+
+#include "octavo/backends/native/output.hpp"
+#include "octavo/backends/portable/arch.hpp"
+
+namespace octavo::portable {
+inline namespace OCTAVO_ARCH_NAMESPACE {
+
+using native::output_rule;
+
+/// Numbers at a time.
+inline constexpr int block = 16;
+
+/// 16 numbers in binary32.
+struct alignas(64) numbers {
+  float at[block];
+};
+
+/// 16 numbers as f32; a u8 loses its zero point.
+inline void load(numbers& v, const std::uint8_t* p, std::int32_t zero_point) {
+  for (int i = 0; i < block; ++i) v.at[i] = static_cast<float>(p[i] - zero_point);
+}
+inline void load(numbers& v, const float* p, std::int32_t) {
+  for (int i = 0; i < block; ++i) v.at[i] = p[i];
+}
+
+/// v = v m + b, rounded once.
+inline void multiply_add(numbers& v, const float* m, const float* b) {
+  for (int i = 0; i < block; ++i) v.at[i] = fused_multiply_add(v.at[i], m[i], b[i]);
+}
+
+/// Ends 16 numbers by the one rule and stores them as u8. A NaN gives the lower bound.
+inline void end(std::uint8_t* y, const numbers& v, const output_rule& rule) {
+  const float lower = rule.lower, upper = rule.upper;
+  const std::int32_t zero_point = rule.zero_point;
+  for (int i = 0; i < block; ++i) {
+    const float above = v.at[i] > lower ? v.at[i] : lower;
+    const float clamped = above < upper ? above : upper;
+    // At 1.5 * 2^23 binary32 counts in ones: adding it rounds to nearest even.
+    const float rounded = (clamped + 12582912.0f) - 12582912.0f;
+    y[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(rounded) + zero_point);
+  }
+}
+/// Ends 16 numbers by the activation and stores them as f32. A NaN stays a NaN.
+inline void end(float* y, const numbers& v, const output_rule& rule) {
+  const float lower = rule.lower, upper = rule.upper;
+  for (int i = 0; i < block; ++i) {
+    const float above = v.at[i] < lower ? lower : v.at[i];
+    y[i] = upper < above ? upper : above;
+  }
+}
+
+}  // namespace OCTAVO_ARCH_NAMESPACE
+}  // namespace octavo::portable

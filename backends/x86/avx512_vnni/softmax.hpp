@@ -1,0 +1,81 @@
+// AVX-512: softmax of f32 rows with the bits of the reference: its 16 partial sums are one register.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86
+
+#include "octavo/backends/native/softmax.hpp"
+#include "octavo/backends/x86/avx512_vnni/lanes.hpp"
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+namespace octavo::x86::avx512_vnni {
+
+/// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs.
+OCTAVO_AVX512 OCTAVO_INLINE __m512 exp_nonpositive(__m512 x) {
+  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)),
+                                        _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0.693145752f), x);
+  r = _mm512_fmadd_ps(n, _mm512_set1_ps(-1.42860677e-6f), r);
+  __m512 p = _mm512_set1_ps(1.98412698e-4f);
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.38888889e-3f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.33333377e-3f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.16666679e-2f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.66666672e-1f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+  const __m512i exponent = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23);
+  // Not below -87, or NaN.
+  const __mmask16 kept = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ);
+  return _mm512_maskz_mul_ps(kept, p, _mm512_castsi512_ps(exponent));
+}
+
+/// The arithmetic of softmax.
+struct softmax {
+  static OCTAVO_AVX512 void row(const float* x, float* y, std::ptrdiff_t n) noexcept {
+    // A NaN may or may not win: it makes the whole row NaN in either case.
+    __m512 m = _mm512_set1_ps(x[0]);
+    for (std::ptrdiff_t i = 0; i < n; i += 16)
+      m = _mm512_mask_max_ps(m, lanes(n - i), m, _mm512_maskz_loadu_ps(lanes(n - i), x + i));
+    const __m512 largest = _mm512_set1_ps(_mm512_reduce_max_ps(m));
+    __m512 sum = _mm512_setzero_ps();
+    for (std::ptrdiff_t i = 0; i < n; i += 16) {
+      const __m512 power = exp_nonpositive(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes(n - i), x + i), largest));
+      sum = _mm512_mask_add_ps(sum, lanes(n - i), sum, power);
+      _mm512_mask_storeu_ps(y + i, lanes(n - i), power);
+    }
+    const __m512 inverse = _mm512_set1_ps(1.0f / sum_of(sum));
+    for (std::ptrdiff_t i = 0; i < n; i += 16)
+      _mm512_mask_storeu_ps(y + i, lanes(n - i), _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes(n - i), y + i), inverse));
+  }
+
+ private:
+  static __mmask16 lanes(std::ptrdiff_t n) { return sixteen(first_channels(n), 0); }
+
+  static OCTAVO_AVX512 OCTAVO_INLINE float sum_of(__m512 v) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  }
+};
+
+/// Kernels for softmax.
+inline constexpr kernel softmax_kernels[] = {
+    {"softmax_f32_avx512_vnni", isa::avx512_vnni, native::is_softmax,
+     native::make_executable<native::softmax<softmax>>},
+};
+
+}  // namespace octavo::x86::avx512_vnni
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#endif

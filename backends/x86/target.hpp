@@ -1,0 +1,13 @@
+// What lets one translation unit, compiled for any CPU, hold kernels for several instruction sets.
+//
+// A kernel is a plain function marked OCTAVO_TARGET("avx2,fma"); a lambda inside would not inherit the mark. MSVC
+// accepts every intrinsic everywhere and needs no mark.
+#pragma once
+
+#include "octavo/backends/blocking/unroll.hpp"
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define OCTAVO_TARGET(features)
+#else
+#define OCTAVO_TARGET(features) __attribute__((target(features)))
+#endif

@@ -1,0 +1,39 @@
+# Sourced by examples/run.sh and test/run.sh: install_dependencies installs what is missing with apt-get, or says what
+# to install and fails where it may not.
+
+has_header() {
+  printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" |
+    ${CXX:-c++} -x c++ -std=c++20 -E - > /dev/null 2>&1
+}
+
+# Prints the Debian packages of all that is not there. It asks for the tools and headers themselves, not for packages, so
+# what was installed in another way counts.
+missing_packages() {
+  command -v cmake > /dev/null || echo cmake
+  command -v ${CXX:-c++} > /dev/null || echo g++
+  command -v make > /dev/null || command -v ninja > /dev/null || echo make
+  command -v pkg-config > /dev/null || echo pkg-config
+  has_header xsimd/xsimd.hpp || echo libxsimd-dev
+  has_header nlohmann/json.hpp || echo nlohmann-json3-dev
+  has_header CLI/CLI.hpp || echo libcli11-dev
+  has_header stb/stb_image.h || echo libstb-dev
+  has_header jpeglib.h || echo libjpeg-dev
+  has_header doctest/doctest.h || echo doctest-dev
+  # Optional, for the benchmarks: libbenchmark-dev libdnnl-dev.
+}
+
+install_dependencies() {
+  missing=$(missing_packages | tr '\n' ' ')
+  if [ -z "$missing" ]; then
+    return 0
+  fi
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
+    echo "Please install these packages (Debian and Ubuntu names) and run this script again: $missing" >&2
+    if command -v apt-get > /dev/null; then
+      echo "  sudo apt-get install $missing" >&2
+    fi
+    return 1
+  fi
+  # $missing is a list of words: no quotes.
+  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+}

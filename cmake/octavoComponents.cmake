@@ -1,0 +1,53 @@
+# The optional parts of Octavo: for each name in octavo_components, a target octavo::<name> if what it needs is found.
+# The build and the installed package both include this file, so that both offer the same targets.
+#
+#   octavo::images   reading image files: stb_image, and libjpeg where there is one (OCTAVO_HAS_LIBJPEG)
+#   octavo::openmp   running a session on OpenMP threads
+#   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
+
+function(octavo_add_component name)
+  cmake_parse_arguments(arg "" "" "INCLUDE;LINK;DEFINE" ${ARGN})
+  add_library(octavo::${name} INTERFACE IMPORTED ${octavo_component_scope})
+  target_include_directories(octavo::${name} INTERFACE ${arg_INCLUDE})
+  target_link_libraries(octavo::${name} INTERFACE octavo::octavo ${arg_LINK})
+  target_compile_definitions(octavo::${name} INTERFACE ${arg_DEFINE})
+endfunction()
+
+if("images" IN_LIST octavo_components AND NOT TARGET octavo::images)
+  find_path(OCTAVO_STB_INCLUDE_DIR stb/stb_image.h)
+  find_library(OCTAVO_STB_LIBRARY stb)
+  mark_as_advanced(OCTAVO_STB_INCLUDE_DIR OCTAVO_STB_LIBRARY)
+  if(OCTAVO_STB_INCLUDE_DIR AND OCTAVO_STB_LIBRARY)
+    octavo_add_component(images INCLUDE ${OCTAVO_STB_INCLUDE_DIR} LINK ${OCTAVO_STB_LIBRARY})
+    # Not find_package(JPEG): its target would not be seen by a project that adds this folder as a subdirectory.
+    find_path(OCTAVO_JPEG_INCLUDE_DIR jpeglib.h)
+    find_library(OCTAVO_JPEG_LIBRARY jpeg)
+    mark_as_advanced(OCTAVO_JPEG_INCLUDE_DIR OCTAVO_JPEG_LIBRARY)
+    if(OCTAVO_JPEG_INCLUDE_DIR AND OCTAVO_JPEG_LIBRARY)
+      target_include_directories(octavo::images INTERFACE ${OCTAVO_JPEG_INCLUDE_DIR})
+      target_link_libraries(octavo::images INTERFACE ${OCTAVO_JPEG_LIBRARY})
+      target_compile_definitions(octavo::images INTERFACE OCTAVO_HAS_LIBJPEG)
+    endif()
+  endif()
+endif()
+
+if("openmp" IN_LIST octavo_components AND NOT TARGET octavo::openmp)
+  find_package(OpenMP QUIET COMPONENTS CXX)
+  if(OpenMP_CXX_FOUND)
+    separate_arguments(octavo_openmp_flags NATIVE_COMMAND "${OpenMP_CXX_FLAGS}")
+    octavo_add_component(openmp INCLUDE ${OpenMP_CXX_INCLUDE_DIRS} LINK ${OpenMP_CXX_LIBRARIES})
+    target_compile_options(octavo::openmp INTERFACE ${octavo_openmp_flags})
+  endif()
+endif()
+
+if("onednn" IN_LIST octavo_components AND NOT TARGET octavo::onednn)
+  # Not find_package(dnnl): a build of oneDNN for OpenCL stops the configuration where OpenCL's headers are missing,
+  # and a CPU program does not need them.
+  find_path(OCTAVO_ONEDNN_INCLUDE_DIR dnnl.hpp)
+  find_library(OCTAVO_ONEDNN_LIBRARY dnnl)
+  mark_as_advanced(OCTAVO_ONEDNN_INCLUDE_DIR OCTAVO_ONEDNN_LIBRARY)
+  if(OCTAVO_ONEDNN_INCLUDE_DIR AND OCTAVO_ONEDNN_LIBRARY)
+    octavo_add_component(onednn
+      INCLUDE ${OCTAVO_ONEDNN_INCLUDE_DIR} LINK ${OCTAVO_ONEDNN_LIBRARY} DEFINE OCTAVO_HAS_ONEDNN)
+  endif()
+endif()

@@ -1,0 +1,16 @@
+# find_package(octavo) gives octavo::octavo; COMPONENTS images openmp onednn add octavo::<component>.
+include(CMakeFindDependencyMacro)
+find_dependency(xsimd)
+find_dependency(nlohmann_json)
+include(${CMAKE_CURRENT_LIST_DIR}/octavoTargets.cmake)
+
+set(octavo_components ${octavo_FIND_COMPONENTS})
+include(${CMAKE_CURRENT_LIST_DIR}/octavoComponents.cmake)
+foreach(component IN LISTS octavo_FIND_COMPONENTS)
+  if(TARGET octavo::${component})
+    set(octavo_${component}_FOUND TRUE)
+  elseif(octavo_FIND_REQUIRED_${component})
+    set(octavo_FOUND FALSE)
+    string(APPEND octavo_NOT_FOUND_MESSAGE "What octavo's component '${component}' needs was not found. ")
+  endif()
+endforeach()

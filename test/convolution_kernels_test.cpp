@@ -1,0 +1,406 @@
+// Convolution and fully connected kernels against the reference evaluation: every kernel that this CPU runs, on random
+// problems, at the ends of the integer ranges, on slices of wider tensors, in every split of the tasks.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "octavo/backends/portable/convolution.hpp"
+#include "octavo/backends/x86/avx2/convolution.hpp"
+#include "octavo/backends/x86/avx512_vnni/convolution.hpp"
+#include "octavo/backends/x86/cpu.hpp"
+#include "support/guarded_buffer.hpp"
+
+namespace {
+
+using namespace octavo;
+using test::guarded_buffer;
+
+const kernel_list& all_kernels() {
+  static const kernel_list list {
+#if OCTAVO_X86
+    x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni, x86::conv_u8s8s32_6x16_avx2,
+        x86::conv_f32_6x16_avx2,
+#endif
+        portable::conv_u8s8s32_portable, portable::conv_f32_portable
+  };
+  return list;
+}
+
+/// The seed of this run, printed once; OCTAVO_TEST_SEED repeats one.
+unsigned seed() {
+  static const unsigned s = [] {
+    const char* given = std::getenv("OCTAVO_TEST_SEED");
+    const unsigned chosen = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
+    MESSAGE("seed " << chosen);
+    return chosen;
+  }();
+  return s;
+}
+
+using generator = std::mt19937;
+
+int uniform(generator& r, int lower, int upper) { return std::uniform_int_distribution<int>(lower, upper)(r); }
+
+template <class T>
+T pick(generator& r, std::initializer_list<T> from) {
+  return from.begin()[uniform(r, 0, static_cast<int>(from.size()) - 1)];
+}
+
+/// How values are drawn.
+enum class values { any, ends, largest };  // largest: 255 x 127 everywhere
+
+/// A problem to be tried, with its input.
+struct trial {
+  bool fc = false;
+  dims x{1, 1, 1, 1};
+  op::conv2d conv{};
+  bool u8_src = true, u8_dst = true;
+  values draw = values::any;
+  int src_gap = 0, dst_gap = 0, residual_gap = 0;  ///< row stride beyond the channels
+};
+
+std::ostream& operator<<(std::ostream& os, const trial& t) {
+  return os << (t.fc ? "fc " : "") << t.conv << " on " << t.x << (t.u8_src ? " u8" : " f32")
+            << (t.u8_dst ? " -> u8" : " -> f32") << " draw " << static_cast<int>(t.draw) << " gaps " << t.src_gap << ","
+            << t.dst_gap << "," << t.residual_gap;
+}
+
+std::uint8_t draw_u8(generator& r, values how) {
+  if (how == values::largest) return 255;
+  return static_cast<std::uint8_t>(how == values::ends ? pick(r, {0, 255}) : uniform(r, 0, 255));
+}
+std::int8_t draw_s8(generator& r, values how) {
+  if (how == values::largest) return 127;
+  return static_cast<std::int8_t>(how == values::ends ? pick(r, {-127, 127}) : uniform(r, -127, 127));
+}
+float draw_f32(generator& r) { return std::uniform_real_distribution<float>(-1.0f, 1.0f)(r); }
+
+affine draw_affine(generator& r) {
+  const int zero = pick(r, {0, 128, 255, uniform(r, 0, 255)});
+  return {std::uniform_real_distribution<float>(0.002f, 0.05f)(r), zero};
+}
+
+/// Rows of `extents` at a stride, ending at a guard page, filled with random values; gaps hold canaries.
+template <class T>
+struct rows_buffer {
+  dims extents;
+  std::ptrdiff_t stride;
+  guarded_buffer<T> memory;
+
+  static constexpr T canary = static_cast<T>(0xab);
+
+  rows_buffer(const dims& e, int gap)
+      : extents(e),
+        stride(e.back() + gap),
+        memory((e.rows() - 1) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(e.back())) {
+    for (T& v : memory.span()) v = canary;
+  }
+  operand view() { return {memory.data(), extents, stride}; }
+  T& at(std::size_t row, int channel) {
+    return memory[row * static_cast<std::size_t>(stride) + static_cast<std::size_t>(channel)];
+  }
+  template <class Draw>
+  void fill(Draw draw) {
+    for (std::size_t i = 0; i < extents.rows(); ++i)
+      for (int c = 0; c < extents.back(); ++c) at(i, c) = draw();
+  }
+  bool canaries_live() {
+    for (std::size_t i = 0; i + 1 < extents.rows(); ++i)
+      for (std::ptrdiff_t c = extents.back(); c < stride; ++c)
+        if (at(i, static_cast<int>(c)) != canary) return false;
+    return true;
+  }
+};
+
+/// A problem with random constants whose output uses the range of u8 well.
+problem make_problem(const trial& t, generator& r) {
+  problem p;
+  const dims y = t.fc ? dims{t.x[0], t.conv.out} : op::infer(t.conv, t.x);
+  const dims x = t.fc ? dims{t.x[0], t.x[3]} : t.x;
+  const dims weights = t.fc ? dims{t.conv.out, t.x[3]} : op::weight_extents(t.conv, t.x);
+  const auto outputs = static_cast<std::size_t>(t.conv.out);
+  const double depth = static_cast<double>(weights.count()) / t.conv.out;
+  if (t.fc) {
+    op::fc f;
+    f.out = t.conv.out, f.act = t.conv.act, f.residual = t.conv.residual;
+    p.op = f;
+  } else {
+    p.op = t.conv;
+  }
+  p.src.push_back({t.u8_src ? element::u8 : element::f32, x, draw_affine(r)});
+  p.dst = {t.u8_dst ? element::u8 : element::f32, y, draw_affine(r)};
+  if (t.conv.residual) p.src.push_back({p.dst.type, y, draw_affine(r)});
+  tensor bias(element::f32, {t.conv.out}), scales(element::f32, {t.conv.out});
+  for (float& b : bias.as<float>()) b = draw_f32(r);
+  if (t.u8_src) {
+    tensor w(element::s8, weights);
+    for (std::int8_t& v : w.as<std::int8_t>()) v = draw_s8(r, t.draw);
+    // A sum of random products is about sqrt(depth) * 147 * 73; its spread becomes some 60 steps of the output.
+    const double spread = t.draw == values::largest ? depth * 255 * 127 / 3 : std::sqrt(depth) * 147 * 73;
+    const double step = t.u8_dst ? static_cast<double>(p.dst.q.scale) : 0.02;
+    for (float& s : scales.as<float>())
+      s = static_cast<float>(60 * step / (spread * static_cast<double>(p.src[0].q.scale)) * uniform(r, 50, 200) / 100);
+    p.constants = {make_constant(std::move(w)), nullptr, make_constant(std::move(scales))};
+  } else {
+    tensor w(element::f32, weights);
+    for (float& v : w.as<float>()) v = draw_f32(r);
+    p.constants = {make_constant(std::move(w)), nullptr};
+  }
+  if (outputs % 3 != 0) p.constants[1] = make_constant(std::move(bias));
+  return p;
+}
+
+/// The tasks in random ranges, in random order.
+void run_split(const executable& e, const arguments& a, generator& r) {
+  std::vector<int> cuts{0, e.tasks(a)};
+  for (int i = uniform(r, 0, 3); i > 0; --i) cuts.push_back(uniform(r, 0, e.tasks(a)));
+  std::ranges::sort(cuts);
+  std::vector<std::pair<int, int>> ranges;
+  for (std::size_t i = 1; i < cuts.size(); ++i) ranges.emplace_back(cuts[i - 1], cuts[i]);
+  std::ranges::shuffle(ranges, r);
+  // Scratch ends at a guard page too, rounded up to keep it aligned, and begins with rubbish.
+  guarded_buffer<std::byte> scratch(round_up(e.scratch_bytes(), cache_line));
+  std::memset(scratch.data(), 0xff, scratch.size());
+  for (const auto& [begin, end] : ranges) e.run(a, begin, end, scratch.data());
+}
+
+/// An upper bound of the rounding error of binary32 sums: (terms + 3) 2^-24 sum |x w|, whatever the order of summation.
+std::vector<float> error_bound(const trial& t, const problem& p, rows_buffer<float>& src,
+                               rows_buffer<float>* residual) {
+  problem magnitude = p;
+  trial plain = t;
+  plain.conv.act = no_activation;
+  if (op::fc* f = std::get_if<op::fc>(&magnitude.op)) f->act = no_activation;
+  if (op::conv2d* c = std::get_if<op::conv2d>(&magnitude.op)) c->act = no_activation;
+  for (constant& c : magnitude.constants) {
+    if (!c) continue;
+    tensor positive(element::f32, c->extents());
+    std::ranges::transform(c->as<float>(), positive.as<float>().begin(), [](float v) { return std::fabs(v); });
+    c = make_constant(std::move(positive));
+  }
+  rows_buffer<float> x(src.extents, 0), r(p.dst.extents, 0), y(p.dst.extents, 0);
+  for (std::size_t i = 0; i < x.extents.rows(); ++i)
+    for (int c = 0; c < x.extents.back(); ++c) x.at(i, c) = std::fabs(src.at(i, c));
+  std::vector<operand> operands{x.view()};
+  if (residual) {
+    for (std::size_t i = 0; i < r.extents.rows(); ++i)
+      for (int c = 0; c < r.extents.back(); ++c) r.at(i, c) = std::fabs(residual->at(i, c));
+    operands.push_back(r.view());
+  }
+  evaluate(magnitude.op, magnitude, {operands, y.view()});
+  const double depth = static_cast<double>(p.at(0)->extents().count()) / t.conv.out;
+  std::vector<float> bound;
+  for (float v : y.memory.span()) bound.push_back(static_cast<float>((depth + 3) * 0x1p-24) * v);
+  return bound;
+}
+
+/// Runs every kernel on the trial and compares with the reference. X and Y: element types of src and dst.
+template <class X, class Y>
+void compare(const trial& t, generator& r) {
+  CAPTURE(text(t));
+  const problem p = make_problem(t, r);
+  check(p.op, p);
+  rows_buffer<X> src(p.src[0].extents, t.src_gap);
+  std::optional<rows_buffer<Y>> residual;
+  const auto draw = [&](auto zero) {
+    using T = decltype(zero);
+    if constexpr (std::is_same_v<T, std::uint8_t>)
+      return draw_u8(r, t.draw);
+    else
+      return draw_f32(r);
+  };
+  src.fill([&] { return draw(X{}); });
+  std::vector<operand> operands{src.view()};
+  if (t.conv.residual) {
+    residual.emplace(p.dst.extents, t.residual_gap).fill([&] { return draw(Y{}); });
+    operands.push_back(residual->view());
+  }
+  rows_buffer<Y> expected(p.dst.extents, 0);
+  evaluate(p.op, p, {operands, expected.view()});
+  std::vector<float> bound;
+  if constexpr (std::is_same_v<X, float>) bound = error_bound(t, p, src, residual ? &*residual : nullptr);
+
+  for (const kernel& k : all_kernels()) {
+    if (!x86::runs(k.needs) || !k.supports(p)) continue;
+    CAPTURE(k.name);
+    const std::unique_ptr<const executable> e = k.pack(p);
+    rows_buffer<Y> dst(p.dst.extents, t.dst_gap);
+    const arguments a{operands, dst.view()};
+    run_split(*e, a, r);
+    CHECK(dst.canaries_live());
+    std::size_t wrong = 0, i = 0;
+    for (std::size_t row = 0; row < p.dst.extents.rows(); ++row)
+      for (int c = 0; c < t.conv.out; ++c, ++i) {
+        const Y got = dst.at(row, c), want = expected.at(row, c);
+        bool same = std::memcmp(&got, &want, sizeof got) == 0;
+        if constexpr (std::is_same_v<X, float>) same = std::fabs(got - want) <= bound[i];
+        if (!same && wrong++ == 0)
+          MESSAGE(k.name << " row " << row << " channel " << c << ": " << +got << ", expected " << +want);
+      }
+    CHECK(wrong == 0);
+    rows_buffer<Y> again(p.dst.extents, t.dst_gap);
+    run_split(*e, {operands, again.view()}, r);
+    CHECK(std::memcmp(again.memory.data(), dst.memory.data(), again.memory.size() * sizeof(Y)) == 0);
+  }
+}
+
+void compare_any(const trial& t, generator& r) {
+  if (!t.u8_src)
+    compare<float, float>(t, r);
+  else if (t.u8_dst)
+    compare<std::uint8_t, std::uint8_t>(t, r);
+  else
+    compare<std::uint8_t, float>(t, r);
+}
+
+/// Random types, activation, residual and gaps.
+void decorate(trial& t, generator& r) {
+  t.u8_src = uniform(r, 0, 3) != 0;
+  t.u8_dst = t.u8_src && uniform(r, 0, 3) != 0;
+  t.draw = pick(r, {values::any, values::any, values::ends});
+  t.conv.act = pick(r, {no_activation, relu_activation, relu6_activation, activation{-0.5f, 1.0f}});
+  t.conv.residual = uniform(r, 0, 2) == 0;
+  if (uniform(r, 0, 1))
+    t.src_gap = uniform(r, 0, 20), t.dst_gap = uniform(r, 0, 20), t.residual_gap = uniform(r, 0, 20);
+}
+
+bool fits(const trial& t) {
+  const dims y = op::infer(t.conv, t.x);
+  if (y[1] < 1 || y[2] < 1) return false;
+  return y.count() * static_cast<std::size_t>(t.x[3] / t.conv.groups * t.conv.kernel.h * t.conv.kernel.w) < 300'000;
+}
+
+}  // namespace
+
+TEST_CASE("instruction sets that are missing here are said") {
+  for (const kernel& k : all_kernels())
+    if (!x86::runs(k.needs)) MESSAGE("not run on this CPU: " << k.name);
+  CHECK(x86::runs(isa::portable));
+  CHECK(x86::runs(x86::best_isa()));
+}
+
+TEST_CASE("small convolutions of every kind") {
+  generator r(seed());
+  for (int i = 0; i < 1500; ++i) {
+    trial t;
+    op::conv2d& c = t.conv;
+    c.groups = pick(r, {1, 1, 1, 2, 3, uniform(r, 1, 20)});
+    const int icg = uniform(r, 0, 4) == 0 ? 1 : uniform(r, 1, 10), ocg = uniform(r, 1, 10);
+    c.out = ocg * c.groups;
+    c.kernel = {uniform(r, 1, 5), uniform(r, 1, 5)};
+    c.stride = {uniform(r, 1, 3), uniform(r, 1, 3)};
+    c.dilation = {uniform(r, 1, 3), uniform(r, 1, 3)};
+    if (uniform(r, 0, 1)) c.dilation = 1;
+    c.pad = {uniform(r, 0, 3), uniform(r, 0, 3), uniform(r, 0, 3), uniform(r, 0, 3)};
+    t.x = {uniform(r, 1, 3), uniform(r, 1, 10), uniform(r, 1, 10), icg * c.groups};
+    if (!fits(t)) continue;
+    decorate(t, r);
+    compare_any(t, r);
+  }
+}
+
+TEST_CASE("channels and pixels about the sizes of tiles and steps") {
+  generator r(seed() + 1);
+  const auto near = [&] {
+    return std::max(1, pick(r, {4, 6, 8, 12, 14, 16, 24, 28, 32, 48, 64, 96, 128}) + uniform(r, -1, 1));
+  };
+  for (int i = 0; i < 600; ++i) {
+    trial t;
+    t.conv.out = near();
+    t.conv.kernel = pick(r, {1, 1, 3});
+    t.conv.pad = padding(t.conv.kernel.h / 2);
+    t.x = {uniform(r, 1, 2), uniform(r, 1, 4), near(), near()};
+    if (!fits(t)) continue;
+    decorate(t, r);
+    compare_any(t, r);
+  }
+}
+
+TEST_CASE("fully connected layers") {
+  generator r(seed() + 2);
+  for (int i = 0; i < 300; ++i) {
+    trial t;
+    t.fc = true;
+    t.x = {pick(r, {1, 1, 2, 3, 5, 7, 13, 29}), 1, 1,
+           pick(r, {1, 3, 15, 16, 17, 63, 64, 65, 255, 256, 512, 513, 1025})};
+    t.conv.out = pick(r, {1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 100, 257});
+    if (!fits(t)) continue;
+    decorate(t, r);
+    compare_any(t, r);
+  }
+}
+
+TEST_CASE("layers of networks, reduced") {
+  generator r(seed() + 3);
+  struct layer {
+    int h, w, ic, out, kernel, stride, groups;
+  };
+  for (const layer& l :
+       {layer{23, 23, 3, 16, 7, 2, 1}, layer{17, 17, 3, 24, 3, 2, 1}, layer{7, 7, 64, 40, 3, 1, 1},
+        layer{7, 7, 256, 24, 1, 1, 1}, layer{14, 14, 48, 32, 1, 2, 1}, layer{8, 8, 32, 32, 3, 2, 1},
+        layer{9, 9, 48, 48, 3, 1, 48}, layer{12, 12, 32, 32, 5, 2, 32}, layer{7, 7, 128, 128, 3, 1, 32},
+        layer{4, 31, 24, 40, 3, 1, 1}, layer{1, 49, 144, 24, 1, 1, 1}, layer{3, 3, 600, 9, 3, 1, 1}})
+    for (int i = 0; i < 4; ++i) {
+      trial t;
+      t.x = {1, l.h, l.w, l.ic};
+      t.conv.out = l.out, t.conv.kernel = l.kernel, t.conv.stride = l.stride, t.conv.groups = l.groups;
+      t.conv.pad = padding(l.kernel / 2);
+      decorate(t, r);
+      t.u8_src = i != 3;
+      t.u8_dst = i < 2;
+      compare_any(t, r);
+    }
+}
+
+TEST_CASE("the ends of the integer ranges") {
+  generator r(seed() + 4);
+  for (const values draw : {values::largest, values::ends})
+    for (const int depth : {1, 16, 64, 513, 2048, 4608})
+      for (const bool u8_dst : {true, false})
+        for (const int rows : {1, 2, 7}) {
+          trial t;
+          t.fc = true;
+          t.x = {rows, 1, 1, depth};
+          t.conv.out = 19;
+          t.draw = draw;
+          t.u8_dst = u8_dst;
+          t.conv.residual = rows == 7;
+          compare_any(t, r);
+        }
+}
+
+TEST_CASE("a batch below its bound") {
+  generator r(seed() + 5);
+  trial t;
+  t.x = {5, 6, 7, 9};
+  t.conv.out = 20, t.conv.kernel = 3, t.conv.pad = 1;
+  const problem p = make_problem(t, r);
+  for (const kernel& k : all_kernels()) {
+    if (!x86::runs(k.needs) || !k.supports(p)) continue;
+    CAPTURE(k.name);
+    const auto e = k.pack(p);
+    for (int n = 1; n <= 5; ++n) {
+      rows_buffer<std::uint8_t> src({n, 6, 7, 9}, 0), dst({n, 6, 7, 20}, 0), expected({n, 6, 7, 20}, 0);
+      src.fill([&] { return draw_u8(r, values::any); });
+      const operand operands[]{src.view()};
+      evaluate(p.op, p, {operands, expected.view()});
+      run_split(*e, {operands, dst.view()}, r);
+      CHECK(std::ranges::equal(dst.memory.span(), expected.memory.span()));
+    }
+  }
+}
+
+TEST_CASE("a depth that could overflow is refused by name") {
+  generator r(seed() + 6);
+  trial t;
+  t.fc = true;
+  t.x = {1, 1, 1, 70'000};
+  t.conv.out = 1;
+  t.draw = values::largest;
+  const problem p = make_problem(t, r);
+  for (const kernel& k : all_kernels())
+    if (k.supports(p)) CHECK_THROWS_WITH_AS((void)k.pack(p), doctest::Contains("fc: channel 0 of depth 70000"), error);
+}

@@ -1,0 +1,87 @@
+// Every elementwise kernel against the reference evaluation, bit by bit, NaNs and infinities included.
+#include "octavo/backends/portable/elementwise.hpp"
+#include "octavo/backends/x86/avx2/elementwise.hpp"
+#include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
+#include "support/kernel_run.hpp"
+
+using namespace octavo;
+using namespace octavo::test;
+
+namespace {
+
+std::vector<kernel> all_kernels() {
+  std::vector<kernel> list;
+#if OCTAVO_X86
+  list.insert(list.end(), std::begin(x86::avx512_vnni::elementwise_kernels), std::end(x86::avx512_vnni::elementwise_kernels));
+  list.insert(list.end(), std::begin(x86::avx2::elementwise_kernels), std::end(x86::avx2::elementwise_kernels));
+#endif
+  list.insert(list.end(), std::begin(portable::elementwise_kernels), std::end(portable::elementwise_kernels));
+  return list;
+}
+
+constexpr element both[] = {element::u8, element::f32};
+
+dims random_extents(random_numbers& random) {
+  const int c = random_channels(random);
+  switch (random.below(3)) {
+    case 0: return {random.between(1, 10), c};
+    case 1: return {random.between(1, 3), random.between(1, 10), c};
+    default: return {random.between(1, 2), random.between(1, 6), random.between(1, 6), c};
+  }
+}
+
+problem make_problem(const operation& op, const dims& x, element src, element dst, random_numbers& random) {
+  problem p;
+  p.op = op;
+  p.src.push_back({src, x, random_affine(random)});
+  if (std::holds_alternative<op::add>(op)) p.src.push_back({src, x, random_affine(random)});
+  p.dst = {dst, x, random_affine(random)};
+  const dims c{x.back()};
+  if (std::holds_alternative<op::bias_add>(op)) p.constants = {random_constant(element::f32, c, random)};
+  if (std::holds_alternative<op::batch_norm>(op))
+    p.constants = {random_constant(element::f32, c, random), random_constant(element::f32, c, random),
+                   random_constant(element::f32, c, random), random_constant(element::f32, c, random, 0.1f, 1.0f)};
+  return p;
+}
+
+void check_all(const operation& op, const dims& x, element src, element dst, random_numbers& random, int batch = 0) {
+  static const std::vector<kernel> list = all_kernels();
+  CHECK(check_kernels(make_problem(op, x, src, dst, random), list, random, {0.0f, random.chance(50)}, batch) > 0);
+}
+
+operation random_operation(random_numbers& random) {
+  const activation act = random_activation(random);
+  switch (random.below(5)) {
+    case 0: return op::activate{act};
+    case 1: return op::convert{};
+    case 2: return op::bias_add{act};
+    case 3: return op::batch_norm{1e-5f, act};
+    default: return op::add{act};
+  }
+}
+
+}  // namespace
+
+TEST_CASE("elementwise kernels: random problems") {
+  const unsigned seed = std::random_device{}();
+  INFO("seed ", seed);
+  random_numbers random(seed);
+  for (int i = 0; i < 1500; ++i) {
+    const operation o = random_operation(random);
+    const element src = both[random.below(2)];
+    const element dst = std::holds_alternative<op::add>(o) ? src : both[random.below(2)];
+    check_all(o, random_extents(random), src, dst, random);
+  }
+}
+
+TEST_CASE("elementwise kernels: several tasks, fewer rows than the bound") {
+  random_numbers random(1);
+  for (int i = 0; i < 20; ++i) {
+    const operation o = random_operation(random);
+    for (element e : both) {
+      check_all(o, {1, 37, 41, 67}, e, e, random);
+      check_all(o, {40000, 1}, e, e, random);
+      check_all(o, {-5, 9, 33}, e, e, random, 2);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// Every softmax kernel against the reference evaluation, bit by bit: the order of the sum is part of the rule.
+#include "octavo/backends/x86/avx2/softmax.hpp"
+#include "octavo/backends/x86/avx512_vnni/softmax.hpp"
+#include "support/kernel_run.hpp"
+
+using namespace octavo;
+using namespace octavo::test;
+
+namespace {
+
+std::vector<kernel> all_kernels() {
+  std::vector<kernel> list;
+#if OCTAVO_X86
+  list.insert(list.end(), std::begin(x86::avx512_vnni::softmax_kernels), std::end(x86::avx512_vnni::softmax_kernels));
+  list.insert(list.end(), std::begin(x86::avx2::softmax_kernels), std::end(x86::avx2::softmax_kernels));
+#endif
+  return list;
+}
+
+void check_all(const dims& x, random_numbers& random, bool specials, int batch = 0) {
+  static const std::vector<kernel> list = all_kernels();
+  problem p;
+  p.op = op::softmax{};
+  p.src.push_back({element::f32, x, {}});
+  p.dst = {element::f32, x, {}};
+  CHECK(check_kernels(p, list, random, {0.0f, specials}, batch) > 0);
+}
+
+}  // namespace
+
+TEST_CASE("softmax kernels: random problems") {
+  const unsigned seed = std::random_device{}();
+  INFO("seed ", seed);
+  random_numbers random(seed);
+  for (int i = 0; i < 300; ++i)
+    check_all({random.between(1, 10), random_channels(random)}, random, random.chance(30));
+}
+
+TEST_CASE("softmax kernels: classifiers, several tasks, fewer rows than the bound") {
+  random_numbers random(1);
+  check_all({1, 1000}, random, false);
+  check_all({50, 1000}, random, false);
+  check_all({2, 128, 128}, random, false);
+  check_all({-8, 3, 49}, random, false, 5);
+}

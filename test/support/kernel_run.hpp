@@ -1,0 +1,156 @@
+// Running kernels against the reference evaluation: operands with gaps between their rows that end at a guard page,
+// tasks in random portions and order, every byte compared.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <memory>
+#include <set>
+
+#include "octavo/backends/x86/cpu.hpp"
+#include "octavo/op/kernel.hpp"
+#include "support/guarded_buffer.hpp"
+#include "support/random.hpp"
+
+namespace octavo::test {
+
+/// Rows of a tensor, `stride` elements apart; the last one ends at a guard page.
+class guarded_operand {
+ public:
+  guarded_operand(element type, const dims& extents, std::ptrdiff_t stride)
+      : type_(type),
+        bytes_(((extents.rows() - 1) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(extents.back())) *
+               size_of(type)) {
+    view_ = {bytes_.data(), extents, stride};
+    view_.extents.bounded = 0;
+  }
+
+  const operand& view() const { return view_; }
+  element type() const { return type_; }
+  std::span<std::uint8_t> bytes() const { return bytes_.span(); }
+
+  void fill(std::uint8_t value) { std::memset(bytes_.data(), value, bytes_.size()); }
+
+  /// Random elements, also in the gaps. f32 lie in [-8, 8]; with `specials` some are zeros, infinities and NaNs.
+  void randomize(random_numbers& random, bool specials) {
+    if (type_ == element::u8) {
+      for (std::uint8_t& v : bytes_.span()) v = random.byte();
+      return;
+    }
+    constexpr float inf = std::numeric_limits<float>::infinity();
+    constexpr float some[] = {0.0f, -0.0f, inf, -inf, std::numeric_limits<float>::quiet_NaN(), 1e30f, -1e30f, 0.5f};
+    for (std::size_t i = 0; i < bytes_.size() / 4; ++i)
+      view_.as<float>()[i] = specials && random.chance(10) ? some[random.below(8)] : random.real(-8.0f, 8.0f);
+  }
+
+ private:
+  element type_;
+  guarded_buffer<std::uint8_t> bytes_;
+  operand view_;
+};
+
+/// How results are compared: u8 exactly; f32 exactly too (any NaN equals any other), unless a tolerance is given,
+/// relative to max(1, |expected|).
+struct comparison {
+  float tolerance = 0.0f;
+  bool specials = false;  ///< f32 inputs hold zeros, infinities and NaNs
+};
+
+inline bool equal(float a, float b, float tolerance) {
+  if (std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (std::isnan(a) && std::isnan(b)))
+    return true;
+  return tolerance > 0.0f && std::fabs(a - b) <= tolerance * std::max(1.0f, std::fabs(b));
+}
+
+/// Place of the first difference, or -1.
+inline std::ptrdiff_t first_difference(const guarded_operand& got, const guarded_operand& expected, float tolerance) {
+  const std::size_t size = size_of(got.type()), count = got.bytes().size() / size;
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool same = size == 1 ? got.bytes()[i] == expected.bytes()[i]
+                                : equal(got.view().as<float>()[i], expected.view().as<float>()[i], tolerance);
+    if (!same) return static_cast<std::ptrdiff_t>(i);
+  }
+  return -1;
+}
+
+/// Runs all tasks of `e` in random portions and order.
+inline void run_in_portions(const executable& e, const arguments& a, random_numbers& random) {
+  const int tasks = e.tasks(a);
+  REQUIRE(tasks >= 1);
+  std::vector<std::pair<int, int>> portions;
+  for (int begin = 0; begin < tasks;) {
+    const int end = std::min(tasks, begin + 1 + random.below(tasks));
+    portions.push_back({begin, end});
+    begin = end;
+  }
+  aligned_memory scratch(e.scratch_bytes());
+  while (!portions.empty()) {
+    const auto at = portions.begin() + random.below(static_cast<int>(portions.size()));
+    std::memset(scratch.data(), random.byte(), e.scratch_bytes());
+    e.run(a, at->first, at->second, scratch.data());
+    portions.erase(at);
+  }
+}
+
+/// Checks each kernel of `list` that supports `p` and runs on this CPU against evaluate(), on random inputs. `batch` is
+/// the outermost extent of the run, 0 for that of the problem. Returns how many kernels were checked.
+inline int check_kernels(const problem& p, std::span<const kernel> list, random_numbers& random,
+                         const comparison& how = {}, int batch = 0) {
+  check(p.op, p);
+  const auto at_run = [&](dims extents) {
+    if (batch > 0) extents[0] = batch;
+    return extents;
+  };
+  const auto stride = [&](const dims& e) { return e.back() + (random.chance(50) ? 0 : random.between(1, 40)); };
+  std::vector<std::unique_ptr<guarded_operand>> src;
+  std::vector<operand> views;
+  for (const tensor_type& t : p.src) {
+    src.push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents)));
+    src.back()->randomize(random, how.specials);
+    views.push_back(src.back()->view());
+  }
+  const dims y = at_run(p.dst.extents);
+  const std::ptrdiff_t y_stride = stride(y);
+  guarded_operand expected(p.dst.type, y, y_stride), got(p.dst.type, y, y_stride);
+  expected.fill(0xa5);
+  evaluate(p.op, p, {views, expected.view()});
+  int checked = 0;
+  for (const kernel& k : list) {
+    if (!k.supports(p)) continue;
+    if (!x86::runs(k.needs)) {
+      static std::set<std::string_view> skipped;
+      if (skipped.insert(k.name).second) MESSAGE("skipped, this CPU cannot run it: ", std::string(k.name));
+      continue;
+    }
+    got.fill(0xa5);
+    const std::unique_ptr<const executable> e = k.pack(p);
+    run_in_portions(*e, {views, got.view()}, random);
+    const std::ptrdiff_t wrong = first_difference(got, expected, how.tolerance);
+    CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", p.dst), ": differs first at element ",
+                  wrong, " of rows ", y_stride, " apart");
+    ++checked;
+  }
+  return checked;
+}
+
+/// A zero point: mostly one of the ends or the middle.
+inline std::int32_t random_zero_point(random_numbers& random) {
+  constexpr std::int32_t ends[] = {0, 128, 255};
+  return random.chance(75) ? ends[random.below(3)] : random.below(256);
+}
+inline affine random_affine(random_numbers& random) { return {random.real(0.01f, 0.1f), random_zero_point(random)}; }
+
+/// None, relu, relu6 or a clip.
+inline activation random_activation(random_numbers& random) {
+  const activation some[] = {no_activation, relu_activation, relu6_activation, {-1.5f, 2.25f}};
+  return some[random.below(4)];
+}
+
+/// A number of channels around the widths of vectors, or small.
+inline int random_channels(random_numbers& random) {
+  constexpr int near[] = {8, 16, 32, 48, 64, 96, 128};
+  return random.chance(40) ? random.between(1, 10) : near[random.below(7)] + random.between(-1, 1);
+}
+
+}  // namespace octavo::test

@@ -1,0 +1,179 @@
+// Random graphs of every operator: branches, residuals, concats, reshapes, several inputs and outputs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "octavo/graph/graph.hpp"
+#include "support/evaluate.hpp"
+#include "support/random.hpp"
+
+namespace octavo::test {
+
+/// Makes one random FP32 graph.
+class graph_maker {
+ public:
+  /// `batch` is the outermost extent of everything; negative means "up to".
+  graph_maker(unsigned seed, int nodes, int batch = 2) : random_(seed), batch_(batch) {
+    const int inputs = random_.between(1, 2);
+    for (int i = 0; i < inputs; ++i)
+      add_value(graph_.append(op::input{}, text("in", i), {}, image(random_.between(3, 6), random_.between(3, 6), random_.between(1, 5))));
+    while (static_cast<int>(graph_.nodes.size()) < nodes) add_node();
+    for (int v : images_)
+      if (graph_.uses(v) == 0 || random_.chance(10)) graph_.outputs.push_back({v, text("out", graph_.outputs.size())});
+    const int flat = reshaped(images_.back(), {});
+    graph_.outputs.push_back({connected(flat, 3), "logits"});
+  }
+
+  const graph& made() const { return graph_; }
+
+ private:
+  tensor_type image(int h, int w, int c) const { return {element::f32, dims{batch_, h, w, c}, {}}; }
+  void add_value(int v) { images_.push_back(v); }
+  int any() { return images_[static_cast<std::size_t>(random_.below(static_cast<int>(images_.size())))]; }
+  const dims& extents(int v) const { return graph_.type(v).extents; }
+  constant constants(const dims& d, float lower = -1.0f, float upper = 1.0f) {
+    return random_constant(element::f32, d, random_, lower, upper);
+  }
+
+  int convolution(int x, op::conv2d c) {
+    const dims& d = extents(x);
+    c.pad = resolve(c.pad, d[1], d[2], c.kernel, c.stride, c.dilation);
+    constant bias = random_.chance(50) ? constants({c.out}) : nullptr;
+    const float bound = 2.0f / std::sqrt(static_cast<float>(d[3] / c.groups * c.kernel.h * c.kernel.w));
+    return graph_.append(c, "conv", {x}, {element::f32, op::infer(c, d), {}},
+                         {constants(op::weight_extents(c, d), -bound, bound), std::move(bias)});
+  }
+
+  int some_convolution(int x) {
+    const dims& d = extents(x);
+    op::conv2d c;
+    c.groups = random_.chance(30) ? d[3] : d[3] % 2 == 0 && random_.chance(30) ? 2 : 1;
+    c.out = c.groups * random_.between(1, c.groups == 1 ? 6 : 2);
+    c.kernel = {random_.between(1, 3), random_.between(1, 3)};
+    c.stride = random_.chance(80) ? 1 : 2;
+    c.pad = same;
+    return convolution(x, c);
+  }
+
+  /// A value of x's extents that is not x: a convolution of it.
+  int companion(int x) {
+    op::conv2d c;
+    c.out = extents(x)[3];
+    return convolution(x, c);
+  }
+
+  int batch_norm(int x) {
+    const dims c{extents(x).back()};
+    return graph_.append(op::batch_norm{}, "bn", {x}, graph_.type(x),
+                         {constants(c), constants(c), constants(c), constants(c, 0.5f, 1.5f)});
+  }
+
+  int activation_of(int x) {
+    const activation some[] = {relu_activation, relu6_activation, {-0.5f, 0.75f}};
+    return graph_.append(op::activate{some[random_.below(3)]}, "act", {x}, graph_.type(x));
+  }
+
+  int pooling(int x) {
+    const dims& d = extents(x);
+    op::pool2d p;
+    p.kernel = {random_.between(1, std::min(3, d[1])), random_.between(1, std::min(3, d[2]))};
+    p.stride = random_.between(1, 2);
+    p.ceil_mode = random_.chance(50);
+    p.count_padding = random_.chance(50);
+    p.kind = random_.chance(50) ? op::pool2d::max : op::pool2d::average;
+    if (random_.chance(50)) p.pad = resolve(same, d[1], d[2], p.kernel, p.stride, 1);
+    return graph_.append(p, "pool", {x}, {element::f32, op::infer(p, d), {}});
+  }
+
+  int concatenation(int x) {
+    const op::concat c{random_.chance(80) ? 3 : random_.between(1, 2)};
+    std::vector<int> src{x};
+    const int more = random_.between(0, 2);
+    for (int i = 0; i < more; ++i) {
+      std::vector<int> fitting;
+      for (int v : images_) {
+        dims d = extents(v);
+        d[c.axis] = extents(x)[c.axis];
+        if (d == extents(x)) fitting.push_back(v);
+      }
+      src.push_back(random_.chance(70) ? fitting[static_cast<std::size_t>(random_.below(static_cast<int>(fitting.size())))]
+                                       : companion(x));
+    }
+    std::vector<dims> all;
+    for (int v : src) all.push_back(extents(v));
+    return graph_.append(c, "concat", src, {element::f32, op::infer(c, all), {}});
+  }
+
+  /// x under other extents: a permutation of its height, width and channels, or (N, everything else) for `to` = {}.
+  int reshaped(int x, dims to) {
+    const dims d = extents(x);
+    if (to.rank == 0) to = {batch_, d[1] * d[2] * d[3]};
+    return graph_.append(op::reshape{}, "reshape", {x}, {element::f32, to, {}});
+  }
+  int some_reshape(int x) {
+    const dims d = extents(x);
+    switch (random_.below(3)) {
+      case 0: return reshaped(x, {batch_, d[2], d[1], d[3]});
+      case 1: return reshaped(x, {batch_, d[1], d[3], d[2]});
+      default: return reshaped(x, d);  // to the extents that it has
+    }
+  }
+
+  int connected(int x, int out) {
+    const op::fc f{.out = out};
+    const int depth = extents(x).back();
+    const float bound = 2.0f / std::sqrt(static_cast<float>(depth));
+    return graph_.append(f, "fc", {x}, {element::f32, op::infer(f, extents(x)), {}},
+                         {constants({out, depth}, -bound, bound), constants({out})});
+  }
+
+  void add_node() {
+    const int x = random_.chance(60) ? images_.back() : any();
+    switch (random_.below(12)) {
+      case 0:
+      case 1: return add_value(some_convolution(x));
+      case 2: return add_value(activation_of(batch_norm(some_convolution(x))));
+      case 3: return add_value(batch_norm(x));
+      case 4: return add_value(activation_of(x));
+      case 5: return add_value(pooling(x));
+      case 6: {
+        const int y = companion(x);
+        const int sum = graph_.append(op::add{}, "add", random_.chance(50) ? std::vector{x, y} : std::vector{y, x}, graph_.type(x));
+        return add_value(random_.chance(50) ? activation_of(sum) : sum);
+      }
+      case 7:
+      case 8: return extents(x).count() > 2000 ? void() : add_value(concatenation(x));
+      case 9: return add_value(some_reshape(x));
+      case 10: {
+        const op::pad_channels p{random_.below(3), random_.below(3)};
+        return add_value(graph_.append(p, "pad", {x}, {element::f32, op::infer(p, extents(x)), {}}));
+      }
+      default:
+        if (random_.chance(30)) return add_value(graph_.append(op::softmax{}, "softmax", {x}, graph_.type(x)));
+        return add_value(graph_.append(op::bias_add{}, "bias", {x}, graph_.type(x), {constants({extents(x).back()})}));
+    }
+  }
+
+  random_numbers random_;
+  int batch_;
+  graph graph_;
+  std::vector<int> images_;  // values of (N, H, W, C)
+};
+
+inline graph random_graph(unsigned seed, int nodes, int batch = 2) { return graph_maker(seed, nodes, batch).made(); }
+
+/// Random tensors for the inputs of `g`.
+inline std::vector<tensor> random_inputs(const graph& g, unsigned seed, int batch = 0) {
+  random_numbers random(seed);
+  std::vector<tensor> inputs;
+  for (int v : g.input_values()) {
+    dims extents = g.type(v).extents;
+    if (batch > 0 && extents.is_bounded(0)) extents[0] = batch;
+    extents.bounded = 0;
+    inputs.push_back(random_tensor(g.type(v).type, extents, random));
+  }
+  return inputs;
+}
+
+}  // namespace octavo::test
