@@ -27,6 +27,7 @@ struct options {
   std::string model = "embedded", weights, data, images, calib, recipe = "default", dot, json;
   int calib_images = 200, warmup = 3, batch = 1, iterations = 0, threads = 1;
   std::vector<std::string> keep_fp32;
+  std::optional<double> tolerance;
   bool profile = false;
   std::vector<float> mean, deviation;  // 3 values each where given
   std::optional<int> crop, resize;
@@ -48,6 +49,7 @@ options parse(int argc, char** argv) {
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--calibration", o.recipe, "absmax, minmax, percentile or entropy");
   app.add_option("--keep-fp32", o.keep_fp32, "nodes that stay FP32, separated by commas")->delimiter(',');
+  app.add_option("--tolerance", o.tolerance, "fail when INT8's top-1 is more than this below FP32's (0.01: one point)");
   app.add_flag("--profile", o.profile, "print where the time goes, step by step");
   app.add_option("--dot", o.dot, "write the graph as composed and as quantized, two Graphviz graphs in one file");
   app.add_option("--json", o.json, "write the results as JSON");
@@ -233,6 +235,9 @@ int classify(const options& o) {
   }
   write_table(std::cout, report);
   if (!o.json.empty()) write_text(o.json, to_json(report).dump(2) + "\n");
+  const double loss = report.fp32.accuracy(report.fp32.top1) - report.int8.accuracy(report.int8.top1);
+  require(!o.tolerance || loss <= *o.tolerance, "INT8 loses ", 100 * loss, " points of top-1, allowed are ",
+          100 * o.tolerance.value_or(0));
   return 0;
 }
 

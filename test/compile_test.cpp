@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "octavo/exec/calibrate.hpp"
 #include "octavo/graph/builder.hpp"
+#include "support/quantized_graph.hpp"
 #include "support/random_graph.hpp"
 #include "support/run.hpp"
 #include "temporary_folder.hpp"
@@ -17,16 +17,11 @@ namespace {
 using namespace octavo;
 using namespace octavo::test;
 
-/// Calibrated on one random sample, as quantize() in octavo.hpp does it.
+/// Half of them with a free zero point.
 graph quantized(const graph& g, unsigned seed) {
-  const graph folded = fold(g);
-  const auto read = [&](int, std::span<tensor> inputs) {
-    for (random_numbers random(seed); tensor & t : inputs)
-      for (float& v : t.as<float>()) v = random.real(-1.0f, 1.0f);
-  };
   calibrate_options options;
   if (seed % 2) options.recipe = minmax{};
-  return fold(pass::quantize(folded, calibrate(plan_graph(folded, {}), {1, read}, options)));
+  return quantized_graph(g, options);
 }
 
 /// How many steps, and whether the plan's own numbers agree with each other.

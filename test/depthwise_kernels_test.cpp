@@ -16,7 +16,8 @@ constexpr float f32_tolerance = 1e-4f;
 std::vector<kernel> all_kernels() {
   std::vector<kernel> list;
 #if OCTAVO_X86
-  list.insert(list.end(), std::begin(x86::avx512_vnni::depthwise_kernels), std::end(x86::avx512_vnni::depthwise_kernels));
+  list.insert(list.end(), std::begin(x86::avx512_vnni::depthwise_kernels),
+              std::end(x86::avx512_vnni::depthwise_kernels));
   list.insert(list.end(), std::begin(x86::avx2::depthwise_kernels), std::end(x86::avx2::depthwise_kernels));
 #endif
   list.insert(list.end(), std::begin(portable::depthwise_kernels), std::end(portable::depthwise_kernels));
@@ -78,7 +79,8 @@ TEST_CASE("depthwise kernels: layers of MobileNet, reduced") {
   random_numbers random(1);
   struct {
     int size, channels, stride;
-  } constexpr layers[] = {{28, 32, 1}, {28, 64, 2}, {14, 128, 1}, {14, 144, 2}, {14, 512, 1}, {7, 1024, 1}, {7, 960, 1}};
+  } constexpr layers[] = {{28, 32, 1},  {28, 64, 2},  {14, 128, 1}, {14, 144, 2},
+                          {14, 512, 1}, {7, 1024, 1}, {7, 960, 1}};
   for (const auto& l : layers)
     for (const auto& [src, dst] : types) {
       op::conv2d c = depthwise_conv(l.channels, 3, l.stride, 1);
@@ -107,12 +109,14 @@ TEST_CASE("depthwise kernels: 255 x 127 everywhere, either sign") {
   for (int sign : {-1, 1})
     for (int channels : {16, 33, 64})
       for (int value : {0, 255}) {
-        problem p = make_problem(depthwise_conv(channels, 3, 1, 1), {1, 5, 5, channels}, element::u8, element::f32, random);
+        problem p =
+            make_problem(depthwise_conv(channels, 3, 1, 1), {1, 5, 5, channels}, element::u8, element::f32, random);
         p.src[0].q.zero_point = 255 - value;
         tensor w(element::s8, {channels, 1, 3, 3});
         for (std::int8_t& v : w.as<std::int8_t>()) v = static_cast<std::int8_t>(127 * sign);
         p.constants[0] = make_constant(std::move(w));
-        tensor x(element::u8, p.src[0].extents), expected(element::f32, p.dst.extents), got(element::f32, p.dst.extents);
+        tensor x(element::u8, p.src[0].extents), expected(element::f32, p.dst.extents),
+            got(element::f32, p.dst.extents);
         for (std::uint8_t& v : x.as<std::uint8_t>()) v = static_cast<std::uint8_t>(value);
         const auto view = [](tensor& t) { return operand{t.bytes().data(), t.extents(), t.extents().back()}; };
         const operand src[] = {view(x)};

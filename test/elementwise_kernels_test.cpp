@@ -12,7 +12,8 @@ namespace {
 std::vector<kernel> all_kernels() {
   std::vector<kernel> list;
 #if OCTAVO_X86
-  list.insert(list.end(), std::begin(x86::avx512_vnni::elementwise_kernels), std::end(x86::avx512_vnni::elementwise_kernels));
+  list.insert(list.end(), std::begin(x86::avx512_vnni::elementwise_kernels),
+              std::end(x86::avx512_vnni::elementwise_kernels));
   list.insert(list.end(), std::begin(x86::avx2::elementwise_kernels), std::end(x86::avx2::elementwise_kernels));
 #endif
   list.insert(list.end(), std::begin(portable::elementwise_kernels), std::end(portable::elementwise_kernels));

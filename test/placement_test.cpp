@@ -221,7 +221,7 @@ TEST_CASE("placement: in the user's memory rows may lie apart, so no value with 
   session run(plan_graph(g, {}));
   tensor flat(element::f32, {2, 72});
   std::vector<tensor_argument> arguments{view<const float>(wide_x.data(), image::value, apart)};
-  if (expected.size() == 2) arguments.push_back(argument_of(flat));
+  if (expected.size() == 2) arguments.emplace_back(flat);
   arguments.push_back(view<float>(wide_y.data(), y_extents, apart));
   run.run(arguments).or_throw();
   const tensor y = expected.back().reshaped({24, 6});

@@ -78,7 +78,8 @@ TEST_CASE("resize: the definition, to the rounding of the two passes") {
       const rgb_image result = resize(source, to_w, to_h, filter);
       REQUIRE(result.width == to_w);
       REQUIRE(result.height == to_h);
-      // The second pass rounds by 1/2, and passes on the 1/2 of the first with weights whose magnitudes sum to at most 1.4.
+      // The second pass rounds by 1/2, and passes on the 1/2 of the first with weights whose magnitudes sum to at most
+      // 1.4.
       for (int y = 0; y < to_h; ++y)
         for (int x = 0; x < to_w; ++x)
           for (int c = 0; c < 3; ++c)

@@ -78,6 +78,13 @@ TEST_CASE("safetensors: all element types come back as they were written") {
     CHECK((file.get(name).bytes.data() - data) % static_cast<std::ptrdiff_t>(size_of(file.find(name)->type())) == 0);
 }
 
+TEST_CASE("safetensors: a file in memory") {
+  const std::string bytes = make_file("{" + entry("a", "[2]", "[0,2]", "U8") + "}", "\x07\x08");
+  const auto span = std::as_bytes(std::span(bytes));
+  CHECK(safetensors("embedded", span).find("a")->as<std::uint8_t>()[1] == 8);
+  check_failure(failure_of([&] { safetensors("embedded", span.first(span.size() - 1)); }), "embedded: tensor 'a'");
+}
+
 TEST_CASE("safetensors: a file without tensors") {
   const temporary_folder folder;
   save_safetensors(folder / "none.safetensors", {});
@@ -272,7 +279,8 @@ TEST_CASE("safetensors: any byte of the header changed") {
         CHECK_MESSAGE(message->find(damaged.string()) == 0, *message);
         continue;
       }
-      // Still a valid file: another name, another metadata text, another dtype of the same size. The bytes are the same.
+      // Still a valid file: another name, another metadata text, another dtype of the same size. The bytes are the
+      // same.
       ++accepted;
       CAPTURE(position);
       CAPTURE(bytes.substr(8, data_start - 8));

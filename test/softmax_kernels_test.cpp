@@ -32,8 +32,7 @@ TEST_CASE("softmax kernels: random problems") {
   const unsigned seed = std::random_device{}();
   INFO("seed ", seed);
   random_numbers random(seed);
-  for (int i = 0; i < 300; ++i)
-    check_all({random.between(1, 10), random_channels(random)}, random, random.chance(30));
+  for (int i = 0; i < 300; ++i) check_all({random.between(1, 10), random_channels(random)}, random, random.chance(30));
 }
 
 TEST_CASE("softmax kernels: classifiers, several tasks, fewer rows than the bound") {

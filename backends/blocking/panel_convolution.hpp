@@ -114,8 +114,8 @@ class panel_convolution final : public executable {
     int packed_set = -1, packed_group = -1;
     for (int task = begin; task < end; ++task) {
       const int set = task / c.parts, part = task % c.parts;
-      const int first = set * c.blocks.total / c.sets, last = (set + 1) * c.blocks.total / c.sets;
-      for (int column = columns * part / c.parts; column < columns * (part + 1) / c.parts; ++column) {
+      const int first = cut(c.blocks.total, set, c.sets), last = cut(c.blocks.total, set + 1, c.sets);
+      for (int column = cut(columns, part, c.parts); column < cut(columns, part + 1, c.parts); ++column) {
         const int group = column / group_columns_;
         if (set != packed_set || group != packed_group) pack_panels(c, first, last, group, scratch);
         packed_set = set, packed_group = group;
@@ -144,8 +144,8 @@ class panel_convolution final : public executable {
           out_width(k.flat_ ? 1 : dst.extents[2]),
           dense(k.conv_.groups == 1 && k.conv_.dilation.w == 1 && src.stride == src.extents.back()),
           blocks(static_cast<int>(dst.extents.rows()), k.kernel_.tiles) {
-      // Enough tasks for some 16 threads, none below a quarter of a million products, about 10 us. Cutting the pixels
-      // first keeps the packing cheap; below 4 panels for each column of weights, cut the columns.
+      // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Cutting the pixels
+      // first means packing each of them once; below 4 panels for each column of weights, columns are cut instead.
       const double products = static_cast<double>(dst.extents.count()) * k.depth_;
       const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
       const int columns = k.conv_.groups * k.group_columns_;
@@ -153,6 +153,9 @@ class panel_convolution final : public executable {
       parts = std::min(columns, ceil_div(wanted, sets));
     }
   };
+
+  /// Where part `i` of `parts` begins when n things are cut evenly.
+  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   std::size_t line_bytes() const {
     return round_up(static_cast<std::size_t>(steps_ * 4 * kernel_.values * src_bytes_), cache_line);

@@ -55,21 +55,29 @@
 namespace octavo::portable {
 inline namespace OCTAVO_ARCH_NAMESPACE {
 
-/// a b + c rounded once, as std::fma, without a call into the C library where there is no instruction for it: in
-/// binary64 the product is exact, the sum is rounded to odd, and rounding that to binary32 gives the correct bits
-/// (Boldo and Melquiond, Emulation of a FMA and correctly rounded sums, 2008).
+/// The f32 nearest to product + addend, where the product is that of two f32 and so exact: the sum is rounded to odd,
+/// which keeps what the second rounding needs (Boldo and Melquiond, Emulation of a FMA and correctly rounded sums, 2008).
+inline float round_once(double product, double addend) noexcept {
+  const double sum = product + addend, back = sum - product;
+  const double lost = (product - (sum - back)) + (addend - back);  // sum + lost is exact (Knuth)
+  auto bits = std::bit_cast<std::int64_t>(sum);
+  const bool inexact = lost < 0.0 || lost > 0.0;  // false for the NaN of an infinite sum
+  if (inexact && (bits & 1) == 0) bits += (lost > 0.0) == (sum > 0.0) ? 1 : -1;
+  return static_cast<float>(std::bit_cast<double>(bits));
+}
+
+/// a b + c rounded once, as std::fma, without a call into the C library where there is no instruction for it.
 inline float fused_multiply_add(float a, float b, float c) noexcept {
 #if OCTAVO_ARCH_FMA
   return std::fma(a, b, c);
 #else
   const double product = static_cast<double>(a) * static_cast<double>(b), addend = static_cast<double>(c);
   const double sum = product + addend;
-  const double back = sum - product;
-  const double lost = (product - (sum - back)) + (addend - back);  // sum + lost is exact (Knuth)
-  const auto bits = std::bit_cast<std::int64_t>(sum);
-  const bool inexact = (lost < 0.0) | (lost > 0.0);  // false for the NaN of an infinite sum
-  const std::int64_t outward = (lost > 0.0) == (sum > 0.0) ? 1 : -1;
-  return static_cast<float>(std::bit_cast<double>(inexact && (bits & 1) == 0 ? bits + outward : bits));
+  // Rounding twice can go wrong only where the binary64 sum lies halfway between two binary32 numbers: the 29 bits that
+  // the second rounding drops are 100...0. Subnormal results drop more bits.
+  const bool halfway = (std::bit_cast<std::int64_t>(sum) & 0x1fffffff) == 0x10000000;
+  if (halfway || std::fabs(sum) < 0x1p-126) [[unlikely]] return round_once(product, addend);
+  return static_cast<float>(sum);
 #endif
 }
 

@@ -72,7 +72,8 @@ inline void store_u8(const blocking::tile& t, float* x, int channels) noexcept {
     }
     std::byte* to = t.dst + m * t.dst_stride;
     for (int c = 0; c < channels; ++c) {
-      const float clamped = x[c] > e.lower ? (x[c] < e.upper ? x[c] : e.upper) : e.lower;
+      const float raised = x[c] > e.lower ? x[c] : e.lower;  // a NaN gives the bound
+      const float clamped = raised < e.upper ? raised : e.upper;
       // At 1.5 * 2^23 binary32 counts in ones: adding it rounds to nearest even.
       to[c] = static_cast<std::byte>(static_cast<std::int32_t>((clamped + 12582912.0f) - 12582912.0f) + e.zero);
     }

@@ -19,6 +19,14 @@ inline operand operand_of(const tensor& t) {
   return o;
 }
 
+/// Tensors can be moved only, so no initializer list makes a vector of them.
+template <class... Tensors>
+std::vector<tensor> list_of(Tensors... tensors) {
+  std::vector<tensor> list;
+  (list.push_back(std::move(tensors)), ...);
+  return list;
+}
+
 /// What the operator makes of `src`. Throws octavo::error when it cannot be run with that signature.
 inline tensor reference_output(const operation& o, const signature& s, std::span<const tensor> src) {
   check(o, s);

@@ -94,7 +94,7 @@ inline void run_in_portions(const executable& e, const arguments& a, random_numb
 }
 
 /// Checks each kernel of `list` that supports `p` and runs on this CPU against evaluate(), on random inputs. `batch` is
-/// the outermost extent of the run, 0 for that of the problem. Returns how many kernels were checked.
+/// the outermost extent of the run, 0 for that of the problem. Returns how many kernels support `p`.
 inline int check_kernels(const problem& p, std::span<const kernel> list, random_numbers& random,
                          const comparison& how = {}, int batch = 0) {
   check(p.op, p);
@@ -115,9 +115,10 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
   guarded_operand expected(p.dst.type, y, y_stride), got(p.dst.type, y, y_stride);
   expected.fill(0xa5);
   evaluate(p.op, p, {views, expected.view()});
-  int checked = 0;
+  int supporting = 0;
   for (const kernel& k : list) {
     if (!k.supports(p)) continue;
+    ++supporting;
     if (!x86::runs(k.needs)) {
       static std::set<std::string_view> skipped;
       if (skipped.insert(k.name).second) MESSAGE("skipped, this CPU cannot run it: ", std::string(k.name));
@@ -129,9 +130,8 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
     const std::ptrdiff_t wrong = first_difference(got, expected, how.tolerance);
     CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", p.dst), ": differs first at element ",
                   wrong, " of rows ", y_stride, " apart");
-    ++checked;
   }
-  return checked;
+  return supporting;
 }
 
 /// A zero point: mostly one of the ends or the middle.

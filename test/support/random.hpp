@@ -9,7 +9,9 @@
 #include <random>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "octavo/op/signature.hpp"
 #include "octavo/tensor/params.hpp"
 
 namespace octavo::test {
@@ -53,6 +55,13 @@ inline tensor random_tensor(element type, const dims& extents, random_numbers& r
 inline constant random_constant(element type, const dims& extents, random_numbers& random, float lower = -1.0f,
                                 float upper = 1.0f) {
   return make_constant(random_tensor(type, extents, random, lower, upper));
+}
+
+/// Random inputs of an operator.
+inline std::vector<tensor> random_sources(const signature& s, random_numbers& random) {
+  std::vector<tensor> src;
+  for (const tensor_type& t : s.src) src.push_back(random_tensor(t.type, t.extents, random));
+  return src;
 }
 
 /// Weights of any name and shape. They depend on the seed and the name alone; variances ("running_var") are positive,

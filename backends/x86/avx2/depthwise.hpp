@@ -95,17 +95,12 @@ struct depthwise_u8 {
   struct pair_sums {
     __m256i low, high;
   };
-  template <int Pixels, bool Partial>
-  static OCTAVO_AVX2 OCTAVO_INLINE void multiply(pair_sums (&q)[Pixels], const source* const* taps,
-                                                 std::ptrdiff_t offset, std::ptrdiff_t step, const std::byte* w,
-                                                 int n) {
-    const __m256i low = at(w, 32), high = at(w, 96);
-    OCTAVO_UNROLL
-    for (int p = 0; p < Pixels; ++p, offset += step) {
-      const __m256i x0 = load<Partial>(taps[0] + offset, n), x1 = load<Partial>(taps[1] + offset, n);
-      q[p].low = _mm256_maddubs_epi16(low, _mm256_xor_si256(_mm256_unpacklo_epi8(x0, x1), at(w, 0)));
-      q[p].high = _mm256_maddubs_epi16(high, _mm256_xor_si256(_mm256_unpackhi_epi8(x0, x1), at(w, 64)));
-    }
+  template <bool Partial>
+  static OCTAVO_AVX2 OCTAVO_INLINE pair_sums multiply(const source* const* taps, std::ptrdiff_t offset,
+                                                      const std::byte* w, int n) {
+    const __m256i x0 = load<Partial>(taps[0] + offset, n), x1 = load<Partial>(taps[1] + offset, n);
+    return {_mm256_maddubs_epi16(at(w, 32), _mm256_xor_si256(_mm256_unpacklo_epi8(x0, x1), at(w, 0))),
+            _mm256_maddubs_epi16(at(w, 96), _mm256_xor_si256(_mm256_unpackhi_epi8(x0, x1), at(w, 64)))};
   }
 
   /// 32 accumulators, interleaved as pack_interleaved says.
@@ -133,17 +128,17 @@ struct depthwise_u8 {
       OCTAVO_UNROLL
       for (sums& each : s) each = {at(ends, 0), at(ends, 32), at(ends, 64), at(ends, 96)};
       const std::byte* w = block;
-      pair_sums q0[Pixels], q1[Pixels];
       for (; w + 256 <= ends; w += 256, taps += 4) {
-        multiply<Pixels, Partial>(q0, taps, offset, step, w, n);
-        multiply<Pixels, Partial>(q1, taps + 2, offset, step, w + 128, n);
         OCTAVO_UNROLL
-        for (int p = 0; p < Pixels; ++p) accumulate(s[p], q0[p], q1[p]);
+        for (int p = 0; p < Pixels; ++p)
+          accumulate(s[p], multiply<Partial>(taps, offset + p * step, w, n),
+                     multiply<Partial>(taps + 2, offset + p * step, w + 128, n));
       }
       if (w < ends) {
-        multiply<Pixels, Partial>(q0, taps, offset, step, w, n);
+        const __m256i zero = _mm256_setzero_si256();
         OCTAVO_UNROLL
-        for (int p = 0; p < Pixels; ++p) accumulate(s[p], q0[p], {_mm256_setzero_si256(), _mm256_setzero_si256()});
+        for (int p = 0; p < Pixels; ++p)
+          accumulate(s[p], multiply<Partial>(taps, offset + p * step, w, n), {zero, zero});
       }
       OCTAVO_UNROLL
       for (int p = 0; p < Pixels; ++p) store<Partial>(weights, ends, s[p], r, pixel + p, c, n);

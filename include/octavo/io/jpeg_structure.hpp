@@ -1,5 +1,5 @@
-// The structure of a JPEG file, checked before stb_image decodes it: stb_image 2.27 trusts its tables, so that a damaged
-// file may make it read and write beyond its memory, and fills pixels that are missing without saying so.
+// The structure of a JPEG file, checked before stb_image decodes it: stb_image 2.27 trusts its tables, so that a
+// damaged file may make it read and write beyond its memory, and fills missing pixels without saying so.
 #pragma once
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Resizing 8-bit images in two passes, columns then rows, with antialiasing. The Lanczos filter gives the same bytes
-// as Pillow's Image.resize: when an image shrinks by a factor f the filter is stretched by f; a filter that reaches over
-// the edge is cut there and its weights are made to sum to 1 again; weights are rounded to multiples of 2^-22, and each
-// pass rounds to 8 bits.
+// as Pillow's Image.resize: when an image shrinks by a factor f the filter is stretched by f; a filter that reaches
+// over the edge is cut there and its weights are made to sum to 1 again; weights are rounded to multiples of 2^-22,
+// and each pass rounds to 8 bits.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +52,8 @@ inline double coverage(double x, double width) {
 inline resize_taps make_resize_taps(int from, int to, resize_filter filter) {
   const double scale = static_cast<double>(from) / to;
   const double stretch = std::max(scale, 1.0);
-  // Half the filter's width in source pixels. A pixel that only touches the area has its centre half a pixel further out.
+  // Half the filter's width in source pixels. A pixel that only touches the area has its centre half a pixel further
+  // out.
   const double reach = filter == resize_filter::lanczos ? 3 * stretch : stretch / 2 + 0.5;
   resize_taps result;
   std::vector<double> exact;
@@ -88,8 +89,8 @@ inline std::uint8_t weighted_sum(const std::uint8_t* source, std::size_t step, c
 
 }  // namespace detail
 
-/// `source` resized to `width` x `height` pixels. A side that keeps its length keeps its pixels. Throws octavo::error when
-/// either image is empty or has more than max_image_pixels, or the source's pixels do not match its size.
+/// `source` resized to `width` x `height` pixels. A side that keeps its length keeps its pixels. Throws octavo::error
+/// when either image is empty or has more than max_image_pixels, or the source's pixels do not match its size.
 inline rgb_image resize(const rgb_image& source, int width, int height, resize_filter filter) {
   detail::check_image_size("resize: source", source.width, source.height);
   detail::check_image_size("resize: destination", width, height);

@@ -1,0 +1,104 @@
+// Calibration: ranges and means of known data, and what it refuses.
+#include "octavo/exec/calibrate.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+
+#include "octavo/graph/builder.hpp"
+#include "octavo/plan/compile.hpp"
+#include "support/quantized_graph.hpp"
+#include "support/worker_threads.hpp"
+#include "temporary_folder.hpp"
+
+namespace {
+
+using namespace octavo;
+using namespace octavo::test;
+
+/// Sample i is the given list.
+sample_set samples_of(std::vector<std::vector<float>> lists) {
+  return {static_cast<int>(lists.size()), [lists](int i, std::span<tensor> inputs) {
+            std::copy(lists[static_cast<std::size_t>(i)].begin(), lists[static_cast<std::size_t>(i)].end(),
+                      inputs[0].as<float>().begin());
+          }};
+}
+
+/// x (1, 2) -> a = relu(x) -> b = concat(a, clip(x)) -> c = x + 1
+graph known_graph() {
+  graph g;
+  auto x = g.input<float, nc<1, 2>>("x");
+  auto a = relu(x);
+  g.output(relu6(concat(a, clip(x, -1.5f, 0.0f))), "y");
+  g.output(bias_add(x, params(std::make_shared<known_weights>(
+                           std::map<std::string, constant>{{"one.bias", values({2}, {1, 1})}})) / "one"), "z");
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("calibrate: ranges and means of all samples") {
+  calibrate_options options;
+  options.recipe = minmax{};
+  const calibration c = calibrate(plan_graph(known_graph(), {}), samples_of({{1, -2}, {3, 0.5f}, {-0.25f, -1}}), options);
+  const range_table& r = c.ranges;
+  CHECK(r.at("x") == range{-2.0f, 3.0f});
+  CHECK(r.at("relu") == range{0.0f, 3.0f});
+  CHECK(r.at("clip") == range{-1.5f, 0.0f});
+  CHECK(r.at("relu6") == range{0.0f, 3.0f});
+  CHECK(r.at("one") == range{-1.0f, 4.0f});
+  CHECK(c.means.at("x") == std::vector<float>{1.25f, -2.5f / 3});
+  CHECK(c.means.at("relu") == std::vector<float>{4.0f / 3, 0.5f / 3});  // a slice of the concat's buffer: strided
+  CHECK(c.means.at("clip") == std::vector<float>{-0.25f / 3, -2.5f / 3});
+}
+
+TEST_CASE("calibrate: a recipe for a single value") {
+  calibrate_options options;
+  options.recipe = minmax{};
+  options.by_value["x"] = absmax{};
+  const calibration c = calibrate(plan_graph(known_graph(), {}), samples_of({{1, -2}}), options);
+  CHECK(c.ranges.at("x") == range{-2.0f, 2.0f});
+  CHECK(c.ranges.at("one") == range{-1.0f, 2.0f});
+}
+
+TEST_CASE("calibrate: progress is told, samples come in order, threads change nothing") {
+  std::vector<int> done;
+  calibrate_options options;
+  options.progress = [&](int n) { done.push_back(n); };
+  const network net = plan_graph(known_graph(), std::span(&row_kernel, 1));
+  worker_threads threads(3, 1);
+  const calibration a = calibrate(net, random_samples(5), options, threads), b = calibrate(net, random_samples(5));
+  CHECK(done == std::vector<int>{1, 2, 3, 4, 5});
+  CHECK(a.ranges == b.ranges);
+  CHECK(a.means == b.means);
+}
+
+TEST_CASE("calibrate: a bounded batch is calibrated at its bound, u8 values are left out") {
+  graph g;
+  auto u = g.input<std::uint8_t, nhwc<upto<2>, 2, 2, 1>>("u");
+  auto x = g.input<float, nc<upto<2>, 1>>("x");
+  g.output(max_pool2d<pool{.kernel = 2}>(u), "p");
+  g.output(relu(x), "y");
+  int elements = 0;
+  const sample_set samples{1, [&](int, std::span<tensor> inputs) {
+                             elements = static_cast<int>(inputs[0].as<std::uint8_t>().size());
+                             inputs[1].as<float>()[0] = 2.0f;
+                             inputs[1].as<float>()[1] = 4.0f;
+                           }};
+  const calibration c = calibrate(plan_graph(g, {}), samples);
+  CHECK(elements == 8);
+  CHECK(c.ranges.size() == 2);
+  CHECK(c.means.at("x") == std::vector<float>{3.0f});
+}
+
+TEST_CASE("calibrate: errors") {
+  const network net = plan_graph(known_graph(), {});
+  check_failure(failure_of([&] { calibrate(net, samples_of({})); }), "at least one sample");
+  calibrate_options options;
+  options.by_value["nobody"] = minmax{};
+  check_failure(failure_of([&] { calibrate(net, samples_of({{1, 2}}), options); }), "no value 'nobody'");
+  check_failure(failure_of([&] { calibrate(net, samples_of({{1, 2}, {std::numeric_limits<float>::infinity(), 2}})); }),
+                "value 'x'", "sample 1");
+  check_failure(failure_of([&] { calibrate(net, samples_of({{1, std::numeric_limits<float>::quiet_NaN()}})); }), "value 'x'",
+                "sample 0");
+}

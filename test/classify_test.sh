@@ -1,0 +1,120 @@
+#!/bin/sh
+# The application as a user meets it. Usage: classify_test.sh CLASSIFY CONVERT_IMAGES PART
+#   embedded  runs the embedded network and checks table, JSON, DOT, options
+#   errors    bad input gives a message that says what is wrong, and a non-zero exit
+#   accuracy  real networks from $OCTAVO_DATA keep their accuracy; exit code 77 (skipped) where that is unset
+set -u
+classify=$1 convert=$2 part=$3
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+failures=0
+
+fail() {
+  echo "FAILED: $1"
+  failures=$((failures + 1))
+}
+
+# expect PATTERN COMMAND...: the command succeeds and prints PATTERN
+expect() {
+  pattern=$1
+  shift
+  if ! "$@" > "$folder/out" 2>&1; then
+    cat "$folder/out"
+    fail "$*"
+  elif ! grep -q -e "$pattern" "$folder/out"; then
+    cat "$folder/out"
+    fail "no '$pattern' from: $*"
+  fi
+}
+
+# refuse PATTERN COMMAND...: the command ends with an error exit (no signal) and prints PATTERN
+refuse() {
+  pattern=$1
+  shift
+  "$@" > "$folder/out" 2>&1
+  code=$?
+  if [ $code -eq 0 ] || [ $code -ge 126 ]; then fail "exit $code from: $*"; fi
+  if ! grep -q -e "$pattern" "$folder/out"; then
+    cat "$folder/out"
+    fail "no '$pattern' from: $*"
+  fi
+}
+
+embedded() {
+  expect 'first class differs' "$classify" --iterations 200 --tolerance 0.02 --json "$folder/j" --dot "$folder/d" --profile
+  for key in model isa threads batch images fp32 int8 top1 top5 median_ms p90_ms images_per_s ratio flips peak_bytes weight_bytes; do
+    grep -q "\"$key\"" "$folder/j" || fail "no $key in the JSON"
+  done
+  grep -q 'digraph "embedded as composed"' "$folder/d" || fail 'no graph before the passes'
+  grep -q '+ stem.bn' "$folder/d" || fail 'no fused nodes in the graph'
+  for recipe in absmax minmax percentile entropy; do
+    expect "calibrated by $recipe" "$classify" --iterations 100 --calib-images 50 --calibration $recipe --tolerance 0.05
+  done
+  expect 'batch 7, 2 threads' "$classify" --iterations 10 --batch 7 --threads 2
+  expect 'conv_f32' "$classify" --iterations 5 --keep-fp32 stem.conv,fc --profile
+  OCTAVO_ISA=portable expect 'portable' "$classify" --iterations 20
+}
+
+errors() {
+  refuse "unknown model 'nosuch': expected one of embedded, resnet50" "$classify" --model nosuch
+  refuse 'needs weights' "$classify" --model resnet50 --data x --calib y
+  refuse 'needs images' "$classify" --model resnet50
+  refuse 'nosuch.bin' "$classify" --data "$folder/nosuch.bin"
+  refuse "no calibration recipe is called 'magic'" "$classify" --calibration magic
+  refuse "no such node" "$classify" --keep-fp32 nosuch
+  refuse 'OCTAVO_ISA' env OCTAVO_ISA=sse "$classify"
+  refuse 'batch' "$classify" --batch 65
+  refuse 'allowed are' "$classify" --iterations 50 --tolerance -1
+
+  printf '\005\000\000\000\000\000\000\000x' > "$folder/short.bin"
+  refuse '5 images of 3 x 32 x 32 need a file of 61488 bytes, found 9' "$classify" --data "$folder/short.bin"
+  printf '\000\000\000\000\000\000\000\000' > "$folder/none.bin"
+  refuse 'found 0' "$classify" --data "$folder/none.bin"
+  mkdir "$folder/empty"
+  refuse 'val_list.txt' "$classify" --images "$folder/empty"
+  : > "$folder/empty/val_list.txt"
+  refuse 'found none' "$classify" --images "$folder/empty"
+  printf 'not a jpeg' > "$folder/empty/bad.jpg"
+  echo 'bad.jpg 3' > "$folder/empty/val_list.txt"
+  refuse 'bad.jpg' "$classify" --images "$folder/empty"
+  refuse 'bad.jpg' "$convert" --images "$folder/empty" --out "$folder/out.bin"
+  [ ! -e "$folder/out.bin" ] || fail 'a failed conversion left a file'
+
+  printf '\377\377\377\377\000\000\000\000{}' > "$folder/long.safetensors"
+  refuse 'header length' "$classify" --weights "$folder/long.safetensors"
+  printf '\002\000\000\000\000\000\000\000{}' > "$folder/empty.safetensors"
+  refuse "tensor 'stem.conv.weight': missing; expected f32 16x3x3x3" "$classify" --weights "$folder/empty.safetensors"
+  if [ -n "${OCTAVO_DATA:-}" ]; then
+    head -c 100000 "$OCTAVO_DATA/weights/cifar_resnet20.safetensors" > "$folder/cut.safetensors"
+    refuse 'cut.safetensors' "$classify" --model cifar_resnet20 --weights "$folder/cut.safetensors" \
+      --data "$OCTAVO_DATA/images/cifar10/cifar10_200.bin" --calib "$OCTAVO_DATA/images/cifar10/cifar10_200.bin"
+    refuse "found f32 16x3x3x3\|missing" "$classify" --model resnet50 --images "$OCTAVO_DATA/images/val" \
+      --calib "$OCTAVO_DATA/images/calib" --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors"
+  fi
+}
+
+# check MODEL FP32_TOP1 TOLERANCE IMAGES...: FP32 is what the weights are known for, INT8 within the tolerance
+check() {
+  model=$1 top1=$2 tolerance=$3
+  shift 3
+  expect "^top-1 *$top1 %" "$classify" --model "$model" --weights "$OCTAVO_DATA/weights/$model.safetensors" \
+    --tolerance "$tolerance" --threads 2 --warmup 1 "$@"
+  tail -n 12 "$folder/out"
+}
+
+accuracy() {
+  if [ -z "${OCTAVO_DATA:-}" ]; then
+    echo 'OCTAVO_DATA is not set: skipped'
+    exit 77
+  fi
+  cifar=$OCTAVO_DATA/images/cifar10/cifar10_200.bin
+  check cifar_resnet20 90.00 0.01 --data "$cifar" --calib "$cifar"
+  check cifar_resnet56 91.00 0.01 --data "$cifar" --calib "$cifar"
+  val=$OCTAVO_DATA/images/val calib=$OCTAVO_DATA/images/calib
+  check mobilenet_v1_0.75 78.00 0.012 --images "$val" --calib "$calib"
+  check mobilenet_v2 78.77 0.012 --images "$val" --calib "$calib"
+  check resnet50 78.31 0.007 --images "$val" --calib "$calib"
+}
+
+$part
+[ $failures -eq 0 ]

@@ -1,0 +1,138 @@
+// The models: output shapes, parameters of the published networks by name and number.
+#include <doctest/doctest.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "octavo/graph/passes.hpp"
+#include "octavo/io/safetensors.hpp"
+#include "octavo/model/embedded.hpp"
+#include "octavo/model/mobilenet.hpp"
+#include "octavo/model/resnet.hpp"
+#include "support/random.hpp"
+#include "temporary_folder.hpp"
+
+namespace {
+
+using namespace octavo;
+using namespace octavo::test;
+
+/// Gives zeros of any shape, one tensor per shape, but no biases to convolutions; remembers what it gave.
+class counted_weights : public weight_source {
+ public:
+  constant find(const std::string& name, const dims& expected) const override {
+    if (name == no_bias_) return nullptr;
+    if (name.ends_with(".weight") && expected.rank == 4) no_bias_ = name.substr(0, name.size() - 6) + "bias";
+    given_[name] = expected;
+    constant& zeros = tensors_[text(expected)];
+    if (!zeros) zeros = make_constant(tensor(element::f32, expected));
+    return zeros;
+  }
+  std::string description() const override { return "counted weights"; }
+
+  /// Of all but the running means and variances.
+  std::size_t trainable() const {
+    std::size_t n = 0;
+    for (const auto& [name, extents] : given_)
+      if (name.find("running_") == std::string::npos) n += extents.count();
+    return n;
+  }
+  const std::map<std::string, dims>& given() const { return given_; }
+
+ private:
+  mutable std::string no_bias_;
+  mutable std::map<std::string, dims> given_;
+  mutable std::map<std::string, constant> tensors_;
+};
+
+/// A model on images of Side x Side has the output (batch, Classes), that many parameters, and folds into `steps` nodes
+/// besides the input. Returns the parameters' names and shapes.
+template <int Side, int Classes>
+std::map<std::string, dims> check_model(auto&& model, std::size_t parameters, std::size_t steps) {
+  const auto source = std::make_shared<counted_weights>();
+  graph g;
+  auto image = g.input<float, nhwc<upto<2>, Side, Side, 3>>("image");
+  auto logits = model(image, params(source));
+  static_assert(std::is_same_v<decltype(logits), value<float, nc<upto<2>, Classes>>>);
+  g.output(logits, "logits");
+  CHECK(source->trainable() == parameters);
+  CHECK(fold(g).nodes.size() == steps + 1);
+  return source->given();
+}
+
+/// The tensors of a published file are those that the model asks for, in name and shape.
+void check_names(const std::string& file, const std::map<std::string, dims>& asked) {
+  const auto folder = data_folder();
+  if (!folder) return;
+  const safetensors published(*folder / "weights" / file);
+  std::map<std::string, dims> there;
+  for (const std::string& name : published.names()) there[name] = published.get(name).extents;
+  for (const auto& [name, extents] : asked) CHECK_MESSAGE(there[name] == extents, name);
+  for (const auto& [name, extents] : there) CHECK_MESSAGE(asked.contains(name), name);
+}
+
+}  // namespace
+
+// The numbers of parameters are those that torchvision and Keras publish for their models.
+
+TEST_CASE("models: ResNet-50") {
+  const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::resnet50(x, w); }, 25557032,
+                                            53 + 1 + 2 + 1);  // convolutions, max pool, global pool, fc
+  CHECK(asked.at("layer3.0.downsample.0.weight") == dims{1024, 512, 1, 1});
+  check_names("resnet50.safetensors", asked);
+}
+
+TEST_CASE("models: ResNet-101") {
+  const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::resnet101(x, w); }, 44549160,
+                                            104 + 1 + 2 + 1);
+  CHECK(asked.contains("layer3.22.conv3.weight"));
+}
+
+TEST_CASE("models: MobileNet-V1") {
+  check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1(x, w); }, 4231976, 27 + 2 + 1);
+  constexpr model::mobilenet_v1_options keras{.width_percent = 75, .relu6 = true, .pad = same};
+  check_names("mobilenet_v1_0.75.safetensors",
+              check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1<keras>(x, w, 1e-3f); }, 2585560,
+                                     27 + 2 + 1));
+}
+
+TEST_CASE("models: MobileNet-V2") {
+  check_names("mobilenet_v2.safetensors",
+              check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v2(x, w); }, 3504872, 52 + 2 + 1));
+}
+
+// 3x3 convolutions of 16, 32 and 64 channels, batch norms, 64 x 10 + 10.
+TEST_CASE("models: CIFAR ResNets") {
+  check_names("cifar_resnet20.safetensors",
+              check_model<32, 10>([](auto x, const params& w) { return model::cifar_resnet(x, 3, w); }, 269722,
+                                  19 + 4 + 2 + 1));  // two shortcuts of max pool and padding
+  check_names("cifar_resnet56.safetensors",
+              check_model<32, 10>([](auto x, const params& w) { return model::cifar_resnet(x, 9, w); }, 853018,
+                                  55 + 4 + 2 + 1));
+}
+
+TEST_CASE("models: the embedded network has every operator of an image network") {
+  const auto source = std::make_shared<counted_weights>();
+  graph g;
+  auto image = g.input<float, nhwc<1, 32, 32, 3>>("image");
+  auto logits = model::embedded(image, params(source));
+  static_assert(std::is_same_v<decltype(logits), value<float, nc<1, 10>>>);
+  g.output(logits, "logits");
+  std::set<std::string_view> operators;
+  for (const node& n : g.nodes) operators.insert(name_of(n.op));
+  for (const char* name : {"conv2d", "batch_norm", "activate", "add", "concat", "pool2d", "reshape", "fc"})
+    CHECK_MESSAGE(operators.contains(name), name);
+  const graph folded = fold(g);
+  for (const node& n : folded.nodes)
+    CHECK_MESSAGE((!n.as<op::batch_norm>() && !n.as<op::activate>() && !n.as<op::add>()), n.name);
+}
+
+TEST_CASE("models: a weight of another shape is named") {
+  graph g;
+  auto image = g.input<float, nhwc<1, 32, 32, 3>>("image");
+  const params w(std::make_shared<known_weights>(
+      std::map<std::string, constant>{{"conv1.weight", values({1, 3, 1, 1}, {1, 2, 3})}}));
+  check_failure(failure_of([&] { model::cifar_resnet(image, 3, w); }),
+                "tensor 'conv1.weight': expected f32 16x3x3x3, found f32 1x3x1x1");
+}

@@ -1,0 +1,269 @@
+// Sessions: any batch up to the bound, strided and u8 arguments, wrong arguments, threads, profile.
+#include "octavo/exec/session.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "octavo/exec/prepare.hpp"
+#include "octavo/graph/builder.hpp"
+#include "octavo/plan/compile.hpp"
+#include "support/quantized_graph.hpp"
+#include "support/random_graph.hpp"
+#include "support/run.hpp"
+#include "support/worker_threads.hpp"
+#include "temporary_folder.hpp"
+
+namespace {
+
+using namespace octavo;
+using namespace octavo::test;
+
+/// Image (N, 5, 4, 3) -> (N, 7) and (N, 5, 4, 8).
+template <int N>
+graph two_outputs() {
+  graph g;
+  const params w = random_params(5);
+  auto x = g.input<float, nhwc<N, 5, 4, 3>>("x");
+  auto a = relu(conv2d<conv{.out = 4, .kernel = 3, .pad = 1}>(x, w / "a"));
+  auto b = concat(a, conv2d<conv{.out = 4}>(x, w / "b"));
+  g.output(fc<7>(global_average_pool(b), w / "fc"), "logits");
+  g.output(b, "features");
+  return g;
+}
+
+/// x + y of (N, 4).
+template <int N>
+graph sum_of_two() {
+  graph g;
+  auto x = g.input<float, nc<N, 4>>("x");
+  auto y = g.input<float, nc<N, 4>>("y");
+  g.output(x + y, "sum");
+  return g;
+}
+
+void check_status(const run_status& s, run_status::code_type code, const std::string& message) {
+  CHECK(s.code() == code);
+  CHECK(s.message() == message);
+  CHECK(static_cast<bool>(s) == (code == run_status::ok));
+}
+
+}  // namespace
+
+TEST_CASE("session: a bounded batch runs any number of images up to its bound") {
+  constexpr int bound = 5;
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    graph g = random_graph(seed, 12, -bound);
+    if (seed % 2) g = quantized_graph(g);
+    session run(plan_graph(g, {}));
+    for (int n : {bound, 1, 3, 2, 4, bound}) {  // larger ones first: nothing of them may shine through
+      CAPTURE(seed);
+      CAPTURE(n);
+      const std::vector<tensor> inputs = random_inputs(g, seed + 50, n);
+      REQUIRE(same_bits(outputs_of(run, inputs, n), reference_outputs(pass::limit_batch(g, n), inputs)));
+    }
+  }
+}
+
+TEST_CASE("session: a bounded time axis, given by views") {
+  graph g;
+  auto x = g.input<float, ntc<2, upto<7>, 4>>("x");
+  g.output(fc<3>(relu(x), random_params(1) / "fc"), "y");
+  session run(plan_graph(g, {}));
+  random_numbers random(1);
+  for (int t = 7; t >= 1; --t) {
+    const std::vector<tensor> inputs = list_of(random_tensor(element::f32, {2, t, 4}, random));
+    graph exact = g;
+    for (graph_value& v : exact.values) v.type.extents[1] = t;
+    tensor y(element::f32, {2, t, 3});
+    REQUIRE(run(view<const float>(inputs[0].as<float>().data(), {2, t, 4}), view<float>(y.as<float>().data(), {2, t, 3})));
+    CHECK(same_bits(y, reference_outputs(exact, inputs)[0]));
+  }
+  // A range does not say what the time is, unless it is the bound.
+  std::vector<float> full(2 * 7 * 4), out(2 * 7 * 3), part(2 * 3 * 4);
+  CHECK(run(full, out));
+  CHECK(run(part, out).code() == run_status::wrong_extents);
+}
+
+TEST_CASE("session: ranges and views as arguments") {
+  graph g = sum_of_two<2>();
+  session run(plan_graph(g, {}));
+  std::vector<float> x{1, 2, 3, 4, 5, 6, 7, 8};
+  const std::array<float, 8> y{10, 20, 30, 40, 50, 60, 70, 80};
+  float sum[8] = {};
+  const float expected[] = {11, 22, 33, 44, 55, 66, 77, 88};
+  SUBCASE("vector, array, C array") { REQUIRE(run(x, y, sum)); }
+  SUBCASE("spans") { REQUIRE(run(std::span(x), std::span(y), std::span(sum))); }
+  SUBCASE("views") {
+    REQUIRE(run(view<float>(x.data(), {2, 4}), view<const float>(y.data(), {2, 4}), view<float>(sum, {2, 4})));
+  }
+  SUBCASE("a list") {
+    const tensor_argument list[] = {x, y, sum};
+    REQUIRE(run.run(list));
+  }
+  for (int i = 0; i < 8; ++i) CHECK(sum[i] == expected[i]);
+}
+
+TEST_CASE("session: strided views as inputs and outputs") {
+  const graph g = two_outputs<2>();
+  const std::vector<tensor> inputs = random_inputs(g, 9), expected = reference_outputs(g, inputs);
+  session run(plan_graph(g, {}));
+  std::vector<float> x(40 * 5, 1e9f), logits(2 * 11, -7.0f), features(40 * 9, -7.0f);
+  for (std::size_t r = 0; r < 40; ++r)
+    for (std::size_t c = 0; c < 3; ++c) x[r * 5 + c] = inputs[0].as<float>()[r * 3 + c];
+  REQUIRE(run(view<const float>(x.data(), {2, 5, 4, 3}, 5), view<float>(logits.data(), {2, 7}, 11),
+              view<float>(features.data(), {2, 5, 4, 8}, 9)));
+  for (std::size_t r = 0; r < 2; ++r)
+    for (std::size_t c = 0; c < 11; ++c) CHECK(logits[r * 11 + c] == (c < 7 ? expected[0].as<float>()[r * 7 + c] : -7.0f));
+  for (std::size_t r = 0; r < 40; ++r)
+    for (std::size_t c = 0; c < 9; ++c) CHECK(features[r * 9 + c] == (c < 8 ? expected[1].as<float>()[r * 8 + c] : -7.0f));
+}
+
+TEST_CASE("session: u8 inputs and outputs") {
+  graph g;
+  const affine q{0.5f, 128};
+  const int x = g.append(op::input{}, "x", {}, {element::u8, {upto<2>, 3}, q});
+  const int doubled = g.append(op::add{}, "add", {x, x}, {element::u8, {upto<2>, 3}, q});
+  g.outputs.push_back({doubled, "doubled"});
+  g.outputs.push_back({g.append(op::convert{}, "real", {x}, {element::f32, {upto<2>, 3}, {}}), "real"});
+  session run(plan_graph(g, {}));
+  const std::vector<std::uint8_t> bytes{0, 128, 130};
+  std::vector<std::uint8_t> twice(3);
+  std::vector<float> real(3);
+  REQUIRE(run(bytes, twice, real));
+  CHECK(twice == std::vector<std::uint8_t>{0, 128, 132});
+  CHECK(real == std::vector<float>{-64.0f, 0.0f, 1.0f});
+  check_status(run(real, twice, real), run_status::wrong_type, "argument 0 has the wrong element type");
+}
+
+TEST_CASE("session: wrong arguments give a status, and nothing is written") {
+  session fixed(plan_graph(sum_of_two<2>(), {})), bounded(plan_graph(sum_of_two<upto<4>>(), {}));
+  std::vector<float> x(8, 1.0f), y(8, 1.0f), sum(8, -1.0f), short_x(7), half(4), empty, twice_as_long(32);
+  std::vector<std::uint8_t> bytes(8);
+  const auto wrong = run_status::wrong_extents;
+  check_status(fixed(x, y), run_status::wrong_count, "wrong number of arguments");
+  check_status(fixed(x, y, sum, sum), run_status::wrong_count, "wrong number of arguments");
+  check_status(fixed(x, bytes, sum), run_status::wrong_type, "argument 1 has the wrong element type");
+  check_status(fixed(x, y, bytes), run_status::wrong_type, "argument 2 has the wrong element type");
+  check_status(fixed(short_x, y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(fixed(x, half, sum), wrong, "argument 1 has the wrong extents");
+  check_status(fixed(x, y, empty), wrong, "argument 2 has the wrong extents");
+  check_status(fixed(view<float>(x.data(), {4, 2}), y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(fixed(view<float>(x.data(), {8}), y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(fixed(view<float>(x.data(), {2, 4}, 3), y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(fixed(view<float>(x.data(), {2, 4}, 0), y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(fixed(view<float>(), y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(bounded(empty, y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(bounded(short_x, y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(bounded(twice_as_long, y, sum), wrong, "argument 0 has the wrong extents");
+  check_status(bounded(x, half, sum), wrong, "argument 1 has the wrong extents");  // 2 and 1
+  check_status(bounded(x, y, half), wrong, "argument 2 has the wrong extents");
+  check_status(bounded(view<float>(x.data(), {5, 4}), y, sum), wrong, "argument 0 has the wrong extents");
+  CHECK(sum == std::vector<float>(8, -1.0f));
+  check_status(bounded(x, y, sum), run_status::ok, "ok");
+  check_status(bounded(half, half, half), run_status::ok, "ok");
+  fixed(x, y, sum).or_throw();
+  check_failure(failure_of([&] { fixed(x, y, bytes).or_throw(); }), "argument 2 has the wrong element type");
+}
+
+TEST_CASE("session: a scalar") {
+  graph g;
+  auto x = g.input<float, shape<>>("x");
+  g.output(relu(x), "y");
+  session run(plan_graph(g, {}));
+  const float value = 3.0f;
+  float result = 0.0f;
+  REQUIRE(run(std::span(&value, 1), view<float>(&result, {})));
+  CHECK(result == 3.0f);
+  std::vector<float> two(2);
+  CHECK(run(two, two).code() == run_status::wrong_extents);
+}
+
+TEST_CASE("session: several sessions of one network, each on a thread, give equal bits") {
+  const graph g = quantized_graph(random_graph(17, 20));
+  const network net = plan_graph(g, {});
+  constexpr int threads = 4, runs = 8;
+  std::vector<std::vector<tensor>> inputs, expected;
+  for (unsigned i = 0; i < threads * runs; ++i) {
+    inputs.push_back(random_inputs(g, i));
+    expected.push_back(outputs_of(net, inputs.back()));
+  }
+  std::array<int, threads> wrong{};
+  std::vector<std::thread> pool;
+  for (int t = 0; t < threads; ++t)
+    pool.emplace_back([&, t] {
+      session own(net);
+      for (int r = 0; r < runs; ++r) {
+        const auto i = static_cast<std::size_t>(t * runs + r);
+        wrong[static_cast<std::size_t>(t)] += !same_bits(outputs_of(own, inputs[i]), expected[i]);
+      }
+    });
+  for (std::thread& t : pool) t.join();
+  for (int w : wrong) CHECK(w == 0);
+}
+
+TEST_CASE("session: any number of workers and any split give equal bits") {
+  for (unsigned seed = 0; seed < 12; ++seed) {
+    CAPTURE(seed);
+    const graph g = seed % 2 ? quantized_graph(random_graph(seed, 14)) : random_graph(seed, 14);
+    const std::vector<tensor> inputs = random_inputs(g, seed), expected = reference_outputs(g, inputs);
+    const network net = plan_graph(g, std::span(&row_kernel, 1));
+    for (int workers : {1, 2, 3, 8}) {
+      worker_threads threads(workers, seed);
+      session run(net, threads);
+      CHECK(run.memory_bytes() == net->arena_bytes + static_cast<std::size_t>(workers) * net->scratch_bytes);
+      CHECK(same_bits(outputs_of(run, inputs), expected));
+      CHECK(same_bits(outputs_of(run, inputs), expected));
+    }
+  }
+  CHECK(scratch_conflicts == 0);
+}
+
+TEST_CASE("session: the profile counts calls and times of each step") {
+  const graph g = two_outputs<2>();
+  session run(plan_graph(g, {}));
+  const std::vector<tensor> inputs = random_inputs(g, 1);
+  outputs_of(run, inputs);
+  for (const step_profile& s : run.profile()) CHECK(s.time.calls == 0);
+  run.enable_profile(true);
+  for (int i = 0; i < 3; ++i) outputs_of(run, inputs);
+  run.enable_profile(false);
+  outputs_of(run, inputs);
+  const std::vector<step_profile> profile = run.profile();
+  REQUIRE(profile.size() == run.planned()->steps.size());
+  for (std::size_t i = 0; i < profile.size(); ++i) {
+    CHECK(profile[i].name == run.planned()->steps[i].name);
+    CHECK(profile[i].kernel == "reference");
+    CHECK(profile[i].time.calls == 3);
+    CHECK(profile[i].time.min >= 0);
+    CHECK(profile[i].time.min <= profile[i].time.max);
+    CHECK(profile[i].time.total >= 3 * profile[i].time.min);
+    CHECK(profile[i].time.total <= 3.001 * profile[i].time.max);
+  }
+  std::ostringstream table;
+  write_profile(table, profile);
+  const std::string printed = table.str();
+  CHECK(printed.starts_with("event"));
+  CHECK(printed.find("conv2d 3x3 out 4 pad 1,1,1,1") != std::string::npos);
+  CHECK(printed.find("by kernel\nreference") != std::string::npos);
+  CHECK(printed.find("100.00%") != std::string::npos);
+}
+
+TEST_CASE("session: one operator alone") {
+  random_numbers random(3);
+  const tensor_type x{element::u8, {2, 3, 3, 4}, {0.02f, 3}}, y{element::u8, {2, 3, 3, 5}, {0.05f, 11}};
+  op::conv2d c;
+  c.out = 5, c.kernel = 3, c.pad = 1, c.residual = true;
+  const signature s{{x, y}, y,
+                    {random_constant(element::s8, {5, 4, 3, 3}, random), random_constant(element::f32, {5}, random),
+                     random_constant(element::f32, {5}, random, 0.001f, 0.01f)}};
+  const std::vector<tensor> src = random_sources(s, random);
+  session run = prepare_operator(c, s, {});
+  CHECK(same_bits(outputs_of(run, src)[0], reference_output(c, s, src)));
+  signature wrong = s;
+  wrong.src[1].extents = {2, 3, 3, 4};
+  check_failure(failure_of([&] { prepare_operator(c, wrong, {}); }), "conv2d", "residual must be u8[2x3x3x5]");
+}
