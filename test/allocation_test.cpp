@@ -94,9 +94,8 @@ void check_no_allocation(const graph& g) {
 
 TEST_CASE("allocation: allocations are counted") {
   const long before = allocations;
-  delete new int;
-  std::vector<int> v(100);
-  CHECK(allocations >= before + 1 + !v.empty());
+  ::operator delete(::operator new(10));  // called by name: the compiler may leave out a new-expression
+  CHECK(allocations == before + 1);
 }
 
 TEST_CASE("allocation: an FP32 run allocates nothing") { check_no_allocation(moving_network()); }

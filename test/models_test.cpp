@@ -61,6 +61,8 @@ std::map<std::string, dims> check_model(auto&& model, std::size_t parameters, st
   return source->given();
 }
 
+constexpr model::mobilenet_v1_options keras{.width_percent = 75, .relu6 = true, .pad = same};
+
 /// The tensors of a published file are those that the model asks for, in name and shape.
 void check_names(const std::string& file, const std::map<std::string, dims>& asked) {
   const auto folder = data_folder();
@@ -91,7 +93,6 @@ TEST_CASE("models: ResNet-101") {
 
 TEST_CASE("models: MobileNet-V1") {
   check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1(x, w); }, 4231976, 27 + 2 + 1);
-  constexpr model::mobilenet_v1_options keras{.width_percent = 75, .relu6 = true, .pad = same};
   check_names("mobilenet_v1_0.75.safetensors",
               check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1<keras>(x, w, 1e-3f); }, 2585560,
                                      27 + 2 + 1));

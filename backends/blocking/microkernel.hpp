@@ -30,15 +30,15 @@ struct ending {
 struct tile {
   const std::byte* panel;
   const std::byte* weights;
-  int steps;                    ///< depth in steps
-  const float* multiplier;      // (NR)
-  const float* offset;          // (NR)
-  std::byte* dst;               // (rows, channels)
+  int steps;                ///< depth in steps
+  const float* multiplier;  // (NR)
+  const float* offset;      // (NR)
+  std::byte* dst;           // (rows, channels)
   std::ptrdiff_t dst_stride;
-  const std::byte* residual;    // (rows, channels) of dst's type, or null
+  const std::byte* residual;  // (rows, channels) of dst's type, or null
   std::ptrdiff_t residual_stride;
-  int rows;                     ///< how many of the MR pixels exist
-  int channels;                 ///< how many of the NR channels exist
+  int rows;      ///< how many of the MR pixels exist
+  int channels;  ///< how many of the NR channels exist
   const ending* end;
 };
 
@@ -59,9 +59,9 @@ inline constexpr int largest_tile = 16 * 32;
 
 /// What an instruction set offers for a pair of types.
 struct microkernel {
-  int values;    ///< in a group of depth: 1 means f32, 2 s16, 4 u8 panels with s8 weights
-  int vector;    ///< output channels in one vector
-  bool masked;   ///< tiles store only `channels` channels; otherwise they store whole vectors
+  int values;   ///< in a group of depth: 1 means f32, 2 s16, 4 u8 panels with s8 weights
+  int vector;   ///< output channels in one vector
+  bool masked;  ///< tiles store only `channels` channels; otherwise they store whole vectors
   pack_function pack;
   std::span<const tile_shape> tiles;  ///< by ascending rows, beginning with 1
 

@@ -60,7 +60,8 @@ struct pixel_blocks {
     const int both = tallest + left, half = (both + 1) / 2;
     if (full == 0 || 2 * lowest(half)->rows > tallest + rest[0].shape->rows) return;
     --full;
-    rest = {block{first - tallest, half, lowest(half)}, block{first - tallest + half, both - half, lowest(both - half)}};
+    rest = {block{first - tallest, half, lowest(half)},
+            block{first - tallest + half, both - half, lowest(both - half)}};
   }
 
   block operator()(int i, std::span<const tile_shape> shapes) const {
@@ -178,10 +179,14 @@ class panel_convolution final : public executable {
           const std::ptrdiff_t at =
               static_cast<std::ptrdiff_t>(k / kernel_.values) * group_step + k % kernel_.values * value_bytes;
           const auto w = std::to_integer<std::int8_t>(*from);
-          if (!quantized) std::memcpy(to + at, from, 4);
-          else if (kernel_.values == 1) store(to + at, static_cast<float>(w));
-          else if (kernel_.values == 2) store(to + at, static_cast<std::int16_t>(w));
-          else store(to + at, w);
+          if (!quantized)
+            std::memcpy(to + at, from, 4);
+          else if (kernel_.values == 1)
+            store(to + at, static_cast<float>(w));
+          else if (kernel_.values == 2)
+            store(to + at, static_cast<std::int16_t>(w));
+          else
+            store(to + at, w);
         }
     }
   }

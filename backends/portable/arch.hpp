@@ -76,7 +76,8 @@ inline float fused_multiply_add(float a, float b, float c) noexcept {
   // Rounding twice can go wrong only where the binary64 sum lies halfway between two binary32 numbers: the 29 bits that
   // the second rounding drops are 100...0. Subnormal results drop more bits.
   const bool halfway = (std::bit_cast<std::int64_t>(sum) & 0x1fffffff) == 0x10000000;
-  if (halfway || std::fabs(sum) < 0x1p-126) [[unlikely]] return round_once(product, addend);
+  if (halfway || std::fabs(sum) < 0x1p-126) [[unlikely]]
+    return round_once(product, addend);
   return static_cast<float>(sum);
 #endif
 }

@@ -93,8 +93,7 @@ inline void tile_u8s8s32(const blocking::tile& t) noexcept {
   }
   for (int m = 0; m < MR; ++m)
     for (int c = 0; c < channels; ++c)
-      x[m * channels + c] =
-          fused_multiply_add(static_cast<float>(acc[m * channels + c]), t.multiplier[c], t.offset[c]);
+      x[m * channels + c] = fused_multiply_add(static_cast<float>(acc[m * channels + c]), t.multiplier[c], t.offset[c]);
   if (t.end->to_u8)
     store_u8(t, x, channels);
   else
@@ -151,9 +150,9 @@ inline constexpr kernel conv_u8s8s32_portable{
     [](const problem& p) { return blocking::pack_convolution(u8s8s32, p); }};
 
 /// conv2d and fc, f32.
-inline constexpr kernel conv_f32_portable{
-    "conv_f32_portable", isa::portable, [](const problem& p) { return blocking::is_convolution_of(p, element::f32); },
-    [](const problem& p) { return blocking::pack_convolution(f32, p); }};
+inline constexpr kernel conv_f32_portable{"conv_f32_portable", isa::portable,
+                                          [](const problem& p) { return blocking::is_convolution_of(p, element::f32); },
+                                          [](const problem& p) { return blocking::pack_convolution(f32, p); }};
 
 }  // namespace OCTAVO_ARCH_NAMESPACE
 }  // namespace octavo::portable

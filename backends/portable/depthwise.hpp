@@ -4,6 +4,7 @@
 // long as they stay within 2^24, that is up to 518 taps. Sums begin with the share of the zero point left out.
 #pragma once
 
+#include "octavo/backends/blocking/unroll.hpp"
 #include "octavo/backends/native/depthwise.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
@@ -69,20 +70,28 @@ struct depthwise {
                   std::ptrdiff_t offset, int n) {
     constexpr int width = static_cast<int>(batch::size), batches = block / width;
     batch acc[batches];
+    OCTAVO_UNROLL
     for (batch& each : acc) each = batch(0.0f);
     const float* weights = from + 2 * block;
     for (std::size_t t = 0; t < w.taps; ++t, weights += block) {
+      const X* at = r.taps[t] + offset;
       numbers x;
+      const float* values = x.at;
       if constexpr (Partial) {
         X some[block] = {};
-        std::memcpy(some, r.taps[t] + offset, static_cast<std::size_t>(n) * sizeof(X));
+        std::memcpy(some, at, static_cast<std::size_t>(n) * sizeof(X));
         load(x, some, 0);
+      } else if constexpr (is_int8) {
+        load(x, at, 0);
       } else {
-        load(x, r.taps[t] + offset, 0);
+        values = at;
       }
+      OCTAVO_UNROLL
       for (int b = 0; b < batches; ++b)
-        acc[b] = xsimd::fma(batch::load_aligned(x.at + b * width), batch::load_unaligned(weights + b * width), acc[b]);
+        acc[b] =
+            xsimd::fma(batch::load_unaligned(values + b * width), batch::load_unaligned(weights + b * width), acc[b]);
     }
+    OCTAVO_UNROLL
     for (int b = 0; b < batches; ++b) acc[b].store_aligned(v.at + b * width);
   }
 

@@ -1,6 +1,8 @@
-// Portable loads, stores and endings of blocks of 16 numbers: plain loops of a fixed length, which compilers turn into
-// vector instructions.
+// Portable loads, stores and endings of blocks of 16 numbers: plain loops of a fixed length over local arrays, which
+// nothing can alias, so that compilers turn them into vector instructions at plain -O2.
 #pragma once
+
+#include <cstring>
 
 #include "octavo/backends/native/output.hpp"
 #include "octavo/backends/portable/arch.hpp"
@@ -20,11 +22,13 @@ struct alignas(64) numbers {
 
 /// 16 numbers as f32; a u8 loses its zero point.
 inline void load(numbers& v, const std::uint8_t* p, std::int32_t zero_point) {
-  for (int i = 0; i < block; ++i) v.at[i] = static_cast<float>(p[i] - zero_point);
+  std::uint8_t q[block];
+  std::memcpy(q, p, sizeof q);
+  numbers x;
+  for (int i = 0; i < block; ++i) x.at[i] = static_cast<float>(q[i] - zero_point);
+  v = x;
 }
-inline void load(numbers& v, const float* p, std::int32_t) {
-  for (int i = 0; i < block; ++i) v.at[i] = p[i];
-}
+inline void load(numbers& v, const float* p, std::int32_t) { std::memcpy(v.at, p, sizeof v.at); }
 
 /// v = v m + b, rounded once.
 inline void multiply_add(numbers& v, const float* m, const float* b) {
@@ -35,21 +39,25 @@ inline void multiply_add(numbers& v, const float* m, const float* b) {
 inline void end(std::uint8_t* y, const numbers& v, const output_rule& rule) {
   const float lower = rule.lower, upper = rule.upper;
   const std::int32_t zero_point = rule.zero_point;
+  std::uint8_t q[block];
   for (int i = 0; i < block; ++i) {
     const float above = v.at[i] > lower ? v.at[i] : lower;
     const float clamped = above < upper ? above : upper;
     // At 1.5 * 2^23 binary32 counts in ones: adding it rounds to nearest even.
     const float rounded = (clamped + 12582912.0f) - 12582912.0f;
-    y[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(rounded) + zero_point);
+    q[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(rounded) + zero_point);
   }
+  std::memcpy(y, q, sizeof q);
 }
 /// Ends 16 numbers by the activation and stores them as f32. A NaN stays a NaN.
 inline void end(float* y, const numbers& v, const output_rule& rule) {
   const float lower = rule.lower, upper = rule.upper;
+  numbers x;
   for (int i = 0; i < block; ++i) {
     const float above = v.at[i] < lower ? lower : v.at[i];
-    y[i] = upper < above ? upper : above;
+    x.at[i] = upper < above ? upper : above;
   }
+  std::memcpy(y, x.at, sizeof x.at);
 }
 
 }  // namespace OCTAVO_ARCH_NAMESPACE

@@ -64,7 +64,8 @@ inline std::uint32_t detect() {
   std::uint32_t found = 1u << static_cast<int>(isa::portable);
 #if OCTAVO_X86
   const auto all = [](std::uint64_t word, std::uint64_t bits) { return (word & bits) == bits; };
-  const cpuid_registers one = cpuid(1, 0), seven = cpuid(7, 0), seven_one = seven.a >= 1 ? cpuid(7, 1) : cpuid_registers{};
+  const cpuid_registers one = cpuid(1, 0), seven = cpuid(7, 0),
+                        seven_one = seven.a >= 1 ? cpuid(7, 1) : cpuid_registers{};
   constexpr std::uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, avx2 = 1u << 5, avx_vnni = 1u << 4;
   constexpr std::uint32_t f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31, vnni = 1u << 11;
   if (!all(one.c, fma | osxsave | avx) || !all(seven.b, avx2) || !all(xcr0(), 0x6)) return found;

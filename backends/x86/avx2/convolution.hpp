@@ -37,7 +37,8 @@ OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE __m256i load_u8(const std::byte* from) {
 
 /// Adds the residual, clamps, and stores a row of f32.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
+OCTAVO_TARGET("avx2,fma")
+OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
   const __m256 lower = _mm256_set1_ps(t.end->lower), upper = _mm256_set1_ps(t.end->upper);
   OCTAVO_UNROLL
   for (int m = 0; m < MR; ++m) {
@@ -55,7 +56,8 @@ OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE void store_f32(const tile& t, sums<MR, N
 
 /// Adds the residual, clamps, rounds, adds the zero point, and stores a row of u8.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
+OCTAVO_TARGET("avx2,fma")
+OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
   if (t.residual) {
     const __m256i zero = _mm256_set1_epi32(t.end->residual_zero);
     const __m256 multiplier = _mm256_set1_ps(t.end->residual_multiplier);
@@ -89,7 +91,8 @@ OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV
 
 /// INT8: panel and weights are s16.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma") inline void tile_u8s8s32(const tile& t) noexcept {
+OCTAVO_TARGET("avx2,fma")
+inline void tile_u8s8s32(const tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 12);
   __m256i acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -135,7 +138,8 @@ OCTAVO_TARGET("avx2,fma") inline void tile_u8s8s32(const tile& t) noexcept {
 
 /// FP32: panel and weights are f32. The multiplier is 1.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma") inline void tile_f32(const tile& t) noexcept {
+OCTAVO_TARGET("avx2,fma")
+inline void tile_f32(const tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 12);
   __m256 acc[sets][MR][NV];
   OCTAVO_UNROLL

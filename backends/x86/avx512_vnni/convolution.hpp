@@ -93,15 +93,15 @@ OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x)
     }
   }
   const __m512 lower = _mm512_set1_ps(t.end->lower), upper = _mm512_set1_ps(t.end->upper);
-  const __m512i zero = NV == 1 ? _mm512_set1_epi32(t.end->zero)
-                               : _mm512_set1_epi16(static_cast<std::int16_t>(t.end->zero));
+  const __m512i zero =
+      NV == 1 ? _mm512_set1_epi32(t.end->zero) : _mm512_set1_epi16(static_cast<std::int16_t>(t.end->zero));
   OCTAVO_UNROLL
   for (int m = 0; m < MR; m += NV) {  // as many rows at a time as a row has vectors
     __m512i q[NV][NV];
     OCTAVO_UNROLL
     for (int i = 0; i < NV * NV; ++i)  // the bound comes second: a NaN gives it
-      q[i / NV][i % NV] = _mm512_cvtps_epi32(
-          _mm512_min_ps(_mm512_max_ps(x[std::min(m + i / NV, MR - 1)][i % NV], lower), upper));
+      q[i / NV][i % NV] =
+          _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x[std::min(m + i / NV, MR - 1)][i % NV], lower), upper));
     std::byte* to = t.dst + m * t.dst_stride;
     if constexpr (NV == 1)
       _mm_mask_storeu_epi8(to, static_cast<__mmask16>(mask), _mm512_cvtepi32_epi8(_mm512_add_epi32(q[0][0], zero)));

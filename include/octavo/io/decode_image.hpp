@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "octavo/base/error.hpp"
 #include "octavo/io/jpeg.hpp"
@@ -15,22 +16,26 @@
 
 namespace octavo {
 
-/// The pixels of a JPEG or PNG file. Grey becomes three equal channels; transparency and the orientation that a camera
-/// noted are ignored. Throws octavo::error, naming the file, when it is neither, is damaged, or has more than
-/// max_image_pixels.
-inline rgb_image decode_image(const std::filesystem::path& path) {
+/// The pixels of a JPEG or PNG file whose content is `bytes`; `name` is what messages call it. Grey becomes three equal
+/// channels; transparency and the orientation that a camera noted are ignored. Throws octavo::error when it is neither
+/// format, is damaged, or has more than max_image_pixels.
+inline rgb_image decode_image(const std::string& name, std::span<const std::byte> bytes) {
   static constexpr std::array<unsigned char, 3> jpeg{0xff, 0xd8, 0xff};
   static constexpr std::array<unsigned char, 8> png{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  const mapped_file file(path);
-  const std::span<const std::byte> bytes = file.bytes();
   const auto starts_with = [&](std::span<const unsigned char> signature) {
     return bytes.size() >= signature.size() &&
            std::equal(signature.begin(), signature.end(), bytes.begin(),
                       [](unsigned char a, std::byte b) { return std::byte{a} == b; });
   };
-  if (starts_with(jpeg)) return detail::decode_jpeg(file.name(), bytes);
-  if (starts_with(png)) return detail::decode_png(file.name(), bytes);
-  fail(file.name(), ": expected a JPEG or PNG image, found ", bytes.size(), " bytes that start like neither");
+  if (starts_with(jpeg)) return detail::decode_jpeg(name, bytes);
+  if (starts_with(png)) return detail::decode_png(name, bytes);
+  fail(name, ": expected a JPEG or PNG image, found ", bytes.size(), " bytes that start like neither");
+}
+
+/// The pixels of a JPEG or PNG file. Throws octavo::error when it cannot be read, and as above.
+inline rgb_image decode_image(const std::filesystem::path& path) {
+  const mapped_file file(path);
+  return decode_image(file.name(), file.bytes());
 }
 
 }  // namespace octavo

@@ -77,7 +77,7 @@ inline resize_taps make_resize_taps(int from, int to, resize_filter filter) {
   return result;
 }
 
-/// One destination row: source byte `x` of the rows that `tap` names, which are `step` bytes apart.
+/// One destination byte: the weighted sum of the source bytes that `tap` names, which are `step` bytes apart.
 inline std::uint8_t weighted_sum(const std::uint8_t* source, std::size_t step, const resize_taps& all,
                                  const resize_taps::tap& tap) {
   std::int64_t sum = std::int64_t{1} << (resize_bits - 1);

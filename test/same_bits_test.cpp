@@ -1,0 +1,101 @@
+// The same bits on every instruction set: whole networks, each planned for every set that this CPU has and with any
+// number of threads, give what the reference evaluation gives.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "octavo/model/embedded.hpp"
+#include "octavo/model/mobilenet.hpp"
+#include "octavo/model/resnet.hpp"
+#include "octavo/octavo.hpp"
+#include "support/quantized_graph.hpp"
+#include "support/random_graph.hpp"
+#include "support/run.hpp"
+#include "support/worker_threads.hpp"
+
+namespace {
+
+using namespace octavo;
+using namespace octavo::test;
+
+/// The instruction sets to test; says, once, which are missing.
+const std::vector<isa>& instruction_sets() {
+  static const std::vector<isa> sets = [] {
+    std::vector<isa> available;
+    for (isa i : {isa::portable, isa::avx2, isa::avx512_vnni}) {
+      if (x86::runs(i))
+        available.push_back(i);
+      else
+        MESSAGE("skipped: this CPU has no " << name_of(i));
+    }
+    return available;
+  }();
+  return sets;
+}
+
+bool same_bytes(const std::vector<tensor>& a, const std::vector<tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const tensor& x, const tensor& y) {
+    return x.extents() == y.extents() && std::ranges::equal(x.bytes(), y.bytes());
+  });
+}
+
+/// Plans the INT8 graph for every instruction set and compares with the first or the given outputs.
+void check_all(const graph& int8, const std::vector<tensor>& inputs, std::vector<tensor> expected = {}) {
+  for (isa i : instruction_sets()) {
+    CAPTURE(name_of(i));
+    const network net = plan_graph(int8, native_kernels(i));
+    const std::vector<tensor> serial_outputs = outputs_of(net, inputs);
+    if (expected.empty()) expected = outputs_of(net, inputs);
+    CHECK(same_bytes(serial_outputs, expected));
+    worker_threads threads(3, 1);
+    session parallel(net, threads);
+    CHECK(same_bytes(outputs_of(parallel, inputs), expected));
+  }
+}
+
+template <class Build>
+void check_model(Build&& build, int side) {
+  graph g;
+  build(g);
+  const network fp32 = octavo::compile(g);
+  const sample_set samples = random_samples(2);
+  const graph int8 = quantize_graph(g, calibrate(fp32, samples));
+  std::vector<tensor> inputs;
+  inputs.emplace_back(element::f32, dims{1, side, side, 3});
+  samples.read(7, inputs);
+  check_all(int8, inputs);
+}
+
+}  // namespace
+
+TEST_CASE("random graphs give the reference's bits") {
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    CAPTURE(seed);
+    const graph g = quantized_graph(random_graph(seed, 14));
+    const std::vector<tensor> inputs = random_inputs(g, seed);
+    check_all(g, inputs, outputs_of(plan_graph(g, {}), inputs));
+  }
+}
+
+TEST_CASE("the embedded network gives the same bits") {
+  check_model([](graph& g) { g.output(model::embedded(g.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "y"); }, 32);
+}
+
+TEST_CASE("a CIFAR ResNet gives the same bits") {
+  check_model([](graph& g) { g.output(model::cifar_resnet(g.input<float, nhwc<1, 32, 32, 3>>("image"), 3, random_params(2)), "y"); }, 32);
+}
+
+TEST_CASE("MobileNet-V1 gives the same bits") {
+  check_model([](graph& g) {
+    constexpr model::mobilenet_v1_options quarter{.width_percent = 25, .relu6 = true, .pad = same};
+    g.output(model::mobilenet_v1<quarter>(g.input<float, nhwc<1, 96, 96, 3>>("image"), random_params(3)), "y");
+  }, 96);
+}
+
+TEST_CASE("a bottleneck gives the same bits") {
+  check_model([](graph& g) {
+    const params w = random_params(4);
+    auto x = conv2d<conv{.out = 64, .kernel = 7, .stride = 2, .pad = 3}>(g.input<float, nhwc<1, 28, 28, 3>>("image"), w / "stem");
+    g.output(model::bottleneck_stage<64, 2>(relu(x), 2, w / "stage"), "y");
+  }, 28);
+}
