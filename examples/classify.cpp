@@ -37,7 +37,8 @@ struct options {
 options parse(int argc, char** argv) {
   options o;
   CLI::App app{"Quantizes a network and compares INT8 with FP32"};
-  app.add_option("--model", o.model, "network: embedded, resnet50, mobilenet_v1, mobilenet_v1_0.75, mobilenet_v2, cifar_resnet20 ... 56");
+  app.add_option("--model", o.model,
+                 "network: embedded, resnet50, mobilenet_v1, mobilenet_v1_0.75, mobilenet_v2, cifar_resnet20 ... 56");
   app.add_option("--weights", o.weights, "FP32 weights, a safetensors file (embedded has its own)");
   auto* data = app.add_option("--data", o.data, "images, a binary file");
   app.add_option("--images", o.images, "images, a folder with val_list.txt")->excludes(data);
@@ -45,7 +46,8 @@ options parse(int argc, char** argv) {
   app.add_option("--calib-images", o.calib_images, "how many of them at most")->check(CLI::PositiveNumber);
   app.add_option("--warmup", o.warmup, "runs before the measured ones")->check(CLI::NonNegativeNumber);
   app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
-  app.add_option("--iterations", o.iterations, "runs, from the first image on; 0: all images")->check(CLI::NonNegativeNumber);
+  app.add_option("--iterations", o.iterations, "runs, from the first image on; 0: all images")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--calibration", o.recipe, "absmax, minmax, percentile or entropy");
   app.add_option("--keep-fp32", o.keep_fp32, "nodes that stay FP32, separated by commas")->delimiter(',');
@@ -146,7 +148,8 @@ class contestant {
 
  private:
   void count(std::span<const float> logits, int label) {
-    require(static_cast<std::size_t>(label) < classes_, "an image has label ", label, ", the network has ", classes_, " classes");
+    require(static_cast<std::size_t>(label) < classes_, "an image has label ", label, ", the network has ", classes_,
+            " classes");
     const float own = logits[static_cast<std::size_t>(label)];
     const auto better = std::count_if(logits.begin(), logits.end(), [&](float v) { return v > own; });
     const auto first = std::max_element(logits.begin(), logits.end()) - logits.begin();
@@ -225,7 +228,8 @@ int classify(const options& o) {
   report.calibration_images = std::min(o.calib_images, calib_images->count());
   report.fp32 = fp32.result();
   report.int8 = int8.result();
-  for (std::size_t i = 0; i < fp32.first_classes().size(); ++i) report.flips += fp32.first_classes()[i] != int8.first_classes()[i];
+  for (std::size_t i = 0; i < fp32.first_classes().size(); ++i)
+    report.flips += fp32.first_classes()[i] != int8.first_classes()[i];
   if (o.profile) {
     for (const auto& [name, c] : {std::pair{"FP32", &fp32}, std::pair{"INT8", &int8}}) {
       std::cout << name << ", ms\n";
@@ -243,9 +247,7 @@ int classify(const options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  return classify(parse(argc, argv));
-} catch (const std::exception& e) {
+int main(int argc, char** argv) try { return classify(parse(argc, argv)); } catch (const std::exception& e) {
   std::cerr << "classify: " << e.what() << "\n";
   return 1;
 }

@@ -16,9 +16,9 @@ inline constexpr int largest_batch = 64;
 /// A network by name.
 struct model_entry {
   std::string_view name;
-  int side;                                   ///< height and width of its images
-  preprocessing (*images)();                  ///< how photographs become its input
-  void (*compose)(graph&, const params&);     ///< adds the input "image" and the output "logits"
+  int side;                                ///< height and width of its images
+  preprocessing (*images)();               ///< how photographs become its input
+  void (*compose)(graph&, const params&);  ///< adds the input "image" and the output "logits"
 };
 
 /// Adds an input of (N, Side, Side, 3), the network that `build` makes of it, and the output.

@@ -67,25 +67,36 @@ inline void write_table(std::ostream& out, const classify_report& r) {
   line("latency, p90", "%.3f ms", f.percentile_ms(0.9), q.percentile_ms(0.9));
   line("images per second", "%.1f", f.images_per_second(), q.images_per_second());
   line("weights", "%.2f MiB", static_cast<double>(f.weight_bytes) * mib, static_cast<double>(q.weight_bytes) * mib);
-  line("memory of a session", "%.2f MiB", static_cast<double>(f.memory_bytes) * mib, static_cast<double>(q.memory_bytes) * mib);
+  line("memory of a session", "%.2f MiB", static_cast<double>(f.memory_bytes) * mib,
+       static_cast<double>(q.memory_bytes) * mib);
   line("  without reuse", "%.2f MiB", static_cast<double>(f.memory_without_reuse) * mib,
        static_cast<double>(q.memory_without_reuse) * mib);
   char last[160];
-  std::snprintf(last, sizeof last, "INT8 is %.2f times as fast; the first class differs on %d of %d images\n", r.ratio(), r.flips, f.images);
+  std::snprintf(last, sizeof last, "INT8 is %.2f times as fast; the first class differs on %d of %d images\n",
+                r.ratio(), r.flips, f.images);
   out << last;
 }
 
 /// The same for scripts; top1 and top5 are fractions, bytes are the INT8 network's.
 inline nlohmann::json to_json(const classify_report& r) {
   const auto one = [](const network_result& n) {
-    return nlohmann::json{{"top1", n.accuracy(n.top1)},       {"top5", n.accuracy(n.top5)},
-                          {"median_ms", n.median_ms()},       {"p90_ms", n.percentile_ms(0.9)},
+    return nlohmann::json{{"top1", n.accuracy(n.top1)},
+                          {"top5", n.accuracy(n.top5)},
+                          {"median_ms", n.median_ms()},
+                          {"p90_ms", n.percentile_ms(0.9)},
                           {"images_per_s", n.images_per_second()}};
   };
-  return {{"model", r.model},         {"isa", r.isa},       {"threads", r.threads},
-          {"batch", r.batch},         {"images", r.fp32.images}, {"fp32", one(r.fp32)},
-          {"int8", one(r.int8)},      {"ratio", r.ratio()}, {"flips", r.flips},
-          {"peak_bytes", r.int8.memory_bytes}, {"weight_bytes", r.int8.weight_bytes}};
+  return {{"model", r.model},
+          {"isa", r.isa},
+          {"threads", r.threads},
+          {"batch", r.batch},
+          {"images", r.fp32.images},
+          {"fp32", one(r.fp32)},
+          {"int8", one(r.int8)},
+          {"ratio", r.ratio()},
+          {"flips", r.flips},
+          {"peak_bytes", r.int8.memory_bytes},
+          {"weight_bytes", r.int8.weight_bytes}};
 }
 
 /// Writes the text to a file, complete or not at all.

@@ -91,7 +91,8 @@ TEST_CASE("quantize: what bytes move through unchanged has one scale, that of th
   graph g;
   const params w = random_params(1);
   auto x = g.input<float, image>("x");
-  auto a = conv2d<conv{.out = 4}>(x, w / "a"), b = conv2d<conv{.out = 4}>(x, w / "b"), c = conv2d<conv{.out = 8}>(x, w / "c");
+  auto a = conv2d<conv{.out = 4}>(x, w / "a"), b = conv2d<conv{.out = 4}>(x, w / "b");
+  auto c = conv2d<conv{.out = 8}>(x, w / "c");
   auto both = concat(a, max_pool2d<pool{.kernel = 3, .stride = 1, .pad = 1}>(pad_channels<0, 0>(b)));
   g.output(conv2d<conv{.out = 2}>(reshape<nhwc<1, 2, 8, 8>>(both), w / "d"), "y");
   g.output(conv2d<conv{.out = 2}>(c, w / "e"), "z");

@@ -78,24 +78,35 @@ TEST_CASE("random graphs give the reference's bits") {
 }
 
 TEST_CASE("the embedded network gives the same bits") {
-  check_model([](graph& g) { g.output(model::embedded(g.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "y"); }, 32);
+  check_model(
+      [](graph& g) { g.output(model::embedded(g.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "y"); },
+      32);
 }
 
 TEST_CASE("a CIFAR ResNet gives the same bits") {
-  check_model([](graph& g) { g.output(model::cifar_resnet(g.input<float, nhwc<1, 32, 32, 3>>("image"), 3, random_params(2)), "y"); }, 32);
+  check_model(
+      [](graph& g) {
+        g.output(model::cifar_resnet(g.input<float, nhwc<1, 32, 32, 3>>("image"), 3, random_params(2)), "y");
+      },
+      32);
 }
 
 TEST_CASE("MobileNet-V1 gives the same bits") {
-  check_model([](graph& g) {
-    constexpr model::mobilenet_v1_options quarter{.width_percent = 25, .relu6 = true, .pad = same};
-    g.output(model::mobilenet_v1<quarter>(g.input<float, nhwc<1, 96, 96, 3>>("image"), random_params(3)), "y");
-  }, 96);
+  check_model(
+      [](graph& g) {
+        constexpr model::mobilenet_v1_options quarter{.width_percent = 25, .relu6 = true, .pad = same};
+        g.output(model::mobilenet_v1<quarter>(g.input<float, nhwc<1, 96, 96, 3>>("image"), random_params(3)), "y");
+      },
+      96);
 }
 
 TEST_CASE("a bottleneck gives the same bits") {
-  check_model([](graph& g) {
-    const params w = random_params(4);
-    auto x = conv2d<conv{.out = 64, .kernel = 7, .stride = 2, .pad = 3}>(g.input<float, nhwc<1, 28, 28, 3>>("image"), w / "stem");
-    g.output(model::bottleneck_stage<64, 2>(relu(x), 2, w / "stage"), "y");
-  }, 28);
+  check_model(
+      [](graph& g) {
+        const params w = random_params(4);
+        auto x = conv2d<conv{.out = 64, .kernel = 7, .stride = 2, .pad = 3}>(
+            g.input<float, nhwc<1, 28, 28, 3>>("image"), w / "stem");
+        g.output(model::bottleneck_stage<64, 2>(relu(x), 2, w / "stage"), "y");
+      },
+      28);
 }

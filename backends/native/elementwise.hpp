@@ -1,7 +1,8 @@
 // Elementwise operators: everything but the arithmetic, for all native instruction sets.
 //   affine:  y(..., c) = act(fma(x(..., c) - zp, m(c), b(c)))      activate, convert, bias_add, batch_norm
 //   add:     y = act(fma(x1 - zp_1, m_1, (x0 - zp_0) * m_0))
-// An operator without an addend has b = -0.0: x m + (-0.0) has the bits of x m, zeros included.
+// activate and convert have no addend, so b = -0.0: x m + (-0.0) has the bits of x m, zeros included. They are those
+// whose table is not per channel.
 //
 // An instruction set is a class with
 //   channel_block              numbers at a time; per-channel tables are filled up to a multiple of it

@@ -56,7 +56,8 @@ namespace octavo::portable {
 inline namespace OCTAVO_ARCH_NAMESPACE {
 
 /// The f32 nearest to product + addend, where the product is that of two f32 and so exact: the sum is rounded to odd,
-/// which keeps what the second rounding needs (Boldo and Melquiond, Emulation of a FMA and correctly rounded sums, 2008).
+/// which keeps what the second rounding needs (Boldo and Melquiond, Emulation of a FMA and correctly rounded sums:
+/// proved algorithms using rounding to odd, 2008).
 inline float round_once(double product, double addend) noexcept {
   const double sum = product + addend, back = sum - product;
   const double lost = (product - (sum - back)) + (addend - back);  // sum + lost is exact (Knuth)

@@ -1,7 +1,8 @@
-// Portable depthwise convolution on whatever vectors xsimd finds, 16 channels at a time, INT8 and FP32.
+// Portable depthwise convolution on whatever vectors xsimd finds, four vectors of channels at a time, INT8 and FP32.
 //
 // INT8 runs in binary32: a product of u8 and s8 is an integer of at most 255 * 127, and sums of integers are exact as
-// long as they stay within 2^24, that is up to 518 taps. Sums begin with the share of the zero point left out.
+// long as they stay within 2^24, that is up to 518 taps. Four vectors of channels arrive as one vector of 32-bit words;
+// shifts and masks take it apart without widening instructions, so vector k holds channels k, k + 4, k + 8, ...
 #pragma once
 
 #include "octavo/backends/blocking/unroll.hpp"
@@ -15,18 +16,21 @@ inline namespace OCTAVO_ARCH_NAMESPACE {
 template <class X>
 struct depthwise {
   using source = X;
-  using batch = xsimd::batch<float>;
-  static constexpr int channel_block = block;
+  using floats = xsimd::batch<float>;
+  using words = xsimd::batch<std::int32_t>;
   static constexpr bool is_int8 = std::is_same_v<X, std::uint8_t>;
+  static constexpr int width = static_cast<int>(floats::size), channel_block = 4 * width;
+  static_assert(std::endian::native == std::endian::little, "octavo: channels are taken from little-endian words");
 
-  /// For each block of 16 channels: multipliers (1 for f32), offsets or bias, then the weights of each tap.
+  /// For each block of channels: multipliers (1 for f32), offsets or bias, then the weights of each tap in the order of
+  /// the vectors.
   struct packed {
     aligned_memory memory;
     std::size_t taps = 0;
     int channels = 0;
     output_rule rule;
     native::residual_rule residual;
-    std::size_t block_floats() const { return (taps + 2) * block; }
+    std::size_t block_floats() const { return (taps + 2) * channel_block; }
     std::size_t bytes() const { return memory.size(); }
   };
 
@@ -34,84 +38,88 @@ struct depthwise {
 
   static packed pack(const native::depthwise_filter& f) {
     packed out{{}, f.taps.size(), f.channels(), f.rule, f.residual};
-    const int blocks = ceil_div(f.channels(), block);
+    const int blocks = ceil_div(f.channels(), channel_block);
     out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
     float* to = reinterpret_cast<float*>(out.memory.data());
     for (int c = 0; c < f.channels(); ++c) {
-      float* channel = to + static_cast<std::size_t>(c / block) * out.block_floats() + c % block;
-      channel[0] = is_int8 ? f.scales.multiplier[static_cast<std::size_t>(c)] : 1.0f;
-      channel[block] = f.scales.offset[static_cast<std::size_t>(c)];
+      float* block_begin = to + static_cast<std::size_t>(c / channel_block) * out.block_floats();
+      const int in_block = c % channel_block;
+      block_begin[in_block] = is_int8 ? f.scales.multiplier[static_cast<std::size_t>(c)] : 1.0f;
+      block_begin[channel_block + in_block] = f.scales.offset[static_cast<std::size_t>(c)];
       for (std::size_t t = 0; t < out.taps; ++t)
-        channel[(t + 2) * block] = static_cast<float>(f.weight<std::conditional_t<is_int8, std::int8_t, float>>(c, t));
+        block_begin[(t + 2) * channel_block + static_cast<std::size_t>(place(in_block))] =
+            static_cast<float>(f.weight<std::conditional_t<is_int8, std::int8_t, float>>(c, t));
     }
     return out;
   }
 
   static void run(const packed& w, const native::depthwise_run<X>& r) noexcept {
     const auto* from = reinterpret_cast<const float*>(w.memory.data()) +
-                       static_cast<std::size_t>(r.channel_begin / block) * w.block_floats();
-    for (int c = r.channel_begin; c < r.channel_end; c += block, from += w.block_floats()) {
-      const int n = std::min(block, w.channels - c);
+                       static_cast<std::size_t>(r.channel_begin / channel_block) * w.block_floats();
+    for (int c = r.channel_begin; c < r.channel_end; c += channel_block, from += w.block_floats()) {
+      const int n = std::min(channel_block, w.channels - c);
       for (int pixel = 0; pixel < r.pixels; ++pixel) {
-        numbers v;
-        n == block ? sum<false>(v, w, from, r, pixel * r.step + c, n) : sum<true>(v, w, from, r, pixel * r.step + c, n);
-        if constexpr (is_int8)
-          multiply_add(v, from, from + block);
-        else
-          for (int i = 0; i < block; ++i) v.at[i] += from[block + i];
-        w.rule.type == element::u8 ? finish<std::uint8_t>(v, w, r, pixel, c, n) : finish<float>(v, w, r, pixel, c, n);
+        alignas(cache_line) float sums[channel_block], y[channel_block];
+        n == channel_block ? sum<false>(sums, w, from, r, pixel * r.step + c, n)
+                           : sum<true>(sums, w, from, r, pixel * r.step + c, n);
+        const float *m = from, *b = from + channel_block;
+        for (int i = 0; i < channel_block; ++i)
+          y[i] = is_int8 ? fused_multiply_add(sums[place(i)], m[i], b[i]) : sums[i] + b[i];
+        w.rule.type == element::u8 ? finish<std::uint8_t>(y, w, r, pixel, c, n) : finish<float>(y, w, r, pixel, c, n);
       }
     }
   }
 
  private:
+  /// Where channel c of a block is among its four vectors.
+  static constexpr int place(int c) { return is_int8 ? c % 4 * width + c / 4 : c; }
+
+  static floats load_vector(const X* x, int k) {
+    if constexpr (is_int8)
+      return xsimd::to_float((words::load_unaligned(reinterpret_cast<const std::int32_t*>(x)) >> (8 * k)) &
+                             words(0xff));
+    else
+      return floats::load_unaligned(x + k * width);
+  }
+
   template <bool Partial>
-  static void sum(numbers& v, const packed& w, const float* from, const native::depthwise_run<X>& r,
+  static void sum(float* to, const packed& w, const float* from, const native::depthwise_run<X>& r,
                   std::ptrdiff_t offset, int n) {
-    constexpr int width = static_cast<int>(batch::size), batches = block / width;
-    batch acc[batches];
-    OCTAVO_UNROLL
-    for (batch& each : acc) each = batch(0.0f);
-    const float* weights = from + 2 * block;
-    for (std::size_t t = 0; t < w.taps; ++t, weights += block) {
-      const X* at = r.taps[t] + offset;
-      numbers x;
-      const float* values = x.at;
+    floats acc[4] = {floats(0.0f), floats(0.0f), floats(0.0f), floats(0.0f)};
+    const float* weights = from + 2 * channel_block;
+    for (std::size_t t = 0; t < w.taps; ++t, weights += channel_block) {
+      const X* x = r.taps[t] + offset;
+      X some[Partial ? channel_block : 1] = {};
       if constexpr (Partial) {
-        X some[block] = {};
-        std::memcpy(some, at, static_cast<std::size_t>(n) * sizeof(X));
-        load(x, some, 0);
-      } else if constexpr (is_int8) {
-        load(x, at, 0);
-      } else {
-        values = at;
+        std::memcpy(some, x, static_cast<std::size_t>(n) * sizeof(X));
+        x = some;
       }
       OCTAVO_UNROLL
-      for (int b = 0; b < batches; ++b)
-        acc[b] =
-            xsimd::fma(batch::load_unaligned(values + b * width), batch::load_unaligned(weights + b * width), acc[b]);
+      for (int k = 0; k < 4; ++k)
+        acc[k] = xsimd::fma(load_vector(x, k), floats::load_unaligned(weights + k * width), acc[k]);
     }
     OCTAVO_UNROLL
-    for (int b = 0; b < batches; ++b) acc[b].store_aligned(v.at + b * width);
+    for (int k = 0; k < 4; ++k) acc[k].store_unaligned(to + k * width);
   }
 
   template <class Y>
-  static void finish(numbers& v, const packed& w, const native::depthwise_run<X>& r, int pixel, int c, int n) {
+  static void finish(float* y, const packed& w, const native::depthwise_run<X>& r, int pixel, int c, int n) {
     if (r.residual) {
       const Y* from = static_cast<const Y*>(r.residual) + pixel * r.residual_stride + c;
       for (int i = 0; i < n; ++i) {
         if constexpr (std::is_same_v<Y, std::uint8_t>)
-          v.at[i] =
-              fused_multiply_add(static_cast<float>(from[i] - w.residual.zero_point), w.residual.multiplier, v.at[i]);
+          y[i] = fused_multiply_add(static_cast<float>(from[i] - w.residual.zero_point), w.residual.multiplier, y[i]);
         else
-          v.at[i] += from[i];
+          y[i] += from[i];
       }
     }
-    Y* to = static_cast<Y*>(r.dst) + pixel * r.dst_stride + c;
-    if (n == block) return end(to, v, w.rule);
-    Y last[block];
-    end(last, v, w.rule);
-    std::memcpy(to, last, static_cast<std::size_t>(n) * sizeof(Y));
+    Y result[channel_block];
+    for (int i = 0; i < channel_block; i += block) {
+      numbers v;
+      std::memcpy(v.at, y + i, sizeof v.at);
+      end(result + i, v, w.rule);
+    }
+    std::memcpy(static_cast<Y*>(r.dst) + pixel * r.dst_stride + c, result, static_cast<std::size_t>(n) * sizeof(Y));
   }
 };
 

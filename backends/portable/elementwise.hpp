@@ -44,7 +44,10 @@ struct elementwise {
   static void affine_block(const native::affine_run& r, const X* x, Y* y, std::ptrdiff_t channel) {
     numbers v;
     load(v, x, r.zero_point);
-    multiply_add(v, r.multiplier + channel, r.offset + channel);
+    if (r.per_channel)
+      multiply_add(v, r.multiplier + channel, r.offset + channel);
+    else  // the addend is -0.0
+      for (int i = 0; i < block; ++i) v.at[i] *= r.multiplier[0];
     end(y, v, r.end);
   }
 

@@ -80,17 +80,19 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
   std::map<int, detail::value_statistics> statistics;  // by value
   for (int i = 0; i < samples.count; ++i) {
     samples.read(i, inputs);
-    run.run(arguments, [&](int v, const operand& o) {
-      const planned_value& value = value_of(v);
-      if (value.type.type != element::f32) return;
-      const auto own = options.by_value.find(value.name);
-      const calibration_recipe& recipe = own == options.by_value.end() ? options.recipe : own->second;
-      try {
-        statistics.try_emplace(v, recipe).first->second.observe(o);
-      } catch (const error& e) {
-        fail("calibration: value '", value.name, "', sample ", i, ": ", e.what());
-      }
-    }).or_throw();
+    run.run(arguments,
+            [&](int v, const operand& o) {
+              const planned_value& value = value_of(v);
+              if (value.type.type != element::f32) return;
+              const auto own = options.by_value.find(value.name);
+              const calibration_recipe& recipe = own == options.by_value.end() ? options.recipe : own->second;
+              try {
+                statistics.try_emplace(v, recipe).first->second.observe(o);
+              } catch (const error& e) {
+                fail("calibration: value '", value.name, "', sample ", i, ": ", e.what());
+              }
+            })
+        .or_throw();
     if (options.progress) options.progress(i + 1);
   }
   calibration found;

@@ -15,19 +15,29 @@ namespace octavo {
 struct tensor_argument {
   const void* data = nullptr;
   element type = element::f32;
-  std::size_t count = 0;       ///< elements of a range
-  dims extents;                ///< of a view; rank 0 for a range
-  std::ptrdiff_t stride = 0;   ///< of a view; 0 for a range
+  std::size_t count = 0;      ///< elements of a range
+  dims extents;               ///< of a view; rank 0 for a range
+  std::ptrdiff_t stride = 0;  ///< of a view; 0 for a range
 
   template <class T>
   tensor_argument(const view<T>& v)
-      : data(v.data), type(element_of<std::remove_const_t<T>>), count(v.extents.count()), extents(v.extents), stride(v.stride) {}
+      : data(v.data),
+        type(element_of<std::remove_const_t<T>>),
+        count(v.extents.count()),
+        extents(v.extents),
+        stride(v.stride) {}
   /// The whole of a tensor.
   tensor_argument(const tensor& t)
-      : data(t.bytes().data()), type(t.type()), count(t.extents().count()), extents(t.extents()), stride(t.extents().back()) {}
+      : data(t.bytes().data()),
+        type(t.type()),
+        count(t.extents().count()),
+        extents(t.extents()),
+        stride(t.extents().back()) {}
   template <std::ranges::contiguous_range R>
   tensor_argument(R&& r)
-      : data(std::ranges::data(r)), type(element_of<std::remove_cv_t<std::ranges::range_value_t<R>>>), count(std::ranges::size(r)) {}
+      : data(std::ranges::data(r)),
+        type(element_of<std::remove_cv_t<std::ranges::range_value_t<R>>>),
+        count(std::ranges::size(r)) {}
 };
 
 /// Whether a run took place. `if (!run(x, y)) ...`, or `run(x, y).or_throw()`.
@@ -40,7 +50,8 @@ class [[nodiscard]] run_status {
 
   /// What was wrong: "argument 1 has the wrong extents". Arguments are counted from 0, inputs before outputs.
   std::string message() const {
-    constexpr std::string_view what[] = {"ok", "wrong number of arguments", "has the wrong element type", "has the wrong extents"};
+    constexpr std::string_view what[] = {"ok", "wrong number of arguments", "has the wrong element type",
+                                         "has the wrong extents"};
     return code_ <= wrong_count ? std::string(what[code_]) : text("argument ", argument_, " ", what[code_]);
   }
   /// Throws octavo::error with the message unless the run took place.
@@ -56,8 +67,12 @@ class session {
  public:
   /// `threads` runs the tasks of each step; it must live as long as the session.
   explicit session(network net, parallel_for& threads = serial())
-      : net_(std::move(net)), threads_(&threads), arena_(net_->arena_bytes), workers_(std::max(threads.workers(), 1)),
-        scratch_(net_->scratch_bytes * static_cast<std::size_t>(workers_)), operands_(net_->values.size()),
+      : net_(std::move(net)),
+        threads_(&threads),
+        arena_(net_->arena_bytes),
+        workers_(std::max(threads.workers(), 1)),
+        scratch_(net_->scratch_bytes * static_cast<std::size_t>(workers_)),
+        operands_(net_->values.size()),
         profile_(net_->steps.size()) {
     std::size_t most = 0;
     for (const step& s : net_->steps) most = std::max(most, s.src.size());
@@ -84,7 +99,8 @@ class session {
     for (std::size_t i = 0; i < net_->steps.size(); ++i) {
       const step& s = net_->steps[i];
       for (std::size_t k = 0; k < s.src.size(); ++k) src_[k] = operands_[static_cast<std::size_t>(s.src[k])];
-      const arguments_of_step a{{*s.run, {{src_.data(), s.src.size()}, operands_[static_cast<std::size_t>(s.dst)]}}, scratch_.data(),
+      const arguments_of_step a{{*s.run, {{src_.data(), s.src.size()}, operands_[static_cast<std::size_t>(s.dst)]}},
+                                scratch_.data(),
                                 net_->scratch_bytes};
       if (profiling_) {
         const auto start = std::chrono::steady_clock::now();
@@ -150,7 +166,8 @@ class session {
     }
     if (a.extents.rank != t.extents.rank || a.stride < a.extents.back()) return false;
     for (int i = 0; i < t.extents.rank; ++i) {
-      const bool fits = t.extents.is_bounded(i) ? a.extents[i] >= 1 && a.extents[i] <= t.extents[i] : a.extents[i] == t.extents[i];
+      const bool fits =
+          t.extents.is_bounded(i) ? a.extents[i] >= 1 && a.extents[i] <= t.extents[i] : a.extents[i] == t.extents[i];
       if (!fits) return false;
       actual[i] = a.extents[i];
     }
@@ -170,7 +187,8 @@ class session {
       if (!extents_of(arguments[i], v.type, actual)) return {run_status::wrong_extents, static_cast<int>(i)};
       for (int axis = 0; axis < actual.rank; ++axis) {
         if (!v.type.extents.is_bounded(axis)) continue;
-        if (bounded[axis] != 0 && bounded[axis] != actual[axis]) return {run_status::wrong_extents, static_cast<int>(i)};
+        if (bounded[axis] != 0 && bounded[axis] != actual[axis])
+          return {run_status::wrong_extents, static_cast<int>(i)};
         bounded[axis] = actual[axis];
       }
     }

@@ -25,7 +25,8 @@ concept same_shape = std::is_same_v<Have, Want>;
 template <int Have, int Want>
 concept equals = Have == Want;
 template <int Whole, int Parts>
-concept divides_into = Parts > 0 && Whole % Parts == 0;
+concept divides_into = Parts >
+0 && Whole % Parts == 0;
 
 namespace detail {
 
@@ -64,7 +65,8 @@ OCTAVO_NOINLINE inline int append_pool2d(graph& g, int x, const pool& options, o
   p.stride = options.steps();
   p.pad = resolve(p.pad, in.extents[1], in.extents[2], p.kernel, p.stride, 1);
   p.kind = kind;
-  return g.append(p, kind == op::pool2d::max ? "max_pool" : "average_pool", {x}, {in.type, op::infer(p, in.extents), {}});
+  return g.append(p, kind == op::pool2d::max ? "max_pool" : "average_pool", {x},
+                  {in.type, op::infer(p, in.extents), {}});
 }
 
 /// The handle on output `id` of extents D.
@@ -87,18 +89,18 @@ concept window_fits = Output[1] > 0 && Output[2] > 0;
 
 /// 2-d convolution; reads "weight" (OC, IC/groups, KH, KW) and, where it exists, "bias" (OC) of `w`.
 template <conv C, class T, class S>
-auto conv2d(value<T, S> x, const params& w) {                                          // (N, H, W, IC)
+auto conv2d(value<T, S> x, const params& w) {  // (N, H, W, IC)
   static_assert(equals<S::value.rank, 4>, "octavo: conv2d needs an input of (N, H, W, C)");
   static_assert(C.out > 0, "octavo: conv2d needs the number of its output channels: conv{.out = ...}");
   static_assert(divides_into<S::value[3], C.groups>, "octavo: conv2d's groups must divide its input channels");
   static_assert(divides_into<C.out, C.groups>, "octavo: conv2d's groups must divide its output channels");
   static_assert(only_batch_bounded(S::value), "octavo: conv2d's height, width and channels cannot be bounded");
-  if constexpr (S::value.rank == 4 && C.out > 0 && divides_into<S::value[3], C.groups> && divides_into<C.out, C.groups> &&
-                only_batch_bounded(S::value)) {
+  if constexpr (S::value.rank == 4 && C.out > 0 && divides_into<S::value[3], C.groups> &&
+                divides_into<C.out, C.groups> && only_batch_bounded(S::value)) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::window_fits<S::value, y>, "octavo: conv2d's kernel does not fit its padded input");
     if constexpr (detail::window_fits<S::value, y>)
-      return detail::handle<y>(x, detail::append_conv2d(*x.owner, x.id, C, w));        // (N, OH, OW, OC)
+      return detail::handle<y>(x, detail::append_conv2d(*x.owner, x.id, C, w));  // (N, OH, OW, OC)
     else
       return x;
   } else {
@@ -120,11 +122,11 @@ auto depthwise_conv2d(value<T, S> x, const params& w) {
 
 /// Fully connected layer on the innermost axis; reads "weight" (Out, I) and, where it exists, "bias" (Out) of `w`.
 template <int Out, class T, class S>
-auto fc(value<T, S> x, const params& w) {                                              // (..., I)
+auto fc(value<T, S> x, const params& w) {  // (..., I)
   static_assert(Out > 0, "octavo: fc needs at least one output");
   static_assert(S::value.rank >= 1, "octavo: fc needs an input of at least one axis");
   constexpr dims y = op::infer(op::fc{.out = Out}, S::value);
-  return detail::handle<y>(x, detail::append_fc(*x.owner, x.id, Out, w));              // (..., Out)
+  return detail::handle<y>(x, detail::append_fc(*x.owner, x.id, Out, w));  // (..., Out)
 }
 
 /// Batch normalisation; reads "weight", "bias", "running_mean" and "running_var", each (C), of `w`.
@@ -136,8 +138,8 @@ auto batch_norm(value<T, S> x, const params& w, float eps = 1e-5f) {
 /// Adds "bias" (C) of `w` to each innermost row.
 template <class T, class S>
 auto bias_add(value<T, S> x, const params& w) {
-  return detail::handle<S::value>(x, x.owner->append(op::bias_add{}, w.path(), {x.id}, x.owner->type(x.id),
-                                                     {w.get("bias", {S::value.back()})}));
+  return detail::handle<S::value>(
+      x, x.owner->append(op::bias_add{}, w.path(), {x.id}, x.owner->type(x.id), {w.get("bias", {S::value.back()})}));
 }
 
 /// min(max(x, lower), upper).
@@ -174,14 +176,14 @@ auto operator+(value<T, Sx> x, value<T, Sy> y) {
 
 namespace detail {
 template <pool P, class T, class S>
-auto pool2d(value<T, S> x, op::pool2d::kind_type kind) {                               // (N, H, W, C)
+auto pool2d(value<T, S> x, op::pool2d::kind_type kind) {  // (N, H, W, C)
   static_assert(equals<S::value.rank, 4>, "octavo: pooling needs an input of (N, H, W, C)");
   static_assert(only_batch_bounded(S::value), "octavo: pooling's height, width and channels cannot be bounded");
   if constexpr (S::value.rank == 4 && only_batch_bounded(S::value)) {
     constexpr dims y = op::infer(P, S::value);
     static_assert(window_fits<S::value, y>, "octavo: the pooling window does not fit its padded input");
     if constexpr (window_fits<S::value, y>)
-      return handle<y>(x, append_pool2d(*x.owner, x.id, P, kind));                     // (N, OH, OW, C)
+      return handle<y>(x, append_pool2d(*x.owner, x.id, P, kind));  // (N, OH, OW, C)
     else
       return x;
   } else {
@@ -248,7 +250,8 @@ template <int Axis = -1, class T, class S, class... More>
 auto concat(value<T, S> first, value<T, More>... more) {
   constexpr int axis = Axis < 0 ? Axis + S::value.rank : Axis;
   static_assert(axis >= 0 && axis < S::value.rank, "octavo: concat's axis is outside its inputs' rank");
-  static_assert(axis < 0 || axis >= S::value.rank || !S::value.is_bounded(axis), "octavo: concat's axis cannot be a bounded one");
+  static_assert(axis < 0 || axis >= S::value.rank || !S::value.is_bounded(axis),
+                "octavo: concat's axis cannot be a bounded one");
   static_assert(detail::concatenable<axis, S, More...>, "octavo: concat's inputs may differ only along its axis");
   constexpr dims y = op::infer(op::concat{axis}, std::array{S::value, More::value...});
   require(((more.owner == first.owner) && ...), "concat: the inputs belong to different graphs");

@@ -69,8 +69,11 @@ class graph {
 
   /// Adds a node and its output value, returns the value's index. Both get `name`, made unique by a number. Throws
   /// octavo::error, naming the node, and leaves the graph as it was, when the operator cannot take these inputs.
-  int append(operation op, std::string name, std::vector<int> src, tensor_type type, std::vector<constant> constants = {}) {
-    node n{std::move(op), unique(std::move(name)), std::move(src), static_cast<int>(values.size()), std::move(constants), {}};
+  int append(operation op, std::string name, std::vector<int> src, tensor_type type,
+             std::vector<constant> constants = {}) {
+    node n{std::move(op),        unique(std::move(name)),
+           std::move(src),       static_cast<int>(values.size()),
+           std::move(constants), {}};
     values.push_back({n.name, std::move(type)});
     nodes.push_back(std::move(n));
     try {
@@ -104,7 +107,8 @@ class graph {
 
   /// How many times a value is read; being an output counts once.
   int uses(int value_id) const {
-    std::ptrdiff_t n = std::count_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o.value == value_id; });
+    std::ptrdiff_t n =
+        std::count_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o.value == value_id; });
     for (const node& reader : nodes) n += std::count(reader.src.begin(), reader.src.end(), value_id);
     return static_cast<int>(n);
   }

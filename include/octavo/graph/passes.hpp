@@ -40,7 +40,7 @@ inline graph fold(graph g) {
 /// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph.
 inline graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options = {}) {
   graph folded = fold(g);
-  if (options.correct_bias) folded = pass::correct_bias(std::move(folded), c.means);
+  if (options.correct_bias) folded = pass::correct_bias(std::move(folded), c.means, options.keep_fp32);
   return fold(pass::quantize(folded, c.ranges, options));
 }
 

@@ -44,8 +44,8 @@ inline void write_dot(std::ostream& out, const graph& g, std::string_view title)
   for (const node& n : g.nodes) {
     std::vector<std::string> lines{n.name, text(n.op)};
     for (const std::string& f : n.fused) lines.push_back("+ " + f);
-    out << "  n" << n.dst << " [label=" << quoted(with_lines(lines)) << ", fillcolor="
-        << (g.type(n.dst).is_u8() ? "\"#c7e9c0\"" : "\"#e0e0e0\"") << "];\n";
+    out << "  n" << n.dst << " [label=" << quoted(with_lines(lines))
+        << ", fillcolor=" << (g.type(n.dst).is_u8() ? "\"#c7e9c0\"" : "\"#e0e0e0\"") << "];\n";
     for (int v : n.src) {
       const tensor_type& t = g.type(v);
       std::vector<std::string> edge{text(name_of(t.type), " ", t.extents)};

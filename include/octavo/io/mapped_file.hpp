@@ -63,7 +63,7 @@ class mapped_file {
   }
 #endif
 
-  /// All bytes of the file; data() is aligned to at least 8 bytes.
+  /// All bytes of the file.
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
 
   /// The path as it was given, for messages.

@@ -10,7 +10,8 @@ namespace octavo::model {
 template <int Width, int Stride>
 auto bottleneck(auto x, const params& w) {
   auto y = relu(batch_norm(conv2d<conv{.out = Width}>(x, w / "conv1"), w / "bn1"));
-  auto z = relu(batch_norm(conv2d<conv{.out = Width, .kernel = 3, .stride = Stride, .pad = 1}>(y, w / "conv2"), w / "bn2"));
+  auto z =
+      relu(batch_norm(conv2d<conv{.out = Width, .kernel = 3, .stride = Stride, .pad = 1}>(y, w / "conv2"), w / "bn2"));
   auto out = batch_norm(conv2d<conv{.out = 4 * Width}>(z, w / "conv3"), w / "bn3");
   if constexpr (std::is_same_v<decltype(out), decltype(x)>) {
     return relu(out + x);
@@ -48,7 +49,8 @@ auto resnet101(auto image, const params& w) { return resnet(image, {3, 4, 23, 3}
 /// with zeros ("option A" of the paper).
 template <int Width, int Stride>
 auto basic_block(auto x, const params& w) {
-  auto y = relu(batch_norm(conv2d<conv{.out = Width, .kernel = 3, .stride = Stride, .pad = 1}>(x, w / "conv1"), w / "bn1"));
+  auto y =
+      relu(batch_norm(conv2d<conv{.out = Width, .kernel = 3, .stride = Stride, .pad = 1}>(x, w / "conv1"), w / "bn1"));
   auto out = batch_norm(conv2d<conv{.out = Width, .kernel = 3, .pad = 1}>(y, w / "conv2"), w / "bn2");
   if constexpr (std::is_same_v<decltype(out), decltype(x)>)
     return relu(out + x);
@@ -66,10 +68,10 @@ auto basic_stage(auto x, int blocks, const params& w) {
 /// Image (N, 32, 32, 3) -> logits (N, 10), for depth 6 * blocks + 2: 3 blocks are ResNet-20, 9 are ResNet-56.
 auto cifar_resnet(auto image, int blocks, const params& w) {
   auto x = relu(batch_norm(conv2d<conv{.out = 16, .kernel = 3, .pad = 1}>(image, w / "conv1"), w / "bn1"));
-  auto s1 = basic_stage<16, 1>(x, blocks, w / "layer1");    // (N, 32, 32, 16)
-  auto s2 = basic_stage<32, 2>(s1, blocks, w / "layer2");   // (N, 16, 16, 32)
-  auto s3 = basic_stage<64, 2>(s2, blocks, w / "layer3");   // (N, 8, 8, 64)
-  return fc<10>(global_average_pool(s3), w / "linear");     // (N, 10)
+  auto s1 = basic_stage<16, 1>(x, blocks, w / "layer1");   // (N, 32, 32, 16)
+  auto s2 = basic_stage<32, 2>(s1, blocks, w / "layer2");  // (N, 16, 16, 32)
+  auto s3 = basic_stage<64, 2>(s2, blocks, w / "layer3");  // (N, 8, 8, 64)
+  return fc<10>(global_average_pool(s3), w / "linear");    // (N, 10)
 }
 
 }  // namespace octavo::model

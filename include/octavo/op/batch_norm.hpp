@@ -36,7 +36,8 @@ inline channel_affine as_affine(const batch_norm& b, std::span<const constant> c
              var = constants[3]->as<float>();
   channel_affine a;
   for (std::size_t c = 0; c < weight.size(); ++c) {
-    const double gain = static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(var[c]) + static_cast<double>(b.eps));
+    const double gain =
+        static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(var[c]) + static_cast<double>(b.eps));
     a.gain.push_back(gain);
     a.shift.push_back(static_cast<double>(bias[c]) - static_cast<double>(mean[c]) * gain);
   }
@@ -73,9 +74,8 @@ inline void evaluate(const batch_norm& b, const signature& s, const arguments& a
   const saturation limits = saturation_of(b.act, s.dst.q);
   for (std::size_t c = 0; c < scales.multiplier.size(); ++c) {
     for (std::size_t r = 0; r < rows; ++r) {
-      const float x = s.src[0].is_u8()
-                          ? static_cast<float>(a.src[0].row<std::uint8_t>(r)[c] - s.src[0].q.zero_point)
-                          : a.src[0].row<float>(r)[c];
+      const float x = s.src[0].is_u8() ? static_cast<float>(a.src[0].row<std::uint8_t>(r)[c] - s.src[0].q.zero_point)
+                                       : a.src[0].row<float>(r)[c];
       const float y = std::fma(x, scales.multiplier[c], scales.offset[c]);
       if (s.dst.is_u8())
         a.dst.row<std::uint8_t>(r)[c] = saturate_u8(y, limits);

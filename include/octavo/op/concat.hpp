@@ -56,9 +56,11 @@ inline void evaluate(const concat& c, const signature& s, const arguments& a) {
     for (std::size_t o = 0; o < outer; ++o)
       for (std::size_t r = 0; r < block; ++r) {
         const std::size_t to = o * stride + (innermost ? 0 : start * inner_rows) + r;
-        std::byte* out = a.dst.as<std::byte>() + static_cast<std::ptrdiff_t>(to) * a.dst.stride * static_cast<std::ptrdiff_t>(bytes) +
+        std::byte* out = a.dst.as<std::byte>() +
+                         static_cast<std::ptrdiff_t>(to) * a.dst.stride * static_cast<std::ptrdiff_t>(bytes) +
                          (innermost ? start * bytes : 0);
-        const std::byte* in = x.as<std::byte>() + static_cast<std::ptrdiff_t>(o * block + r) * x.stride * static_cast<std::ptrdiff_t>(bytes);
+        const std::byte* in = x.as<std::byte>() + static_cast<std::ptrdiff_t>(o * block + r) * x.stride *
+                                                      static_cast<std::ptrdiff_t>(bytes);
         if (out != in) std::memcpy(out, in, static_cast<std::size_t>(x.extents.back()) * bytes);
       }
     start += along;

@@ -32,7 +32,7 @@ inline output_scales fold_output_scales(const signature& s, bool residual, std::
   return fold_output_scales(s.at(0)->as<std::int8_t>(), s.at(2)->as<float>(),
                             bias ? bias->as<float>() : std::span<const float>{}, s.src[0].q,
                             s.dst.is_u8() ? s.dst.q.scale : 1.0f,
-                            !residual           ? 0.0f
+                            !residual          ? 0.0f
                             : s.src[1].is_u8() ? s.src[1].q.scale
                                                : 1.0f,
                             what);
@@ -75,9 +75,7 @@ constexpr dims infer(const conv& c, const dims& x) {
 }
 
 /// Extents of the weights: (OC, IC/groups, KH, KW).
-constexpr dims weight_extents(const conv& c, const dims& x) {
-  return {c.out, x[3] / c.groups, c.kernel.h, c.kernel.w};
-}
+constexpr dims weight_extents(const conv& c, const dims& x) { return {c.out, x[3] / c.groups, c.kernel.h, c.kernel.w}; }
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a convolution that can be run.
 inline void check(const conv2d& c, const signature& s) {
@@ -88,9 +86,9 @@ inline void check(const conv2d& c, const signature& s) {
   require(c.out > 0 && c.kernel.h > 0 && c.kernel.w > 0 && c.stride.h > 0 && c.stride.w > 0 && c.dilation.h > 0 &&
               c.dilation.w > 0 && c.groups > 0,
           "conv2d: output channels, kernel, stride, dilation and groups must be at least 1");
-  require(c.pad.top >= 0 && c.pad.left >= 0 && c.pad.bottom >= 0 && c.pad.right >= 0 &&
-              c.pad.rule == padding::explicit_,
-          "conv2d: padding must be explicit and not negative");
+  require(
+      c.pad.top >= 0 && c.pad.left >= 0 && c.pad.bottom >= 0 && c.pad.right >= 0 && c.pad.rule == padding::explicit_,
+      "conv2d: padding must be explicit and not negative");
   require(x[3] % c.groups == 0 && c.out % c.groups == 0, "conv2d: ", c.groups, " groups do not divide ", x[3],
           " input and ", c.out, " output channels");
   const dims y = infer(c, x);
@@ -105,8 +103,9 @@ inline void check(const conv2d& c, const signature& s) {
   const tensor* b = s.at(conv2d::bias);
   const tensor* scales = s.at(conv2d::scales);
   const element wanted = s.src[0].is_u8() ? element::s8 : element::f32;
-  require(w && w->type() == wanted && w->extents() == weight_extents(c, x), "conv2d: weights must be ",
-          name_of(wanted), "[", weight_extents(c, x), "]", w ? text(", found ", name_of(w->type()), "[", w->extents(), "]") : ", found none");
+  require(w && w->type() == wanted && w->extents() == weight_extents(c, x), "conv2d: weights must be ", name_of(wanted),
+          "[", weight_extents(c, x), "]",
+          w ? text(", found ", name_of(w->type()), "[", w->extents(), "]") : ", found none");
   if (b) require(b->type() == element::f32 && b->extents() == dims{c.out}, "conv2d: bias must be f32[", c.out, "]");
   require(s.dst.is_number(), "conv2d: output must be f32 or u8");
   if (wanted == element::s8) {
@@ -168,8 +167,10 @@ void evaluate_conv2d(const conv2d& c, const signature& s, const arguments& a) {
                 const int ih = oh * c.stride.h - c.pad.top + kh * c.dilation.h;
                 const int iw = ow * c.stride.w - c.pad.left + kw * c.dilation.w;
                 const bool inside = ih >= 0 && ih < x[1] && iw >= 0 && iw < x[2];
-                const auto from = (static_cast<std::size_t>(n) * static_cast<std::size_t>(x[1]) +
-                                   static_cast<std::size_t>(ih)) * static_cast<std::size_t>(x[2]) + static_cast<std::size_t>(iw);
+                const auto from =
+                    (static_cast<std::size_t>(n) * static_cast<std::size_t>(x[1]) + static_cast<std::size_t>(ih)) *
+                        static_cast<std::size_t>(x[2]) +
+                    static_cast<std::size_t>(iw);
                 acc += (inside ? static_cast<Acc>(a.src[0].row<X>(from)[oc / ocg * icg + i]) : zero) *
                        static_cast<Acc>(*w);
               }

@@ -63,7 +63,8 @@ inline void check_elementwise(const signature& s, std::size_t inputs, std::strin
   for (const tensor_type& t : s.src) {
     require(t.extents == s.dst.extents, name, ": input ", t.extents, " and output ", s.dst.extents,
             " must have the same extents");
-    require(t.is_number() && s.dst.is_number(), name, ": input and output must be f32 or u8, found ", t, " and ", s.dst);
+    require(t.is_number() && s.dst.is_number(), name, ": input and output must be f32 or u8, found ", t, " and ",
+            s.dst);
     rescale(t, s.dst, name);
   }
 }

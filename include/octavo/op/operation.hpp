@@ -43,24 +43,36 @@ inline traits traits_of(const operation& o) {
 
 /// Whether the operator has weights and an optional bias as its first two constants, one row per output channel.
 inline bool has_weights(const operation& o) {
-  return std::visit([]<class T>(const T&) { return requires { T::weights; }; }, o);
+  return std::visit(
+      []<class T>(const T&) {
+        return requires { T::weights; };
+      },
+      o);
 }
 
 /// The activation that the operator applies to its output, or null where it cannot apply one.
 inline activation* fused_activation(operation& o) {
-  return std::visit([]<class T>(T& x) -> activation* {
-    if constexpr (requires { x.act; }) return &x.act;
-    else return nullptr;
-  }, o);
+  return std::visit(
+      []<class T>(T& x) -> activation* {
+        if constexpr (requires { x.act; })
+          return &x.act;
+        else
+          return nullptr;
+      },
+      o);
 }
 inline const activation* fused_activation(const operation& o) { return fused_activation(const_cast<operation&>(o)); }
 
 /// Whether the operator adds its last input to its output before the activation, or null where it cannot.
 inline bool* fused_residual(operation& o) {
-  return std::visit([]<class T>(T& x) -> bool* {
-    if constexpr (requires { x.residual; }) return &x.residual;
-    else return nullptr;
-  }, o);
+  return std::visit(
+      []<class T>(T& x) -> bool* {
+        if constexpr (requires { x.residual; })
+          return &x.residual;
+        else
+          return nullptr;
+      },
+      o);
 }
 inline const bool* fused_residual(const operation& o) { return fused_residual(const_cast<operation&>(o)); }
 

@@ -36,7 +36,8 @@ inline void check(const pad_channels& p, const signature& s) {
 inline void evaluate(const pad_channels& p, const signature& s, const arguments& a) {
   const std::size_t bytes = size_of(s.dst.type), columns = static_cast<std::size_t>(a.src[0].extents.back()) * bytes;
   const int zero = s.dst.is_u8() ? s.dst.q.zero_point : 0;
-  const std::size_t before = static_cast<std::size_t>(p.before) * bytes, after = static_cast<std::size_t>(p.after) * bytes;
+  const std::size_t before = static_cast<std::size_t>(p.before) * bytes,
+                    after = static_cast<std::size_t>(p.after) * bytes;
   for (std::size_t r = 0; r < a.dst.extents.rows(); ++r) {
     std::byte* y = a.dst.as<std::byte>() + r * static_cast<std::size_t>(a.dst.stride) * bytes;
     const std::byte* x = a.src[0].as<std::byte>() + r * static_cast<std::size_t>(a.src[0].stride) * bytes;

@@ -59,9 +59,11 @@ inline void check(const pool2d& p, const signature& s) {
   require(s.src[0].is_number() && s.dst.is_number(), "pool2d: input and output must be f32 or u8");
   require(only_batch_bounded(s.src[0].extents), "pool2d: only the batch may be bounded, found ", s.src[0].extents);
   detail::rescale(s.src[0], s.dst, pool2d::name);
-  require(p.kernel.h > 0 && p.kernel.w > 0 && p.stride.h > 0 && p.stride.w > 0, "pool2d: kernel and stride must be at least 1");
-  require(p.pad.rule == padding::explicit_ && p.pad.top >= 0 && p.pad.left >= 0 && p.pad.bottom >= 0 && p.pad.right >= 0 &&
-              std::max(p.pad.top, p.pad.bottom) < p.kernel.h && std::max(p.pad.left, p.pad.right) < p.kernel.w,
+  require(p.kernel.h > 0 && p.kernel.w > 0 && p.stride.h > 0 && p.stride.w > 0,
+          "pool2d: kernel and stride must be at least 1");
+  require(p.pad.rule == padding::explicit_ && p.pad.top >= 0 && p.pad.left >= 0 && p.pad.bottom >= 0 &&
+              p.pad.right >= 0 && std::max(p.pad.top, p.pad.bottom) < p.kernel.h &&
+              std::max(p.pad.left, p.pad.right) < p.kernel.w,
           "pool2d: padding ", p.pad, " must be smaller than the kernel ", p.kernel);
   const dims y = infer(p, s.src[0].extents);
   require(y[1] > 0 && y[2] > 0 && s.dst.extents == y, "pool2d: output must be ", y, ", found ", s.dst.extents);
@@ -69,7 +71,8 @@ inline void check(const pool2d& p, const signature& s) {
           " could exceed the integers that binary32 holds exactly");
   if (p.kind == pool2d::max)
     require(s.dst.type == s.src[0].type && (!s.dst.is_u8() || s.dst.q == s.src[0].q),
-            "pool2d: max moves elements, so input and output must have the same type; found ", s.src[0], " and ", s.dst);
+            "pool2d: max moves elements, so input and output must have the same type; found ", s.src[0], " and ",
+            s.dst);
 }
 
 /// The pixels of one axis that window `o` covers: [begin, end) inside the image, and how many inside the padded one.

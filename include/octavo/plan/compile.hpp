@@ -25,9 +25,10 @@ class reference_executable : public executable {
 }  // namespace detail
 
 /// The reference evaluation as a kernel: supports everything. Slow; its convolutions and batch norms allocate.
-inline constexpr kernel reference_kernel{
-    "reference", isa::portable, [](const problem&) { return true; },
-    [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<detail::reference_executable>(p); }};
+inline constexpr kernel reference_kernel{"reference", isa::portable, [](const problem&) { return true; },
+                                         [](const problem& p) -> std::unique_ptr<const executable> {
+                                           return std::make_unique<detail::reference_executable>(p);
+                                         }};
 
 /// The first of `kernels` that supports `p`, else the reference.
 inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {

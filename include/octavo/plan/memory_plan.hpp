@@ -44,7 +44,8 @@ inline memory_layout lay_out(const std::vector<buffer_life>& buffers) {
     layout.bytes = std::max(layout.bytes, offset + bytes);
     layout.bytes_without_reuse += bytes;
     placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
-                                   [&](auto a, auto b) { return layout.offset[a] < layout.offset[b]; }), i);
+                                   [&](auto a, auto b) { return layout.offset[a] < layout.offset[b]; }),
+                  i);
   }
   return layout;
 }

@@ -24,10 +24,10 @@ struct planned_value {
 
 /// One kernel call.
 struct step {
-  std::string name;             ///< the node's
-  std::string operation;        ///< the operator with its attributes
-  std::string_view kernel;      ///< the kernel's name
-  std::vector<int> src;         ///< indices of values
+  std::string name;         ///< the node's
+  std::string operation;    ///< the operator with its attributes
+  std::string_view kernel;  ///< the kernel's name
+  std::vector<int> src;     ///< indices of values
   int dst = -1;
   std::shared_ptr<const executable> run;
 };

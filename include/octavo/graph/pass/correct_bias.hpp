@@ -13,13 +13,37 @@
 
 namespace octavo::pass {
 
-/// The pass. Layers whose input has no means stay as they are.
-inline graph correct_bias(graph g, const channel_means& means) {
+namespace detail {
+
+/// The channel means of a value, or nothing. No step computes a concat or a reshape that the planner made free: their
+/// means are those of what they copy; rows that a reshape made longer have the same channels several times.
+inline std::vector<float> means_of(const graph& g, int value, const channel_means& means) {
+  const auto found = means.find(g.values[static_cast<std::size_t>(value)].name);
+  if (found != means.end()) return found->second;
+  const node& n = g.nodes[static_cast<std::size_t>(g.producer(value))];
+  const dims& extents = g.type(value).extents;
+  const op::concat* c = n.as<op::concat>();
+  if (!n.as<op::reshape>() && !(c && c->axis == extents.rank - 1)) return {};
+  std::vector<float> all;
+  for (int v : n.src) {
+    const std::vector<float> part = means_of(g, v, means);
+    if (part.empty()) return {};
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  const auto channels = static_cast<std::size_t>(extents.back()), known = all.size();
+  if (channels % known != 0) return {};
+  while (all.size() < channels) all.push_back(all[all.size() - known]);
+  return all;
+}
+
+}  // namespace detail
+
+/// The pass. Layers whose input has no means, and those that stay FP32, keep their biases.
+inline graph correct_bias(graph g, const channel_means& means, const std::set<std::string>& keep_fp32 = {}) {
   for (node& n : g.nodes) {
-    if (!has_weights(n.op)) continue;
-    const auto found = means.find(g.values[static_cast<std::size_t>(n.src[0])].name);
-    if (found == means.end()) continue;
-    const std::vector<float>& mean = found->second;
+    if (!has_weights(n.op) || keep_fp32.contains(n.name)) continue;
+    const std::vector<float> mean = detail::means_of(g, n.src[0], means);
+    if (mean.empty()) continue;
     const tensor& weights = *n.constants[0];
     const quantized_weights q = quantize_weights(weights, n.name);
     const op::conv2d* conv = n.as<op::conv2d>();
@@ -33,7 +57,8 @@ inline graph correct_bias(graph g, const channel_means& means) {
       for (std::size_t i = 0; i < columns * taps; ++i) {
         const std::size_t at = r * columns * taps + i;
         const double rounded = static_cast<double>(q.scales.as<float>()[r]) * q.values.as<std::int8_t>()[at];
-        shift += (static_cast<double>(weights.as<float>()[at]) - rounded) * static_cast<double>(mean[first_input + i / taps]);
+        shift += (static_cast<double>(weights.as<float>()[at]) - rounded) *
+                 static_cast<double>(mean[first_input + i / taps]);
       }
       bias.as<float>()[r] += static_cast<float>(shift);
     }

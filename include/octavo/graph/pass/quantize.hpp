@@ -36,7 +36,11 @@ class scale_classes {
 class quantizer {
  public:
   quantizer(const graph& from, const range_table& ranges, const quantize_options& options)
-      : from_(from), ranges_(ranges), options_(options), classes_(from.values.size()), u8_(from.values.size(), -1),
+      : from_(from),
+        ranges_(ranges),
+        options_(options),
+        classes_(from.values.size()),
+        u8_(from.values.size(), -1),
         f32_(from.values.size(), -1) {}
 
   graph rewrite() {
