@@ -199,9 +199,9 @@ void compete(contestant& fp32, contestant& int8, const image_set& images, const 
 
 int classify(const options& o) {
   const model_entry& model = find_model(o.model);
-  const std::unique_ptr<image_set> images = evaluation_images(o, model), calib_images = calibration_images(o, model);
   graph g;
   model.compose(g, open_weights(o));
+  const std::unique_ptr<image_set> images = evaluation_images(o, model), calib_images = calibration_images(o, model);
   g = pass::limit_batch(std::move(g), o.batch);
   openmp_parallel_for threads(o.threads);
 

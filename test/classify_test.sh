@@ -58,7 +58,9 @@ embedded() {
 errors() {
   refuse "unknown model 'nosuch': expected one of embedded, resnet50" "$classify" --model nosuch
   refuse 'needs weights' "$classify" --model resnet50 --data x --calib y
-  refuse 'needs images' "$classify" --model resnet50
+  if [ -n "${OCTAVO_DATA:-}" ]; then
+    refuse 'needs images: --data' "$classify" --model cifar_resnet20 --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors"
+  fi
   refuse 'nosuch.bin' "$classify" --data "$folder/nosuch.bin"
   refuse "no calibration recipe is called 'magic'" "$classify" --calibration magic
   refuse "no such node" "$classify" --keep-fp32 nosuch

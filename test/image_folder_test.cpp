@@ -245,7 +245,7 @@ TEST_CASE("PNG: damaged behind right checksums") {
   };
   check_failure(refused(make_ihdr(1, 1, 8, 2), row + "\x01"), "do not have the 4 bytes");
   check_failure(refused(make_ihdr(1, 1, 8, 2), row.substr(1)), "do not have the 4 bytes");
-  check_failure(refused(make_ihdr(1, 1, 8, 2), "\x05" + row.substr(1)), "PNG: ");  // an unknown filter
+  check_failure(refused(make_ihdr(1, 1, 8, 2), text("\x05", row.substr(1))), "PNG: ");  // an unknown filter
   check_failure(refused(make_ihdr(0, 1, 8, 2), row), "0 x 1", "empty");
   check_failure(refused(make_ihdr(1, 1, 3, 2), row), "bit depth 3");
   check_failure(refused(make_ihdr(1, 1, 8, 5), row), "colour type 5");

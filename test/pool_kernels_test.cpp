@@ -29,14 +29,15 @@ constexpr types all_types[] = {{op::pool2d::max, element::u8, element::u8},
                                {op::pool2d::average, element::u8, element::f32},
                                {op::pool2d::average, element::f32, element::f32}};
 
-void check_all(op::pool2d o, const types& t, const dims& x, random_numbers& random, int batch = 0) {
+void check_all(op::pool2d o, const types& t, const dims& x, random_numbers& random, int batch = 0,
+               bool largest = false) {
   static const std::vector<kernel> list = all_kernels();
   o.kind = t.kind;
   problem p;
   p.op = o;
   p.src.push_back({t.src, x, random_affine(random)});
   p.dst = {t.dst, infer(o, x), t.kind == op::pool2d::max ? p.src[0].q : random_affine(random)};
-  CHECK(check_kernels(p, list, random, {0.0f, t.kind == op::pool2d::max && random.chance(50)}, batch) > 0);
+  CHECK(check_kernels(p, list, random, {0.0f, t.kind == op::pool2d::max && random.chance(50), largest}, batch) > 0);
 }
 
 op::pool2d make_pool(hw kernel, hw stride, padding pad) {
@@ -67,7 +68,7 @@ TEST_CASE("pool kernels: global windows, more pixels than 16-bit sums hold") {
   random_numbers random(1);
   for (const types& t : all_types)
     for (const dims& x : {dims{1, 7, 7, 1024}, dims{2, 7, 7, 65}, dims{1, 17, 19, 40}, dims{1, 40, 40, 33}})
-      check_all(make_pool({x[1], x[2]}, 1, 0), t, x, random);
+      for (bool largest : {false, true}) check_all(make_pool({x[1], x[2]}, 1, 0), t, x, random, 0, largest);
 }
 
 TEST_CASE("pool kernels: layers of ResNet and VGG, reduced; fewer images than the bound") {

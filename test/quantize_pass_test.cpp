@@ -224,16 +224,17 @@ TEST_CASE("quantize: INT8 results are near the FP32 results") {
         0.03f * largest_magnitude(reference_outputs(folded, inputs)[0]));
 }
 
-TEST_CASE("quantize: random graphs, the two results near each other") {
-  // No bound that every random graph keeps is small (softmaxes of batch norms of poolings ...): most must be within a
-  // tenth of the output's range.
-  int near = 0, all = 0;
+TEST_CASE("quantize: random graphs give nearly the same in INT8, on the sample of the calibration") {
+  calibrate_options options;
+  options.recipe = minmax{};
   for (unsigned seed = 0; seed < 60; ++seed) {
-    const graph g = random_graph(seed, 10), q = quantized_graph(g);
+    CAPTURE(seed);
+    const graph g = random_graph(seed, 10), q = quantized_graph(g, options);
     check_order(q);
-    const std::vector<tensor> inputs = random_inputs(g, seed);
+    std::vector<tensor> inputs = random_inputs(g, 0);
+    random_samples().read(0, inputs);
     const std::vector<tensor> a = reference_outputs(g, inputs), b = reference_outputs(q, inputs);
-    for (std::size_t i = 0; i < a.size(); ++i, ++all) near += largest_difference(a[i], b[i]) <= 0.1f * largest_magnitude(a[i]);
+    // Ten nodes at most, each of which rounds to 1/255 of its range.
+    for (std::size_t i = 0; i < a.size(); ++i) CHECK(largest_difference(a[i], b[i]) <= 0.1f * largest_magnitude(a[i]));
   }
-  CHECK(near >= all * 9 / 10);
 }

@@ -3,12 +3,24 @@
 
 #include "octavo/backends/portable/arch.hpp"
 #include "octavo/backends/portable/convolution.hpp"
+#include "octavo/backends/portable/depthwise.hpp"
+#include "octavo/backends/portable/elementwise.hpp"
+#include "octavo/backends/portable/pool.hpp"
 
 namespace octavo::portable {
 inline namespace OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
-inline kernel_list kernels() { return {conv_u8s8s32_portable, conv_f32_portable}; }
+inline kernel_list kernels() {
+  kernel_list list;
+  const auto add = [&](std::span<const kernel> more) { list.insert(list.end(), more.begin(), more.end()); };
+  add(depthwise_kernels);
+  list.push_back(conv_u8s8s32_portable);
+  list.push_back(conv_f32_portable);
+  add(pool_kernels);
+  add(elementwise_kernels);
+  return list;
+}
 
 }  // namespace OCTAVO_ARCH_NAMESPACE
 }  // namespace octavo::portable

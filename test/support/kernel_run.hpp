@@ -15,37 +15,39 @@
 
 namespace octavo::test {
 
-/// Rows of a tensor, `stride` elements apart; the last one ends at a guard page.
+/// Rows of a tensor, `stride` elements apart. The last one ends at a guard page, or the first one begins after one.
 class guarded_operand {
  public:
-  guarded_operand(element type, const dims& extents, std::ptrdiff_t stride)
+  guarded_operand(element type, const dims& extents, std::ptrdiff_t stride, bool guard_first)
       : type_(type),
-        bytes_(((extents.rows() - 1) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(extents.back())) *
-               size_of(type)) {
+        size_(((extents.rows() - 1) * static_cast<std::size_t>(stride) + static_cast<std::size_t>(extents.back())) *
+              size_of(type)),
+        bytes_(guard_first ? round_up(size_, static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) : size_) {
     view_ = {bytes_.data(), extents, stride};
     view_.extents.bounded = 0;
   }
 
   const operand& view() const { return view_; }
   element type() const { return type_; }
-  std::span<std::uint8_t> bytes() const { return bytes_.span(); }
+  std::span<std::uint8_t> bytes() const { return bytes_.span().first(size_); }
 
-  void fill(std::uint8_t value) { std::memset(bytes_.data(), value, bytes_.size()); }
+  void fill(std::uint8_t value) { std::memset(bytes_.data(), value, size_); }
 
   /// Random elements, also in the gaps. f32 lie in [-8, 8]; with `specials` some are zeros, infinities and NaNs.
   void randomize(random_numbers& random, bool specials) {
     if (type_ == element::u8) {
-      for (std::uint8_t& v : bytes_.span()) v = random.byte();
+      for (std::uint8_t& v : bytes()) v = random.byte();
       return;
     }
     constexpr float inf = std::numeric_limits<float>::infinity();
     constexpr float some[] = {0.0f, -0.0f, inf, -inf, std::numeric_limits<float>::quiet_NaN(), 1e30f, -1e30f, 0.5f};
-    for (std::size_t i = 0; i < bytes_.size() / 4; ++i)
+    for (std::size_t i = 0; i < size_ / 4; ++i)
       view_.as<float>()[i] = specials && random.chance(10) ? some[random.below(8)] : random.real(-8.0f, 8.0f);
   }
 
  private:
   element type_;
+  std::size_t size_;
   guarded_buffer<std::uint8_t> bytes_;
   operand view_;
 };
@@ -55,6 +57,7 @@ class guarded_operand {
 struct comparison {
   float tolerance = 0.0f;
   bool specials = false;  ///< f32 inputs hold zeros, infinities and NaNs
+  bool largest = false;   ///< u8 inputs are all 255
 };
 
 inline bool equal(float a, float b, float tolerance) {
@@ -106,13 +109,15 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
   std::vector<std::unique_ptr<guarded_operand>> src;
   std::vector<operand> views;
   for (const tensor_type& t : p.src) {
-    src.push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents)));
+    src.push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents), random.chance(30)));
     src.back()->randomize(random, how.specials);
+    if (how.largest && t.is_u8()) src.back()->fill(255);
     views.push_back(src.back()->view());
   }
   const dims y = at_run(p.dst.extents);
   const std::ptrdiff_t y_stride = stride(y);
-  guarded_operand expected(p.dst.type, y, y_stride), got(p.dst.type, y, y_stride);
+  const bool guard_first = random.chance(30);
+  guarded_operand expected(p.dst.type, y, y_stride, guard_first), got(p.dst.type, y, y_stride, guard_first);
   expected.fill(0xa5);
   evaluate(p.op, p, {views, expected.view()});
   int supporting = 0;

@@ -17,7 +17,7 @@ namespace octavo::test {
 inline std::string operators_of(const graph& g) {
   std::string list;
   for (const node& n : g.nodes)
-    if (!n.as<op::input>()) list += (list.empty() ? "" : " ") + std::string(name_of(n.op));
+    if (!n.as<op::input>()) list += text(list.empty() ? "" : " ", name_of(n.op));
   return list;
 }
 

@@ -166,7 +166,7 @@ inline std::string make_safetensors_header(const std::string& file, const std::v
   for (const named_constant* t : tensors) {
     const tensor& value = *t->value;
     std::string shape;
-    for (int i = 0; i < value.extents().rank; ++i) shape += (i ? "," : "") + std::to_string(value.extents()[i]);
+    for (int i = 0; i < value.extents().rank; ++i) shape += text(i ? "," : "", value.extents()[i]);
     const std::size_t end = offset + value.bytes().size();
     add(t->name, text("{\"dtype\":\"", dtype_of_element(value.type()), "\",\"shape\":[", shape, "],\"data_offsets\":[",
                       offset, ",", end, "]}"));

@@ -1,0 +1,92 @@
+// Geometry of windows against brute force: windows are placed one by one and their pixels looked at.
+#include "octavo/op/window.hpp"
+
+#include <doctest/doctest.h>
+
+#include "octavo/op/conv2d.hpp"
+#include "octavo/op/pool2d.hpp"
+
+namespace {
+
+using namespace octavo;
+
+/// How many windows fit: all positions are tried. In ceil mode a window may also reach beyond the padded end, but must
+/// begin before the end of the image's own padding before it, that is, in the image or in the padding before.
+int counted_windows(int in, int before, int after, int k, int stride, int dilation, bool ceil_mode) {
+  const int reach = (k - 1) * dilation;  // from a window's first pixel to its last
+  int count = 0;
+  for (int start = -before;; start += stride) {
+    const bool fits = start + reach < in + after;
+    const bool previous_did_not_end_there = start - stride + reach < in + after - 1;  // something is left to cover
+    const bool ceil_fits = ceil_mode && count > 0 && previous_did_not_end_there && start < in;
+    if (!fits && !ceil_fits) return count;
+    ++count;
+    if (!fits) return count;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("window_count: every small geometry, explicit padding") {
+  for (int in = 1; in <= 9; ++in)
+    for (int k = 1; k <= 4; ++k)
+      for (int before = 0; before < 4; ++before)
+        for (int after = 0; after < 4; ++after)
+          for (int stride = 1; stride <= 4; ++stride)
+            for (int dilation = 1; dilation <= 3; ++dilation)
+              for (bool ceil : {false, true}) {
+                if (ceil && (before >= dilated(k, dilation) || after >= dilated(k, dilation))) continue;  // no pooling takes those
+                CAPTURE(in);
+                CAPTURE(k);
+                CAPTURE(before);
+                CAPTURE(after);
+                CAPTURE(stride);
+                CAPTURE(dilation);
+                CAPTURE(ceil);
+                CHECK(window_count(in, before, after, k, stride, dilation, ceil) == counted_windows(in, before, after, k, stride, dilation, ceil));
+              }
+}
+
+TEST_CASE("resolve: same padding gives ceil(in / stride) windows with the least padding, the odd pixel at its side") {
+  for (int in = 1; in <= 12; ++in)
+    for (int k = 1; k <= 5; ++k)
+      for (int stride = 1; stride <= 5; ++stride)
+        for (int dilation = 1; dilation <= 3; ++dilation) {
+          CAPTURE(in);
+          CAPTURE(k);
+          CAPTURE(stride);
+          CAPTURE(dilation);
+          const int windows = (in + stride - 1) / stride;
+          int total = 0;  // the least padding that makes room for so many
+          while (window_count(in, 0, total, k, stride, dilation) < windows) ++total;
+          const padding upper = resolve(same, in, 1, {k, 1}, stride, dilation), lower = resolve(same_lower, in, 1, {k, 1}, stride, dilation);
+          CHECK(upper.top + upper.bottom == total);
+          CHECK(lower.top + lower.bottom == total);
+          CHECK((upper.bottom == upper.top || upper.bottom == upper.top + 1));
+          CHECK(lower.top == upper.bottom);
+          CHECK(lower.bottom == upper.top);
+          CHECK(window_count(in, upper.top, upper.bottom, k, stride, dilation) == windows);
+          const padding columns = resolve(same, 1, in, {1, k}, stride, dilation);
+          CHECK(columns.left == upper.top);
+          CHECK(columns.right == upper.bottom);
+        }
+}
+
+TEST_CASE("resolve: explicit numbers and valid stay") {
+  CHECK(resolve({1, 2, 3, 4}, 9, 9, 3, 2, 1) == padding(1, 2, 3, 4));
+  CHECK(resolve(valid, 9, 9, 3, 2, 1) == padding(0));
+}
+
+TEST_CASE("resolve: TensorFlow's 224 with stride 2 pads after only") {
+  CHECK(resolve(same, 224, 224, 3, 2, 1) == padding(0, 0, 1, 1));
+  CHECK(resolve(same, 112, 112, 3, 1, 1) == padding(1, 1, 1, 1));
+}
+
+TEST_CASE("infer: extents of real layers") {
+  CHECK(op::infer(conv{.out = 64, .kernel = 7, .stride = 2, .pad = 3}, dims{1, 224, 224, 3}) == dims{1, 112, 112, 64});
+  CHECK(op::infer(pool{.kernel = 3, .stride = 2, .pad = 1}, dims{1, 112, 112, 64}) == dims{1, 56, 56, 64});
+  CHECK(op::infer(pool{.kernel = 2, .ceil_mode = true}, dims{upto<4>, 75, 75, 8}) == dims{upto<4>, 38, 38, 8});
+  CHECK(op::infer(conv{.out = 8, .kernel = 3, .pad = 1, .dilation = 2}, dims{1, 10, 10, 8}) == dims{1, 8, 8, 8});
+  CHECK(op::infer(conv{.out = 8, .kernel = 3}, dims{1, 2, 5, 8})[1] == 0);
+  CHECK(op::weight_extents(conv{.out = 8, .kernel = {3, 5}, .groups = 2}, dims{1, 9, 9, 6}) == dims{8, 3, 3, 5});
+}
