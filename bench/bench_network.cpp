@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "networks.hpp"
 #include "octavo/octavo.hpp"
@@ -29,7 +30,7 @@ struct options {
   std::string network = "resnet50", isa, json;
   int threads = 1, batch = 1;
   double seconds = 10;
-  bool layers = false;
+  bool layers = false, onednn_nhwc = false;
 };
 
 options parse(int argc, char** argv) {
@@ -41,6 +42,7 @@ options parse(int argc, char** argv) {
   app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
   app.add_option("--seconds", o.seconds, "how long to measure")->check(CLI::NonNegativeNumber);
   app.add_option("--json", o.json, "write the results as JSON");
+  app.add_flag("--onednn-nhwc", o.onednn_nhwc, "oneDNN keeps activations in (N, H, W, C) instead of its own layouts");
   app.add_flag("--layers", o.layers, "time each step too, for as long again");
   try {
     app.parse(argc, argv);
@@ -94,8 +96,11 @@ class step_times {
 /// One graph, run by Octavo and by oneDNN on the same pixels.
 class comparison {
  public:
-  comparison(const graph& g, isa i, parallel_for& threads, clock_kind clock, std::vector<float>& pixels)
-      : octavo_times(clock), onednn_times(clock), pixels_(&pixels), run_(plan_graph(g, native_kernels(i)), threads) {
+  comparison(const graph& g, const options& o, isa i, parallel_for& threads, std::vector<float>& pixels)
+      : octavo_times(clock_for(o.threads)),
+        onednn_times(clock_for(o.threads)),
+        pixels_(&pixels),
+        run_(plan_graph(g, native_kernels(i)), threads) {
     const planned_value& out = run_.planned()->values[static_cast<std::size_t>(run_.planned()->outputs[0])];
     logits_.resize(out.type.extents.count());
     for (const node& n : g.nodes) {
@@ -104,7 +109,8 @@ class comparison {
     }
 #ifdef OCTAVO_HAS_ONEDNN
     onednn_logits_.resize(logits_.size());
-    onednn_.emplace(g, std::vector<void*>{pixels.data()}, std::vector<void*>{onednn_logits_.data()});
+    onednn_.emplace(g, o.onednn_nhwc ? onednn_layouts::nhwc : onednn_layouts::own, std::vector<void*>{pixels.data()},
+                    std::vector<void*>{onednn_logits_.data()});
 #endif
   }
 
@@ -162,9 +168,9 @@ std::vector<float> random_pixels(int images, std::uint64_t seed) {
 
 calibration calibrate_on_random_pixels(const graph& g, isa i) {
   const sample_set samples{2, [](int k, std::span<tensor> inputs) {
-    const std::vector<float> pixels = random_pixels(1, static_cast<std::uint64_t>(k) + 100);
-    std::copy(pixels.begin(), pixels.end(), inputs[0].as<float>().begin());
-  }};
+                             const std::vector<float> pixels = random_pixels(1, static_cast<std::uint64_t>(k) + 100);
+                             std::copy(pixels.begin(), pixels.end(), inputs[0].as<float>().begin());
+                           }};
   return calibrate(compile(pass::limit_batch(g, 1), native_kernels(i)), samples);
 }
 
@@ -204,11 +210,13 @@ void print_head(std::ostream& out, const report& r) {
       << formatted("%.2f GOP", r.operations() * 1e-9) << ", random weights\n"
       << cpu_name() << "; " << OCTAVO_COMPILER << OCTAVO_COMPILER_FLAGS << "; " << name_of(r.clock) << " time";
 #ifdef OCTAVO_HAS_ONEDNN
-  out << "; oneDNN " << onednn_version();
+  out << "; oneDNN " << onednn_version() << (r.asked.onednn_nhwc ? ", NHWC" : ", its own layouts");
 #endif
   out << "\n"
       << formatted("peak of a core: INT8 %.1f GOP/s (%s), FP32 %.1f GOP/s (%s)\n", r.peak.int8, r.peak.int8_instruction,
                    r.peak.f32, r.peak.f32_instruction);
+  if (r.peak.int8_pairs > 0)
+    out << formatted("with vpmaddubsw, whose sums of pairs saturate: INT8 %.1f GOP/s\n", r.peak.int8_pairs);
 }
 
 void print_table(std::ostream& out, const report& r) {
@@ -237,13 +245,19 @@ void print_table(std::ostream& out, const report& r) {
 /// A row for each step of Octavo's: its median beside that of oneDNN's primitive for the same node.
 nlohmann::json print_layers(std::ostream& out, const comparison& c, double peak, const char* title) {
   nlohmann::json rows = nlohmann::json::array();
-  out << "\n" << title << ", median us of each step in place\n"
-      << formatted("%-28s %9s %9s %6s %8s %7s  %s\n", "step", "octavo", "onednn", "ratio", "GOP/s", "% peak", "kernel; oneDNN's; operation");
-  double octavo_sum = 0, onednn_sum = 0;
+  out << "\n"
+      << title << ", median us of each step in place\n"
+      << formatted("%-28s %9s %9s %6s %8s %7s  %s\n", "step", "octavo", "onednn", "ratio", "GOP/s", "% peak",
+                   "kernel; oneDNN's; operation");
+  double octavo_sum = 0, onednn_sum = 0, logarithms = 0;
+  std::set<std::string> distinct;  // layers with weights
   for (const step& s : c.planned().steps) {
     const double octavo = c.octavo_times.median_us(s.dst), onednn = c.onednn_times.median_us(s.dst);
     const double gops = c.operations(s.dst) / octavo * 1e-3;
     octavo_sum += octavo, onednn_sum += onednn;
+    const dims& from = c.planned().values[static_cast<std::size_t>(s.src[0])].type.extents;
+    if (onednn > 0 && gops > 0 && distinct.insert(text(s.operation, " of ", from)).second)
+      logarithms += std::log(onednn / octavo);
     std::string implementation = "-";
 #ifdef OCTAVO_HAS_ONEDNN
     for (const onednn_step& o : c.onednn().steps())
@@ -278,6 +292,7 @@ nlohmann::json to_json(const report& r) {
                    {"flags", OCTAVO_COMPILER_FLAGS},
                    {"operations", r.operations()},
                    {"peak_gops", r.asked.threads * r.peak.int8},
+                   {"peak_saturating_gops", r.asked.threads * r.peak.int8_pairs},
                    {"peak_f32_gops", r.asked.threads * r.peak.f32}};
   for (const contestant& c : r.contestants) {
     j[c.name + "_ms"] = median(c.us) * 1e-3;
@@ -287,6 +302,7 @@ nlohmann::json to_json(const report& r) {
   j["gops"] = r.operations() / median(r.find("octavo_int8")->us) * 1e-3;
 #ifdef OCTAVO_HAS_ONEDNN
   j["onednn"] = onednn_version();
+  j["onednn_layouts"] = r.asked.onednn_nhwc ? "nhwc" : "own";
   j["left_out_of_onednn_int8"] = r.int8->onednn().left_out();
   j["left_out_of_onednn_fp32"] = r.fp32->onednn().left_out();
 #endif
@@ -334,8 +350,8 @@ void run(const options& o) {
   find_network(o.network).compose(g, params(std::make_shared<random_weights>(1)));
   g = pass::limit_batch(fold(std::move(g)), o.batch);
   std::vector<float> pixels = random_pixels(o.batch, 1);
-  comparison int8(quantize_graph(g, calibrate_on_random_pixels(g, r.used)), r.used, threads, r.clock, pixels);
-  comparison fp32(g, r.used, threads, r.clock, pixels);
+  comparison int8(quantize_graph(g, calibrate_on_random_pixels(g, r.used)), o, r.used, threads, pixels);
+  comparison fp32(g, o, r.used, threads, pixels);
   g = graph();  // the weights are packed; VGG's are large
   r.int8 = &int8, r.fp32 = &fp32;
 
@@ -356,9 +372,7 @@ void run(const options& o) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  run(parse(argc, argv));
-} catch (const std::exception& e) {
+int main(int argc, char** argv) try { run(parse(argc, argv)); } catch (const std::exception& e) {
   std::cerr << "bench_network: " << e.what() << "\n";
   return 1;
 }

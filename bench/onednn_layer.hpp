@@ -1,5 +1,6 @@
 // One node of a graph as a primitive of oneDNN, in the cheapest form that oneDNN has for it:
-//   - activations stay in (N, H, W, C), weights go into whatever format the primitive prefers;
+//   - weights go into whatever format the primitive prefers; activations too where the caller lets it choose, else they
+//     stay in (N, H, W, C);
 //   - u8 sources have zero point 0: what zero points add is constant, and is folded into the bias with the rest. Only
 //     where a padded source has another zero point the border differs a little from Octavo's;
 //   - the residual is a sum onto the destination (so its memory is the destination's), the activation an eltwise.
@@ -36,19 +37,42 @@ inline bool has_onednn_layer(const operation& o) {
          std::holds_alternative<op::pool2d>(o) || std::holds_alternative<op::convert>(o);
 }
 
+/// Memory in oneDNN's terms, images as (N, H, W, C) whose rows lie `stride` elements apart.
+inline dnnl::memory::desc onednn_memory(const tensor_type& t, std::ptrdiff_t stride) {
+  using dt = dnnl::memory::data_type;
+  const dims& e = t.extents;
+  const dt type = t.type == element::u8 ? dt::u8 : t.type == element::s8 ? dt::s8 : dt::f32;
+  if (e.rank != 4) return {{static_cast<dnnl::memory::dim>(e.rows()), e.back()}, type, {stride, 1}};
+  return {{e[0], e[3], e[1], e[2]}, type, {e[1] * e[2] * stride, 1, e[2] * stride, stride}};
+}
+/// The same, dense.
+inline dnnl::memory::desc onednn_memory(const tensor_type& t) { return onednn_memory(t, t.extents.back()); }
+
+/// Memory of an image whose layout oneDNN may choose.
+inline dnnl::memory::desc onednn_any_memory(const tensor_type& t) {
+  using dt = dnnl::memory::data_type;
+  const dims& e = t.extents;
+  return {{e[0], e[3], e[1], e[2]}, t.is_u8() ? dt::u8 : dt::f32, dnnl::memory::format_tag::any};
+}
+
 /// A primitive with its packed weights, bound to memory.
 class onednn_layer {
  public:
-  /// Makes the primitive. Rows of operand i lie strides[i] elements apart, those of the destination strides.back().
-  /// Throws dnnl::error where oneDNN cannot do it, octavo::error where this class cannot.
-  onednn_layer(const problem& p, const std::vector<std::ptrdiff_t>& strides) {
+  /// Makes the primitive. Throws dnnl::error where oneDNN cannot do it, octavo::error where this class cannot.
+  onednn_layer(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
     require(has_onednn_layer(p.op), "no oneDNN layer for ", name_of(p.op));
-    const memory::desc x = describe(p.src[0], strides.front()), y = describe(p.dst, strides.back());
     if (const auto* c = std::get_if<op::conv2d>(&p.op)) make_convolution(*c, p, x, y);
-    if (const auto* f = std::get_if<op::fc>(&p.op)) make_inner_product(*f, p, strides);
+    if (const auto* f = std::get_if<op::fc>(&p.op)) make_inner_product(*f, p, x, y);
     if (const auto* q = std::get_if<op::pool2d>(&p.op)) make_pooling(*q, p, x, y);
-    if (std::holds_alternative<op::convert>(p.op)) make_reorder(p, x, y);
+    if (std::holds_alternative<op::convert>(p.op)) make_conversion(p, x, y);
   }
+
+  /// A change of layout.
+  onednn_layer(const dnnl::memory::desc& x, const dnnl::memory::desc& y) { make_reorder(x, y, {}); }
+
+  /// The layouts that were given, or chosen.
+  dnnl::memory::desc source() const { return args_.at(source_).get_desc(); }
+  dnnl::memory::desc destination() const { return args_.at(destination_).get_desc(); }
 
   /// Sets where source and destination lie.
   void bind(const void* src, void* dst) {
@@ -77,17 +101,7 @@ class onednn_layer {
     return s;
   }
 
-  static dt type_of(element e) { return e == element::u8 ? dt::u8 : e == element::s8 ? dt::s8 : dt::f32; }
-
-  /// An operand: images as (N, C, H, W) in oneDNN's order of dimensions, others as (rows, C).
-  static memory::desc describe(const tensor_type& t, std::ptrdiff_t stride) {
-    const dims& e = t.extents;
-    if (e.rank != 4) return rows_of(t, stride);
-    return {{e[0], e[3], e[1], e[2]}, type_of(t.type), {e[1] * e[2] * stride, 1, e[2] * stride, stride}};
-  }
-  static memory::desc rows_of(const tensor_type& t, std::ptrdiff_t stride) {
-    return {{static_cast<memory::dim>(t.extents.rows()), t.extents.back()}, type_of(t.type), {stride, 1}};
-  }
+  static dt type_of(element e) { return e == element::s8 ? dt::s8 : dt::f32; }
 
   template <class Primitive, class... Arguments>
   static typename Primitive::primitive_desc describe_primitive(const dnnl::primitive_attr& attr,
@@ -128,8 +142,7 @@ class onednn_layer {
       const float scale = p.dst.is_u8() ? p.dst.q.scale : 1.0f;
       const auto zero = static_cast<float>(p.dst.is_u8() ? p.dst.q.zero_point : 0);
       residual_multiplier = fold.residual_multiplier;
-      const float shift =
-          zero - (residual ? residual_multiplier * static_cast<float>(p.src[1].q.zero_point) : 0.0f);
+      const float shift = zero - (residual ? residual_multiplier * static_cast<float>(p.src[1].q.zero_point) : 0.0f);
       for (std::size_t c = 0; c < channels; ++c) bias[c] = fold.offset[c] + shift;
       lower = lower / scale + zero, upper = upper / scale + zero;
 #if DNNL_VERSION_MAJOR >= 3
@@ -158,9 +171,7 @@ class onednn_layer {
     return attr;
   }
 
-  static memory::desc bias_desc(const problem& p) {
-    return {{p.dst.extents.back()}, dt::f32, memory::format_tag::x};
-  }
+  static memory::desc bias_desc(const problem& p) { return {{p.dst.extents.back()}, dt::f32, memory::format_tag::x}; }
 
   /// Packs the constant weights, which lie in that order of `extents`, for the primitive.
   void add_weights(const tensor& w, const memory::dims& extents, const memory::desc& wanted) {
@@ -187,13 +198,12 @@ class onednn_layer {
     set_primitive<dnnl::convolution_forward>(d, DNNL_ARG_SRC, DNNL_ARG_DST);
   }
 
-  void make_inner_product(const op::fc& f, const problem& p, const std::vector<std::ptrdiff_t>& strides) {
+  void make_inner_product(const op::fc& f, const problem& p, const memory::desc& x, const memory::desc& y) {
     const dnnl::primitive_attr attr = add_epilogue(p, f.act, f.residual, false);
     const memory::dims extents{f.out, p.src[0].extents.back()};
     const auto d = describe_primitive<dnnl::inner_product_forward>(
-        attr, dnnl::prop_kind::forward_inference, rows_of(p.src[0], strides.front()),
-        memory::desc(extents, type_of(p.at(0)->type()), memory::format_tag::any), bias_desc(p),
-        rows_of(p.dst, strides.back()));
+        attr, dnnl::prop_kind::forward_inference, x,
+        memory::desc(extents, type_of(p.at(0)->type()), memory::format_tag::any), bias_desc(p), y);
     add_weights(*p.at(0), extents, d.weights_desc());
     set_primitive<dnnl::inner_product_forward>(d, DNNL_ARG_SRC, DNNL_ARG_DST);
   }
@@ -203,7 +213,9 @@ class onednn_layer {
     const auto algorithm = q.kind == op::pool2d::max ? dnnl::algorithm::pooling_max
                            : q.count_padding         ? dnnl::algorithm::pooling_avg_include_padding
                                                      : dnnl::algorithm::pooling_avg_exclude_padding;
-    const auto after = [](int in, int out, int k, int stride, int before) { return (out - 1) * stride + k - in - before; };
+    const auto after = [](int in, int out, int k, int stride, int before) {
+      return (out - 1) * stride + k - in - before;
+    };
     const dims &in = p.src[0].extents, &out = p.dst.extents;
     const memory::dims steps{q.stride.h, q.stride.w}, kernel{q.kernel.h, q.kernel.w}, before{q.pad.top, q.pad.left},
         behind{after(in[1], out[1], q.kernel.h, q.stride.h, q.pad.top),
@@ -213,13 +225,14 @@ class onednn_layer {
     const auto d = describe_primitive<dnnl::pooling_forward>({}, inference, algorithm, x, y, steps, kernel,
                                                              memory::dims{0, 0}, before, behind);
 #else
-    const auto d = describe_primitive<dnnl::pooling_forward>({}, inference, algorithm, x, y, steps, kernel, before, behind);
+    const auto d =
+        describe_primitive<dnnl::pooling_forward>({}, inference, algorithm, x, y, steps, kernel, before, behind);
 #endif
     set_primitive<dnnl::pooling_forward>(d, DNNL_ARG_SRC, DNNL_ARG_DST);
   }
 
   /// f32 to u8 and back; the zero points are given to oneDNN.
-  void make_reorder(const problem& p, const memory::desc& x, const memory::desc& y) {
+  void make_conversion(const problem& p, const memory::desc& x, const memory::desc& y) {
     const tensor_type &from = p.src[0], &to = p.dst;
     const float scale = (from.is_u8() ? from.q.scale : 1.0f) / (to.is_u8() ? to.q.scale : 1.0f);
     const auto zero_point = [](const tensor_type& t) { return t.is_u8() ? t.q.zero_point : 0; };
@@ -227,7 +240,8 @@ class onednn_layer {
 #if DNNL_VERSION_MAJOR >= 3
     attr.set_scales_mask(DNNL_ARG_SRC, 0);
     add_constants(DNNL_ARG_ATTR_SCALES | DNNL_ARG_SRC, {scale});
-    for (const auto& [argument, zero] : {std::pair(DNNL_ARG_SRC, zero_point(from)), std::pair(DNNL_ARG_DST, zero_point(to))}) {
+    for (const auto& [argument, zero] :
+         {std::pair(DNNL_ARG_SRC, zero_point(from)), std::pair(DNNL_ARG_DST, zero_point(to))}) {
       if (zero == 0) continue;
       attr.set_zero_points_mask(argument, 0);
       memory m({{1}, dt::s32, memory::format_tag::x}, engine());
@@ -239,8 +253,11 @@ class onednn_layer {
     if (zero_point(from) != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {zero_point(from)});
     if (zero_point(to) != 0) attr.set_zero_points(DNNL_ARG_DST, 0, {zero_point(to)});
 #endif
-    const dnnl::reorder::primitive_desc d(engine(), x, engine(), y, attr);
-    primitive_ = dnnl::reorder(d);
+    make_reorder(x, y, attr);
+  }
+
+  void make_reorder(const memory::desc& x, const memory::desc& y, const dnnl::primitive_attr& attr) {
+    primitive_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), x, engine(), y, attr));
     implementation_ = "reorder";
     source_ = DNNL_ARG_FROM, destination_ = DNNL_ARG_TO;
     args_.insert_or_assign(source_, memory(x, engine(), nullptr));

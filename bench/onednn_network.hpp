@@ -13,11 +13,20 @@
 
 namespace octavo::bench {
 
+/// Who chooses the layouts of the activations between primitives.
+enum class onednn_layouts : std::uint8_t {
+  own,   ///< oneDNN: the next primitive takes what the one before gave, or a reorder stands between them
+  nhwc,  ///< (N, H, W, C) everywhere
+};
+
 /// One node's primitive.
 struct onednn_step {
   std::string name;
   int value = -1;  ///< that it computes
   onednn_layer layer;
+  std::vector<int> src;
+  std::optional<onednn_layer> reorder{};  ///< of the source, where the primitive wants another layout
+  aligned_memory reordered{};
   const void* residual = nullptr;  ///< copied to the destination first, where it could not lie there already
   void* dst = nullptr;
   std::size_t bytes = 0;  ///< of the residual
@@ -28,30 +37,23 @@ class onednn_network {
  public:
   /// `inputs` and `outputs` are dense memories of the graph's inputs and outputs. A node that oneDNN cannot do is left
   /// out, see left_out().
-  onednn_network(graph g, const std::vector<void*>& inputs, const std::vector<void*>& outputs) {
+  onednn_network(graph g, onednn_layouts layouts, const std::vector<void*>& inputs, const std::vector<void*>& outputs) {
     keep_scale_of_averages(g);
     const std::vector<placement> where = place_values(g);
-    const std::vector<void*> memory = place(g, where, inputs, outputs);
+    for (std::size_t v = 0; v < g.values.size(); ++v)
+      layout_.push_back(onednn_memory(g.values[v].type, where[v].stride));
+    // A concat's inputs are slices of its output, which have no layout of their own.
+    if (std::any_of(g.nodes.begin(), g.nodes.end(), [](const node& n) { return n.as<op::concat>() != nullptr; }))
+      layouts = onednn_layouts::nhwc;
     for (const node& n : g.nodes) {
-      if (n.as<op::input>() || n.as<op::reshape>()) continue;
-      const problem p{g.signature_of(n), n.op};
-      std::vector<std::ptrdiff_t> strides;
-      for (int v : n.src) strides.push_back(where[static_cast<std::size_t>(v)].stride);
-      strides.push_back(where[static_cast<std::size_t>(n.dst)].stride);
-      const auto at = [&](int v) { return memory[static_cast<std::size_t>(v)]; };
+      if (n.as<op::input>()) continue;
       try {
-        onednn_step s{n.name, n.dst, onednn_layer(p, strides)};
-        s.layer.bind(at(n.src[0]), at(n.dst));
-        s.dst = at(n.dst);
-        if (has_residual(n) && at(n.src[1]) != s.dst) {
-          s.residual = at(n.src[1]);
-          s.bytes = p.dst.extents.count() * size_of(p.dst.type);
-        }
-        steps_.push_back(std::move(s));
+        if (!n.as<op::reshape>()) add_step(g, n, layouts);
       } catch (const std::exception& e) {
         left_out_.push_back(text(n.name, " (", n.op, "): ", e.what()));
       }
     }
+    bind(g, place(g, where, inputs, outputs));
   }
 
   /// Runs all steps; `observe(value)` is called before the first, with -1, and after each.
@@ -59,13 +61,16 @@ class onednn_network {
   void run(Observe&& observe) const {
     observe(-1);
     for (const onednn_step& s : steps_) {
+      if (s.reorder) s.reorder->run();
       if (s.residual) std::memcpy(s.dst, s.residual, s.bytes);
       s.layer.run();
       observe(s.value);
     }
     onednn_layer::wait();
   }
-  void run() const { run([](int) {}); }
+  void run() const {
+    run([](int) {});
+  }
 
   const std::vector<onednn_step>& steps() const noexcept { return steps_; }
 
@@ -87,6 +92,48 @@ class onednn_network {
     }
   }
 
+  dnnl::memory::desc& layout(int v) { return layout_[static_cast<std::size_t>(v)]; }
+
+  /// Makes a node's primitive, and decides the layout of the value that it computes.
+  void add_step(const graph& g, const node& n, onednn_layouts layouts) {
+    const problem p{g.signature_of(n), n.op};
+    dnnl::memory::desc x = layout(n.src[0]), y = layout(n.dst);
+    // A reshape is free only in the plain layout, so what it reads and what the user gets stay in that.
+    const bool stays_plain = g.is_output(n.dst) || std::any_of(g.nodes.begin(), g.nodes.end(), [&](const node& reader) {
+                               return reader.as<op::reshape>() && reader.src[0] == n.dst;
+                             });
+    // A primitive of which one side is plain and the other is not would be a reference implementation: reorder first.
+    const bool chooses = layouts == onednn_layouts::own && !stays_plain;
+    if (chooses && n.as<op::conv2d>()) {
+      x = onednn_any_memory(p.src[0]);
+      y = has_residual(n) ? layout(n.src[1]) : onednn_any_memory(p.dst);
+    } else if (chooses && n.as<op::pool2d>()) {
+      y = onednn_any_memory(p.dst);
+    } else if (layouts == onednn_layouts::own) {
+      x = onednn_memory(p.src[0]);
+    }
+    onednn_step s{n.name, n.dst, onednn_layer(p, x, y), n.src};
+    if (s.layer.source() != layout(n.src[0])) {
+      s.reorder.emplace(layout(n.src[0]), s.layer.source());
+      s.reordered = aligned_memory(s.layer.source().get_size());
+    }
+    layout(n.dst) = s.layer.destination();
+    s.bytes = has_residual(n) ? s.layer.destination().get_size() : 0;
+    steps_.push_back(std::move(s));
+  }
+
+  /// Tells the primitives where the values lie.
+  void bind(const graph& g, const std::vector<void*>& memory) {
+    const auto at = [&](int v) { return memory[static_cast<std::size_t>(v)]; };
+    for (onednn_step& s : steps_) {
+      s.dst = at(s.value);
+      if (s.reorder) s.reorder->bind(at(s.src[0]), s.reordered.data());
+      s.layer.bind(s.reorder ? s.reordered.data() : at(s.src[0]), s.dst);
+      if (has_residual(g.nodes[static_cast<std::size_t>(g.producer(s.value))]) && at(s.src[1]) != s.dst)
+        s.residual = at(s.src[1]);
+    }
+  }
+
   /// Where each value lies. Values that share memory, reshapes and residual sums in place, form one buffer.
   std::vector<void*> place(const graph& g, const std::vector<placement>& where, const std::vector<void*>& inputs,
                            const std::vector<void*>& outputs) {
@@ -96,7 +143,8 @@ class onednn_network {
     const auto find = [&](int v) { return buffer[static_cast<std::size_t>(v)]; };
     std::vector<void*> external(g.values.size(), nullptr);
     const std::vector<int> input_values = g.input_values();
-    for (std::size_t i = 0; i < inputs.size(); ++i) external[static_cast<std::size_t>(find(input_values[i]))] = inputs[i];
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      external[static_cast<std::size_t>(find(input_values[i]))] = inputs[i];
     for (std::size_t i = 0; i < outputs.size(); ++i)
       external[static_cast<std::size_t>(find(g.outputs[i].value))] = outputs[i];
     const auto is_external = [&](int b) { return external[static_cast<std::size_t>(b)] != nullptr; };
@@ -119,7 +167,7 @@ class onednn_network {
       const auto touch = [&](int v) {
         if (is_external(find(v))) return;
         buffer_life& life = lives[static_cast<std::size_t>(find(v))];
-        life.bytes = std::max(life.bytes, g.type(find(v)).extents.count() * size_of(g.type(v).type));
+        life.bytes = std::max(life.bytes, layout(find(v)).get_size());
         life.first = std::min(life.first, n), life.last = std::max(life.last, n);
       };
       touch(g.nodes[static_cast<std::size_t>(n)].dst);
@@ -136,6 +184,7 @@ class onednn_network {
     return memory;
   }
 
+  std::vector<dnnl::memory::desc> layout_;  // of each value
   aligned_memory arena_;
   std::vector<onednn_step> steps_;
   std::vector<std::string> left_out_;

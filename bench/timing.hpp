@@ -59,11 +59,11 @@ struct contestant {
   std::vector<double> us{};  ///< duration of each timed run
 };
 
-/// Runs the contestants in turn for about `seconds` altogether, and each at least twice. A turn begins with a run that
+/// Runs the contestants in turn for about `seconds` altogether, and each in three turns or more. A turn begins with a run that
 /// is not timed, which brings the contestant's weights back into the caches, and lasts `turn_us` or more.
 inline void take_turns(std::span<contestant> contestants, double seconds, clock_kind clock, double turn_us = 5e4) {
   const double end = now_us(clock_kind::wall) + seconds * 1e6;
-  for (int turn = 0; turn < 2 || now_us(clock_kind::wall) < end; ++turn)
+  for (int turn = 0; turn < 3 || now_us(clock_kind::wall) < end; ++turn)
     for (contestant& c : contestants) {
       c.run();
       const double first = now_us(clock_kind::wall);

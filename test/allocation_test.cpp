@@ -22,7 +22,8 @@ std::atomic<long> allocations{0};
 #define OCTAVO_TEST_SANITIZER
 #endif
 #endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(OCTAVO_TEST_SANITIZER)
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(OCTAVO_TEST_SANITIZER)
 
 // glibc lets a program define the functions of malloc's family; operator new ends there too.
 extern "C" {
@@ -34,8 +35,12 @@ void* __libc_memalign(std::size_t, std::size_t);
 void* malloc(std::size_t bytes) noexcept { return ++allocations, __libc_malloc(bytes); }
 void* calloc(std::size_t count, std::size_t bytes) noexcept { return ++allocations, __libc_calloc(count, bytes); }
 void* realloc(void* p, std::size_t bytes) noexcept { return ++allocations, __libc_realloc(p, bytes); }
-void* memalign(std::size_t alignment, std::size_t bytes) noexcept { return ++allocations, __libc_memalign(alignment, bytes); }
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept { return ++allocations, __libc_memalign(alignment, bytes); }
+void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
+  return ++allocations, __libc_memalign(alignment, bytes);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
+  return ++allocations, __libc_memalign(alignment, bytes);
+}
 int posix_memalign(void** p, std::size_t alignment, std::size_t bytes) noexcept {
   ++allocations;
   *p = __libc_memalign(alignment, bytes);
@@ -45,9 +50,12 @@ int posix_memalign(void** p, std::size_t alignment, std::size_t bytes) noexcept 
 
 #else
 
-void* operator new(std::size_t bytes) {
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   ++allocations;
-  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  return std::malloc(bytes ? bytes : 1);
+}
+void* operator new(std::size_t bytes) {
+  if (void* p = operator new(bytes, std::nothrow)) return p;
   throw std::bad_alloc();
 }
 void operator delete(void* p) noexcept { std::free(p); }

@@ -48,7 +48,8 @@ TEST_CASE("batch_norm: FP32 near the formula in double") {
   const auto at = [&](std::size_t i, std::size_t k) { return static_cast<double>(c[i]->as<float>()[k]); };
   for (std::size_t i = 0; i < 60; ++i) {
     const std::size_t k = i % 5;
-    const double exact = (static_cast<double>(x.as<float>()[i]) - at(2, k)) / std::sqrt(at(3, k) + 1e-5) * at(0, k) + at(1, k);
+    const double exact =
+        (static_cast<double>(x.as<float>()[i]) - at(2, k)) / std::sqrt(at(3, k) + 1e-5) * at(0, k) + at(1, k);
     // Gain and shift, up to 3 and 5 in magnitude, are rounded to binary32, and so is the result.
     CHECK(std::fabs(static_cast<double>(y.as<float>()[i]) - exact) <= 1e-6);
   }
@@ -73,11 +74,14 @@ TEST_CASE("batch_norm: INT8 against the formulas") {
           for (std::size_t i = 0; i < e.count(); ++i) {
             const auto at = [&](std::size_t k) { return static_cast<double>(c[k]->as<float>()[i % 7]); };
             const double gain = at(0) / std::sqrt(at(3) + static_cast<double>(1e-3f)), shift = at(1) - at(2) * gain;
-            const double s_x = u8_in ? static_cast<double>(q_x.scale) : 1.0, s_y = u8_out ? static_cast<double>(q_y.scale) : 1.0;
+            const double s_x = u8_in ? static_cast<double>(q_x.scale) : 1.0,
+                         s_y = u8_out ? static_cast<double>(q_y.scale) : 1.0;
             const float in = u8_in ? static_cast<float>(x.as<std::uint8_t>()[i] - zp_x) : x.as<float>()[i];
-            const float v = fused_multiply_add(in, static_cast<float>(gain * s_x / s_y), static_cast<float>(shift / s_y));
+            const float v =
+                fused_multiply_add(in, static_cast<float>(gain * s_x / s_y), static_cast<float>(shift / s_y));
             if (u8_out)
-              CHECK(y.as<std::uint8_t>()[i] == output_grid{s_y, zp_y, static_cast<double>(act.lower), static_cast<double>(act.upper)}(v));
+              CHECK(y.as<std::uint8_t>()[i] ==
+                    output_grid{s_y, zp_y, static_cast<double>(act.lower), static_cast<double>(act.upper)}(v));
             else
               CHECK(y.as<float>()[i] == std::fmin(std::fmax(v, act.lower), act.upper));
           }
@@ -87,11 +91,15 @@ TEST_CASE("batch_norm: INT8 against the formulas") {
 TEST_CASE("batch_norm: what it refuses, by name") {
   const tensor_type t{element::f32, {1, 2}, {}};
   const constant one = values({2}, {1, 1});
-  const auto failure = [](const signature& s, float eps = 0.0f) { return failure_of([&] { check(operation(op::batch_norm{eps}), s); }); };
+  const auto failure = [](const signature& s, float eps = 0.0f) {
+    return failure_of([&] { check(operation(op::batch_norm{eps}), s); });
+  };
   CHECK_FALSE(failure({{t}, t, {one, one, one, one}}));
-  check_failure(failure({{t}, {element::f32, {1, 3}, {}}, {one, one, one, one}}), "batch_norm: output must have the input's extents");
+  check_failure(failure({{t}, {element::f32, {1, 3}, {}}, {one, one, one, one}}),
+                "batch_norm: output must have the input's extents");
   check_failure(failure({{t}, t, {one, one, one}}), "batch_norm: constant 3 must be f32[2]");
   check_failure(failure({{t}, t, {one, values({3}, {1, 2, 3}), one, one}}), "batch_norm: constant 1 must be f32[2]");
   check_failure(failure({{t}, t, {one, one, one, values({2}, {0, 1})}}), "batch_norm: multiplier inf is out of range");
-  check_failure(failure({{t}, t, {one, one, one, values({2}, {1, -1e-3f})}}, 1e-5f), "batch_norm: multiplier", "nan is out of range");
+  check_failure(failure({{t}, t, {one, one, one, values({2}, {1, -1e-3f})}}, 1e-5f), "batch_norm: multiplier",
+                "nan is out of range");
 }

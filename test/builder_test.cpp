@@ -110,7 +110,8 @@ TEST_CASE("builder: weights that are missing or have another shape") {
   const std::size_t nodes = g.nodes.size();
   const auto failure = [&](const char* name) { return failure_of([&] { conv2d<conv{.out = 3}>(x, w / name); }); };
   check_failure(failure("absent"), "known weights: tensor 'absent.weight': missing; expected f32 3x2x1x1");
-  check_failure(failure("transposed"), "known weights: tensor 'transposed.weight': expected f32 3x2x1x1, found f32 2x1x1x3");
+  check_failure(failure("transposed"),
+                "known weights: tensor 'transposed.weight': expected f32 3x2x1x1, found f32 2x1x1x3");
   check_failure(failure("integers"), "known weights: tensor 'integers.weight': expected f32 3x2x1x1, found s8 3x2x1x1");
   check_failure(failure("bias"), "known weights: tensor 'bias.bias': expected f32 3, found f32 2");
   check_failure(failure_of([&] { batch_norm(x, w / "absent"); }), "'absent.weight': missing; expected f32 2");

@@ -31,7 +31,9 @@ graph known_graph() {
   auto a = relu(x);
   g.output(relu6(concat(a, clip(x, -1.5f, 0.0f))), "y");
   g.output(bias_add(x, params(std::make_shared<known_weights>(
-                           std::map<std::string, constant>{{"one.bias", values({2}, {1, 1})}})) / "one"), "z");
+                           std::map<std::string, constant>{{"one.bias", values({2}, {1, 1})}})) /
+                           "one"),
+           "z");
   return g;
 }
 
@@ -40,7 +42,8 @@ graph known_graph() {
 TEST_CASE("calibrate: ranges and means of all samples") {
   calibrate_options options;
   options.recipe = minmax{};
-  const calibration c = calibrate(plan_graph(known_graph(), {}), samples_of({{1, -2}, {3, 0.5f}, {-0.25f, -1}}), options);
+  const calibration c =
+      calibrate(plan_graph(known_graph(), {}), samples_of({{1, -2}, {3, 0.5f}, {-0.25f, -1}}), options);
   const range_table& r = c.ranges;
   CHECK(r.at("x") == range{-2.0f, 3.0f});
   CHECK(r.at("relu") == range{0.0f, 3.0f});
@@ -97,8 +100,12 @@ TEST_CASE("calibrate: errors") {
   calibrate_options options;
   options.by_value["nobody"] = minmax{};
   check_failure(failure_of([&] { calibrate(net, samples_of({{1, 2}}), options); }), "no value 'nobody'");
-  check_failure(failure_of([&] { calibrate(net, samples_of({{1, 2}, {std::numeric_limits<float>::infinity(), 2}})); }),
+  check_failure(failure_of([&] {
+                  calibrate(net, samples_of({{1, 2}, {std::numeric_limits<float>::infinity(), 2}}));
+                }),
                 "value 'x'", "sample 1");
-  check_failure(failure_of([&] { calibrate(net, samples_of({{1, std::numeric_limits<float>::quiet_NaN()}})); }), "value 'x'",
-                "sample 0");
+  check_failure(failure_of([&] {
+                  calibrate(net, samples_of({{1, std::numeric_limits<float>::quiet_NaN()}}));
+                }),
+                "value 'x'", "sample 0");
 }

@@ -29,7 +29,8 @@ void check_plan(const network& net, const graph& g) {
   CHECK(net->steps.size() <= g.nodes.size() + g.outputs.size());
   CHECK(net->arena_bytes <= net->bytes_without_reuse);
   for (const planned_value& v : net->values)
-    if (v.where == home::arena) CHECK(v.offset + v.type.extents.back() * size_of(v.type.type) <= net->arena_bytes);
+    if (v.where == home::arena)
+      CHECK(v.offset + static_cast<std::size_t>(v.type.extents.back()) * size_of(v.type.type) <= net->arena_bytes);
 }
 
 }  // namespace

@@ -32,11 +32,15 @@ tensor joined_by_index(int axis, const std::vector<tensor>& src) {
   for (std::size_t i = 0; i < y.count(); ++i) {
     std::array<int, max_rank> at{};
     std::size_t rest = i;
-    for (int k = y.rank; k-- > 0; rest /= static_cast<std::size_t>(y[k])) at[static_cast<std::size_t>(k)] = static_cast<int>(rest % static_cast<std::size_t>(y[k]));
+    for (int k = y.rank; k-- > 0; rest /= static_cast<std::size_t>(y[k]))
+      at[static_cast<std::size_t>(k)] = static_cast<int>(rest % static_cast<std::size_t>(y[k]));
     std::size_t from = 0;
-    for (int& along = at[static_cast<std::size_t>(axis)]; along >= src[from].extents()[axis]; ++from) along -= src[from].extents()[axis];
+    for (int& along = at[static_cast<std::size_t>(axis)]; along >= src[from].extents()[axis]; ++from)
+      along -= src[from].extents()[axis];
     std::size_t index = 0;
-    for (int k = 0; k < y.rank; ++k) index = index * static_cast<std::size_t>(src[from].extents()[k]) + static_cast<std::size_t>(at[static_cast<std::size_t>(k)]);
+    for (int k = 0; k < y.rank; ++k)
+      index = index * static_cast<std::size_t>(src[from].extents()[k]) +
+              static_cast<std::size_t>(at[static_cast<std::size_t>(k)]);
     out.as<std::uint8_t>()[i] = src[from].as<std::uint8_t>()[index];
   }
   return out;
@@ -52,7 +56,9 @@ TEST_CASE("concat: ONNX Concat") {
                      "concat_3d_axis_negative_3"})) {
     CAPTURE(v.name);
     const int axis = v.attribute("axis", 0), rank = v.x().extents().rank;
-    CHECK(same_bits(joined(axis < 0 ? axis + rank : axis, list_of(v.x().reshaped(v.x().extents()), v.x(1).reshaped(v.x(1).extents()))), v.y()));
+    CHECK(same_bits(joined(axis < 0 ? axis + rank : axis,
+                           list_of(v.x().reshaped(v.x().extents()), v.x(1).reshaped(v.x(1).extents()))),
+                    v.y()));
   }
 }
 
@@ -93,7 +99,9 @@ TEST_CASE("concat: bytes of any type are moved") {
 
 TEST_CASE("concat: what it refuses, by name") {
   const tensor_type a{element::u8, {1, 4, 2}, {0.5f, 1}}, y{element::u8, {1, 8, 2}, {0.5f, 1}};
-  const auto failure = [](int axis, const signature& s) { return failure_of([&] { check(operation(op::concat{axis}), s); }); };
+  const auto failure = [](int axis, const signature& s) {
+    return failure_of([&] { check(operation(op::concat{axis}), s); });
+  };
   CHECK_FALSE(failure(1, {{a, a}, y, {}}));
   check_failure(failure(1, {{}, y, {}}), "concat: no inputs");
   check_failure(failure(3, {{a, a}, y, {}}), "concat: axis 3 of a tensor of 1x8x2");
@@ -102,13 +110,15 @@ TEST_CASE("concat: what it refuses, by name") {
   check_failure(failure(1, {{a, a, a}, y, {}}), "concat: output must be 1x12x2, found 1x8x2");
   tensor_type other = a;
   other.q.scale = 0.25f;
-  check_failure(failure(1, {{a, other}, y, {}}), "concat: input u8[1x4x2] scale 0.25 zp 1 and output u8[1x8x2] scale 0.5 zp 1");
+  check_failure(failure(1, {{a, other}, y, {}}),
+                "concat: input u8[1x4x2] scale 0.25 zp 1 and output u8[1x8x2] scale 0.5 zp 1");
   other = {element::f32, a.extents, {}};
   check_failure(failure(1, {{a, other}, y, {}}), "must have the same type and scale");
   other = a;
   other.extents = {4, 2};
   check_failure(failure(1, {{a, other}, y, {}}), "concat: input 4x2 has another rank than 1x8x2");
   const tensor_type bounded{element::f32, {upto<3>, 2}, {}};
-  check_failure(failure(0, {{bounded, bounded}, {element::f32, {upto<6>, 2}, {}}, {}}), "concat: axis 0 of <=6x2 is bounded");
+  check_failure(failure(0, {{bounded, bounded}, {element::f32, {upto<6>, 2}, {}}, {}}),
+                "concat: axis 0 of <=6x2 is bounded");
   CHECK_FALSE(failure(1, {{bounded, bounded}, {element::f32, {upto<3>, 4}, {}}, {}}));
 }

@@ -16,7 +16,9 @@ using namespace octavo;
 using namespace octavo::test;
 
 tensor tensor_of(const dims& extents, std::vector<float> list) { return tensor::of<float>(extents, list); }
-tensor bytes_of_image(const dims& extents, std::vector<std::uint8_t> list) { return tensor::of<std::uint8_t>(extents, list); }
+tensor bytes_of_image(const dims& extents, std::vector<std::uint8_t> list) {
+  return tensor::of<std::uint8_t>(extents, list);
+}
 
 op::conv2d convolution(const conv& c, const dims& x) {
   op::conv2d o{c};
@@ -54,7 +56,9 @@ tensor integer_convolution(const op::conv2d& c, const signature& s, const std::v
           for (int kh = 0; kh < c.kernel.h; ++kh)
             for (int kw = 0; kw < c.kernel.w; ++kw) {
               const int h = ih + c.pad.top - kh * c.dilation.h, w = iw + c.pad.left - kw * c.dilation.w;
-              if (h < 0 || w < 0 || h % c.stride.h || w % c.stride.w || h / c.stride.h >= y[1] || w / c.stride.w >= y[2]) continue;
+              if (h < 0 || w < 0 || h % c.stride.h || w % c.stride.w || h / c.stride.h >= y[1] ||
+                  w / c.stride.w >= y[2])
+                continue;
               for (int o = 0; o < ocg; ++o) {
                 const int oc = ic / icg * ocg + o;
                 acc[static_cast<std::size_t>(((n * y[1] + h / c.stride.h) * y[2] + w / c.stride.w) * y[3] + oc)] +=
@@ -70,7 +74,8 @@ tensor integer_convolution(const op::conv2d& c, const signature& s, const std::v
     std::int64_t sum = 0;
     for (int k = 0; k < icg * taps; ++k) sum += weights[static_cast<std::size_t>(oc * icg * taps + k)];
     const folded_channel fold(s.src[0].q.scale, zp, w_scales[static_cast<std::size_t>(oc)], sum,
-                              s.constants[1] ? s.constants[1]->as<float>()[static_cast<std::size_t>(oc)] : 0.0f, grid.scale);
+                              s.constants[1] ? s.constants[1]->as<float>()[static_cast<std::size_t>(oc)] : 0.0f,
+                              grid.scale);
     float v = fold(acc[i] + zp * sum);
     if (!s.dst.is_u8()) {
       if (c.residual) v += src[1].as<float>()[i];
@@ -116,9 +121,12 @@ void check_int8(const int8_case& k, unsigned seed) {
 
 TEST_CASE("conv2d: FP32 by hand") {
   const tensor x = tensor_of({1, 3, 3, 1}, {1, 2, 3, 4, 5, 6, 7, 8, 9});
-  SUBCASE("1x1 is a factor") { CHECK(equal(convolved({.out = 1}, x, values({1, 1, 1, 1}, {2})), {2, 4, 6, 8, 10, 12, 14, 16, 18})); }
+  SUBCASE("1x1 is a factor") {
+    CHECK(equal(convolved({.out = 1}, x, values({1, 1, 1, 1}, {2})), {2, 4, 6, 8, 10, 12, 14, 16, 18}));
+  }
   SUBCASE("kernels are not flipped") {
-    CHECK(equal(convolved({.out = 1, .kernel = 2}, x, values({1, 1, 2, 2}, {1, 10, 100, 1000})), {5421, 6532, 8754, 9865}));
+    CHECK(equal(convolved({.out = 1, .kernel = 2}, x, values({1, 1, 2, 2}, {1, 10, 100, 1000})),
+                {5421, 6532, 8754, 9865}));
   }
   SUBCASE("padding is 0") {
     CHECK(equal(convolved({.out = 1, .kernel = 3, .pad = 1}, x, values({1, 1, 3, 3}, {1, 1, 1, 1, 1, 1, 1, 1, 1})),
@@ -130,12 +138,16 @@ TEST_CASE("conv2d: FP32 by hand") {
                  4 * 9 + 3 * 8 + 2 * 6 + 5, 3 * 9 + 6}));
   }
   SUBCASE("stride") { CHECK(equal(convolved({.out = 1, .stride = 2}, x, values({1, 1, 1, 1}, {1})), {1, 3, 7, 9})); }
-  SUBCASE("stride of height and width") { CHECK(equal(convolved({.out = 1, .stride = {1, 2}}, x, values({1, 1, 1, 1}, {1})), {1, 3, 4, 6, 7, 9})); }
+  SUBCASE("stride of height and width") {
+    CHECK(equal(convolved({.out = 1, .stride = {1, 2}}, x, values({1, 1, 1, 1}, {1})), {1, 3, 4, 6, 7, 9}));
+  }
   SUBCASE("dilation") {
-    CHECK(equal(convolved({.out = 1, .kernel = 2, .dilation = 2}, x, values({1, 1, 2, 2}, {1, 10, 100, 1000})), {9731}));
+    CHECK(
+        equal(convolved({.out = 1, .kernel = 2, .dilation = 2}, x, values({1, 1, 2, 2}, {1, 10, 100, 1000})), {9731}));
   }
   SUBCASE("bias, then activation") {
-    CHECK(equal(convolved({.out = 1}, x, values({1, 1, 1, 1}, {1}), values({1}, {-4}), {-1.0f, 3.5f}), {-1, -1, -1, 0, 1, 2, 3, 3.5f, 3.5f}));
+    CHECK(equal(convolved({.out = 1}, x, values({1, 1, 1, 1}, {1}), values({1}, {-4}), {-1.0f, 3.5f}),
+                {-1, -1, -1, 0, 1, 2, 3, 3.5f, 3.5f}));
   }
 }
 
@@ -151,18 +163,24 @@ TEST_CASE("conv2d: FP32 residual is added before the activation") {
   o.out = 1, o.residual = true, o.act = relu_activation;
   const tensor_type t{element::f32, {1, 1, 3, 1}, {}};
   const signature s{{t, t}, t, {values({1, 1, 1, 1}, {2}), values({1}, {1})}};
-  CHECK(equal(reference_output(o, s, list_of(tensor_of(t.extents, {1, -1, 2}), tensor_of(t.extents, {-5, 0, 10}))), {0, 0, 15}));
+  CHECK(equal(reference_output(o, s, list_of(tensor_of(t.extents, {1, -1, 2}), tensor_of(t.extents, {-5, 0, 10}))),
+              {0, 0, 15}));
 }
 
 // Not expressible: nothing; all node tests of Conv in two dimensions are here (those in one and three dimensions have no
 // vectors of their own).
 TEST_CASE("conv2d: ONNX Conv") {
-  for (const onnx_vector& v : onnx_vectors({"basic_conv_with_padding", "basic_conv_without_padding", "conv_with_autopad_same",
-                                            "conv_with_strides_and_asymmetric_padding", "conv_with_strides_no_padding",
-                                            "conv_with_strides_padding"})) {
+  for (const onnx_vector& v : onnx_vectors({"basic_conv_with_padding", "basic_conv_without_padding",
+                                            "conv_with_autopad_same", "conv_with_strides_and_asymmetric_padding",
+                                            "conv_with_strides_no_padding", "conv_with_strides_padding"})) {
     CAPTURE(v.name);
     const dims& w = v.x(1).extents();
-    const conv c{w[0], {w[2], w[3]}, v.pair("strides", 1), v.padding_of_window(), v.pair("dilations", 1), v.attribute("group", 1)};
+    const conv c{w[0],
+                 {w[2], w[3]},
+                 v.pair("strides", 1),
+                 v.padding_of_window(),
+                 v.pair("dilations", 1),
+                 v.attribute("group", 1)};
     CHECK(same_bits(convolved(c, channels_last(v.x()), v.inputs[1]), channels_last(v.y())));  // small integers: exact
   }
 }
@@ -176,7 +194,8 @@ TEST_CASE("conv2d: ONNX ConvInteger") {
     tensor weights(element::s8, w);
     for (std::size_t i = 0; i < w.count(); ++i) {
       const std::size_t oc = i / (w.count() / static_cast<std::size_t>(w[0]));
-      weights.as<std::int8_t>()[i] = static_cast<std::int8_t>(integer_at(v.x(1), i) - (v.has(3) ? integer_at(v.x(3), oc) : 0));
+      weights.as<std::int8_t>()[i] =
+          static_cast<std::int8_t>(integer_at(v.x(1), i) - (v.has(3) ? integer_at(v.x(3), oc) : 0));
     }
     const op::conv2d o = convolution({.out = w[0], .kernel = {w[2], w[3]}, .pad = v.padding_of_window()}, x.extents());
     tensor ones(element::f32, {w[0]});
@@ -212,7 +231,9 @@ TEST_CASE("conv2d: INT8 by hand") {
   tensor w(element::s8, {1, 1, 1, 3});
   w.as<std::int8_t>()[0] = 127, w.as<std::int8_t>()[1] = -2, w.as<std::int8_t>()[2] = 1;
   const dims e{1, 1, 3, 1};
-  signature s{{{element::u8, e, {0.5f, 10}}}, {element::u8, e, {1.0f, 100}}, {make_constant(std::move(w)), values({1}, {0.5f}), values({1}, {0.25f})}};
+  signature s{{{element::u8, e, {0.5f, 10}}},
+              {element::u8, e, {1.0f, 100}},
+              {make_constant(std::move(w)), values({1}, {0.5f}), values({1}, {0.25f})}};
   const auto run = [&] { return reference_output(o, s, list_of(bytes_of_image(e, {10, 14, 13}))); };
   // Real x: 0, 2, 1.5. y: 0*-0.5 + 2*0.25 + 0.5 = 1;  0*31.75 - 1 + 0.375 + 0.5 = -0.125;  2*31.75 - 0.75 + 0.5 = 63.25
   CHECK(std::ranges::equal(run().as<std::uint8_t>(), std::vector<std::uint8_t>{101, 100, 163}));
@@ -268,14 +289,17 @@ TEST_CASE("conv2d: INT8 at the extremes: 255 x 127 everywhere, and -127") {
         std::ranges::fill(w.as<std::int8_t>(), static_cast<std::int8_t>(weight));
         std::ranges::fill(x.as<std::uint8_t>(), static_cast<std::uint8_t>(pixel));
         const dims y{1, 4, 4, 2};
-        signature s{{{element::u8, x.extents(), {0.01f, zero_point}}}, {element::f32, y, {}}, {make_constant(std::move(w)), nullptr, values({2}, {0.5f, 0.001f})}};
+        signature s{{{element::u8, x.extents(), {0.01f, zero_point}}},
+                    {element::f32, y, {}},
+                    {make_constant(std::move(w)), nullptr, values({2}, {0.5f, 0.001f})}};
         const std::vector<tensor> src = list_of(std::move(x));
         const tensor real = reference_output(o, s, src);
         CHECK(same_bits(real, integer_convolution(o, s, src)));
         // The pixel in the middle by hand: 576 products. Scales, the zero point's share and the result are rounded to
         // 24 bits, each by 2^-24 of 576 * 127 * 255 * 0.005 at most.
         const double middle = 576.0 * weight * (pixel - zero_point) * 0.01 * 0.5;
-        CHECK(std::fabs(static_cast<double>(real.as<float>()[(1 * 4 + 1) * 2]) - middle) <= 4 * 0x1p-24 * 576 * 127 * 255 * 0.005);
+        CHECK(std::fabs(static_cast<double>(real.as<float>()[(1 * 4 + 1) * 2]) - middle) <=
+              4 * 0x1p-24 * 576 * 127 * 255 * 0.005);
         s.dst = {element::u8, y, {100.0f, 128}};
         CHECK(same_bits(reference_output(o, s, src), integer_convolution(o, s, src)));
       }
@@ -286,7 +310,10 @@ TEST_CASE("conv2d: a strided input, residual and output") {
   op::conv2d o;
   o.out = 3, o.kernel = 3, o.pad = 1, o.residual = true;
   const tensor_type x{element::u8, {1, 4, 4, 2}, {0.02f, 3}}, y{element::u8, {1, 4, 4, 3}, {0.1f, 50}};
-  const signature s{{x, y}, y, {random_constant(element::s8, {3, 2, 3, 3}, random), nullptr, random_constant(element::f32, {3}, random, 0.01f, 0.02f)}};
+  const signature s{{x, y},
+                    y,
+                    {random_constant(element::s8, {3, 2, 3, 3}, random), nullptr,
+                     random_constant(element::f32, {3}, random, 0.01f, 0.02f)}};
   const std::vector<tensor> src = random_sources(s, random);
   const tensor expected = reference_output(o, s, src);
   std::vector<std::uint8_t> wide_x(16 * 7, 77), wide_r(16 * 5, 77), wide_y(16 * 4, 77);
@@ -297,15 +324,18 @@ TEST_CASE("conv2d: a strided input, residual and output") {
   const operand operands[] = {{wide_x.data(), x.extents, 7}, {wide_r.data(), y.extents, 5}};
   op::evaluate(o, s, {operands, {wide_y.data(), y.extents, 4}});
   for (std::size_t r = 0; r < 16; ++r)
-    for (std::size_t c = 0; c < 4; ++c) CHECK(wide_y[r * 4 + c] == (c < 3 ? expected.as<std::uint8_t>()[r * 3 + c] : 77));
+    for (std::size_t c = 0; c < 4; ++c)
+      CHECK(wide_y[r * 4 + c] == (c < 3 ? expected.as<std::uint8_t>()[r * 3 + c] : 77));
 }
 
 TEST_CASE("conv2d: what it refuses, by name") {
   op::conv2d o;
   o.out = 4, o.kernel = 3, o.pad = 1;
   const dims x{1, 5, 5, 6}, y{1, 5, 5, 4};
-  signature f{{{element::f32, x, {}}}, {element::f32, y, {}}, {make_constant(tensor(element::f32, {4, 6, 3, 3})), nullptr}};
-  signature q{{{element::u8, x, {}}}, {element::u8, y, {}},
+  signature f{
+      {{element::f32, x, {}}}, {element::f32, y, {}}, {make_constant(tensor(element::f32, {4, 6, 3, 3})), nullptr}};
+  signature q{{{element::u8, x, {}}},
+              {element::u8, y, {}},
               {make_constant(tensor(element::s8, {4, 6, 3, 3})), nullptr, values({4}, {1, 1, 1, 1})}};
   const auto failure = [&](const signature& s) { return failure_of([&] { check(operation(o), s); }); };
   CHECK_FALSE(failure(f));
@@ -399,9 +429,11 @@ TEST_CASE("conv2d: a sum that could leave 32 bits is refused, the deepest that c
     return make_constant(std::move(w));
   };
   // 2^31 - 1 = 255 * 8421504 + 127;  8421504 = 127 * 66311 + 7
-  signature s{{{element::u8, {1, 1, 1, 66312}, {1.0f, 0}}}, {element::f32, {1, 1, 1, 1}, {}}, {deep(66312, 8), nullptr, values({1}, {1})}};
-  check_failure(failure_of([&] { check(operation(o), s); }), "conv2d: channel 0 of depth 66312 could overflow its 32-bit sum",
-                "2147483775 > 2147483647");
+  signature s{{{element::u8, {1, 1, 1, 66312}, {1.0f, 0}}},
+              {element::f32, {1, 1, 1, 1}, {}},
+              {deep(66312, 8), nullptr, values({1}, {1})}};
+  check_failure(failure_of([&] { check(operation(o), s); }),
+                "conv2d: channel 0 of depth 66312 could overflow its 32-bit sum", "2147483775 > 2147483647");
   s.constants[0] = deep(66312, 7);
   tensor x(element::u8, {1, 1, 1, 66312});
   std::ranges::fill(x.as<std::uint8_t>(), std::uint8_t{255});

@@ -17,8 +17,8 @@ using namespace octavo::test;
 TEST_CASE("correct_bias: by hand") {
   graph g;
   auto x = g.input<float, nc<1, 3>>("x");
-  const params w(std::make_shared<known_weights>(
-      std::map<std::string, constant>{{"f.weight", values({1, 3}, {127, 10.25f, -3.5f})}, {"f.bias", values({1}, {5})}}));
+  const params w(std::make_shared<known_weights>(std::map<std::string, constant>{
+      {"f.weight", values({1, 3}, {127, 10.25f, -3.5f})}, {"f.bias", values({1}, {5})}}));
   g.output(fc<1>(x, w / "f"), "y");
   // The scale is 1: the rounding errors are 0, 0.25 and 0.5 (-3.5 rounds to -4).
   const graph corrected = pass::correct_bias(g, {{"x", {100, 8, 6}}});
@@ -61,7 +61,8 @@ TEST_CASE("correct_bias: the mean of the outputs over the calibration samples is
     double worst = 0;
     for (std::size_t c = 0; c < 6; ++c) {
       double sum = 0;
-      for (std::size_t r = 0; r < 64; ++r) sum += static_cast<double>(b.as<float>()[r * 6 + c] - a.as<float>()[r * 6 + c]);
+      for (std::size_t r = 0; r < 64; ++r)
+        sum += static_cast<double>(b.as<float>()[r * 6 + c] - a.as<float>()[r * 6 + c]);
       worst = std::max(worst, std::fabs(sum / 64));
     }
     return worst;
@@ -78,7 +79,8 @@ TEST_CASE("correct_bias: a layer that stays FP32 keeps its bias") {
   options.keep_fp32 = {"a"};
   const graph q = quantize_graph(g, random_calibration(g), options);
   CHECK(std::ranges::equal(node_named(q, "a").constants[1]->as<float>(), node_named(g, "a").constants[1]->as<float>()));
-  CHECK_FALSE(std::ranges::equal(node_named(q, "b").constants[1]->as<float>(), node_named(g, "b").constants[1]->as<float>()));
+  CHECK_FALSE(
+      std::ranges::equal(node_named(q, "b").constants[1]->as<float>(), node_named(g, "b").constants[1]->as<float>()));
 }
 
 TEST_CASE("correct_bias: layers behind a concat or a reshape that the planner makes free are corrected too") {

@@ -20,7 +20,9 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 tensor floats(std::vector<float> list) { return tensor::of<float>({static_cast<int>(list.size())}, list); }
 tensor bytes(std::vector<std::uint8_t> list) { return tensor::of<std::uint8_t>({static_cast<int>(list.size())}, list); }
 bool equal(const tensor& t, std::vector<float> expected) { return std::ranges::equal(t.as<float>(), expected); }
-bool equal(const tensor& t, std::vector<std::uint8_t> expected) { return std::ranges::equal(t.as<std::uint8_t>(), expected); }
+bool equal_bytes(const tensor& t, std::vector<std::uint8_t> expected) {
+  return std::ranges::equal(t.as<std::uint8_t>(), expected);
+}
 
 /// All 256 bytes.
 tensor every_byte() {
@@ -37,11 +39,13 @@ tensor unary(const operation& o, const tensor& x, affine q_x, const tensor_type&
   return reference_output(o, {{type_of(x, q_x)}, y, {}}, list_of(x.reshaped(x.extents())));
 }
 tensor sum(const op::add& o, const tensor& a, affine q_a, const tensor& b, affine q_b, const tensor_type& y) {
-  return reference_output(o, {{type_of(a, q_a), type_of(b, q_b)}, y, {}}, list_of(a.reshaped(a.extents()), b.reshaped(b.extents())));
+  return reference_output(o, {{type_of(a, q_a), type_of(b, q_b)}, y, {}},
+                          list_of(a.reshaped(a.extents()), b.reshaped(b.extents())));
 }
 
 output_grid grid_of(const tensor_type& y, const activation& act = {}) {
-  return {static_cast<double>(y.q.scale), y.q.zero_point, static_cast<double>(act.lower), static_cast<double>(act.upper)};
+  return {static_cast<double>(y.q.scale), y.q.zero_point, static_cast<double>(act.lower),
+          static_cast<double>(act.upper)};
 }
 float ratio(float a, float b) { return static_cast<float>(static_cast<double>(a) / static_cast<double>(b)); }
 
@@ -90,8 +94,8 @@ TEST_CASE("convert: there and back is the identity of every byte, for any map") 
 
 TEST_CASE("convert: quantize rounds ties to even and saturates") {
   const tensor x = floats({-0.5f, 0.5f, 1.5f, 2.5f, 254.5f, 255.5f, 1e30f, -1e30f, infinity, -infinity});
-  CHECK(equal(unary(op::convert{}, x, {}, u8_like(x, {1, 0})), std::vector<std::uint8_t>{0, 0, 2, 2, 254, 255, 255, 0, 255, 0}));
-  CHECK(equal(unary(op::convert{}, x, {}, u8_like(x, {1, 128})), std::vector<std::uint8_t>{128, 128, 130, 130, 255, 255, 255, 0, 255, 0}));
+  CHECK(equal_bytes(unary(op::convert{}, x, {}, u8_like(x, {1, 0})), {0, 0, 2, 2, 254, 255, 255, 0, 255, 0}));
+  CHECK(equal_bytes(unary(op::convert{}, x, {}, u8_like(x, {1, 128})), {128, 128, 130, 130, 255, 255, 255, 0, 255, 0}));
 }
 
 TEST_CASE("convert: requantize of every byte, against the formulas") {
@@ -128,13 +132,16 @@ TEST_CASE("add: FP32, with and without activation") {
 // add_uint8 and add_int8 are integers without a scale, so the scale is 1; s8 is taken as u8, 128 higher. add_bcast adds
 // a vector to each row, which is bias_add. Not expressible: no other broadcast has a vector here.
 TEST_CASE("add: ONNX Add") {
-  for (const onnx_vector& v : onnx_vectors({"add"})) CHECK(same_bits(sum({}, v.x(), {}, v.x(1), {}, f32_like(v.x())), v.y()));
+  for (const onnx_vector& v : onnx_vectors({"add"}))
+    CHECK(same_bits(sum({}, v.x(), {}, v.x(1), {}, f32_like(v.x())), v.y()));
   for (const onnx_vector& v : onnx_vectors({"add_uint8"}))
     CHECK(same_bits(sum({}, v.x(), {1, 0}, v.x(1), {1, 0}, u8_like(v.x(), {1, 0})), v.y()));
   for (const onnx_vector& v : onnx_vectors({"add_int8"}))
     CHECK(same_bits(sum({}, as_u8(v.x()), {1, 128}, as_u8(v.x(1)), {1, 128}, u8_like(v.x(), {1, 128})), as_u8(v.y())));
   for (const onnx_vector& v : onnx_vectors({"add_bcast"}))
-    CHECK(same_bits(reference_output(op::bias_add{}, {{type_of(v.x())}, f32_like(v.x()), {v.inputs[1]}}, list_of(v.x().reshaped(v.x().extents()))), v.y()));
+    CHECK(same_bits(reference_output(op::bias_add{}, {{type_of(v.x())}, f32_like(v.x()), {v.inputs[1]}},
+                                     list_of(v.x().reshaped(v.x().extents()))),
+                    v.y()));
 }
 
 TEST_CASE("add: INT8 of random bytes, against the formulas") {
@@ -159,7 +166,7 @@ TEST_CASE("add: INT8 of random bytes, against the formulas") {
 
 TEST_CASE("add: u8 to FP32") {
   const tensor a = bytes({0, 128, 255}), b = bytes({255, 10, 0});
-  CHECK(equal(sum({}, a, {0.5f, 128}, b, {2, 10}, f32_like(a)), std::vector<float>{-64 + 490, 0, 63.5f - 20}));
+  CHECK(equal(sum({}, a, {0.5f, 128}, b, {2, 10}, f32_like(a)), {-64 + 490, 0, 63.5f - 20}));
 }
 
 TEST_CASE("add: strided inputs and output") {
@@ -189,8 +196,9 @@ TEST_CASE("bias_add: FP32 and INT8") {
       const tensor result = run(u, q_x, y, relu_activation);
       for (std::size_t i = 0; i < 6; ++i)
         CHECK(result.as<std::uint8_t>()[i] ==
-              grid_of(y, relu_activation)(fused_multiply_add(static_cast<float>(u.as<std::uint8_t>()[i] - q_x.zero_point), ratio(q_x.scale, q_y.scale),
-                                                             ratio(bias->as<float>()[i % 3], q_y.scale))));
+              grid_of(y, relu_activation)(
+                  fused_multiply_add(static_cast<float>(u.as<std::uint8_t>()[i] - q_x.zero_point),
+                                     ratio(q_x.scale, q_y.scale), ratio(bias->as<float>()[i % 3], q_y.scale))));
     }
 }
 
@@ -221,9 +229,11 @@ TEST_CASE("elementwise: what they refuse, by name") {
   check_failure(failure(op::add{}, {{a, other}, a, {}}), "add: input 3x2 and output 2x3 must have the same extents");
   check_failure(failure(op::activate{}, {{a}, other, {}}), "activate: input 2x3 and output 3x2");
   check_failure(failure(op::convert{}, {{a, a}, a, {}}), "convert: expected 1 inputs, found 2");
-  check_failure(failure(op::convert{}, {{integers}, a, {}}), "convert: input and output must be f32 or u8, found s32[2x3]");
+  check_failure(failure(op::convert{}, {{integers}, a, {}}),
+                "convert: input and output must be f32 or u8, found s32[2x3]");
   check_failure(failure(op::convert{}, {{byte}, tiny, {}}), "convert: multiplier 1e+30 is out of range");
   check_failure(failure(op::bias_add{}, {{a}, a, {values({2}, {1, 2})}}), "bias_add: bias must be f32[3]");
   check_failure(failure(op::bias_add{}, {{a}, a, {}}), "bias_add: bias must be f32[3]");
-  check_failure(failure(op::bias_add{}, {{a}, a, {values({3}, {1, infinity, 2})}}), "bias_add: multiplier inf is out of range");
+  check_failure(failure(op::bias_add{}, {{a}, a, {values({3}, {1, infinity, 2})}}),
+                "bias_add: multiplier inf is out of range");
 }

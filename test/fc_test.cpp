@@ -96,15 +96,16 @@ TEST_CASE("fc: the innermost axis of any rank") {
   const tensor y = layer(x, w, nullptr), rows = layer(x.reshaped({6, 5}), w, nullptr);
   CHECK(y.extents() == dims{2, 3, 1, 4});
   CHECK(std::ranges::equal(y.as<float>(), rows.as<float>()));
-  CHECK(layer(x.reshaped({30}).reshaped({30}), random_constant(element::f32, {2, 30}, random), nullptr).extents() == dims{2});
+  CHECK(layer(x.reshaped({30}).reshaped({30}), random_constant(element::f32, {2, 30}, random), nullptr).extents() ==
+        dims{2});
 }
 
 // Not expressible: gemm_transposeA and gemm_all_attributes (no transposed input), gemm with a matrix of weights per row.
 TEST_CASE("fc: ONNX Gemm") {
-  for (const onnx_vector& v : onnx_vectors({"gemm_transposeB", "gemm_default_no_bias", "gemm_default_vector_bias",
-                                            "gemm_default_zero_bias", "gemm_default_scalar_bias",
-                                            "gemm_default_single_elem_vector_bias", "gemm_default_matrix_bias", "gemm_alpha",
-                                            "gemm_beta"})) {
+  for (const onnx_vector& v :
+       onnx_vectors({"gemm_transposeB", "gemm_default_no_bias", "gemm_default_vector_bias", "gemm_default_zero_bias",
+                     "gemm_default_scalar_bias", "gemm_default_single_elem_vector_bias", "gemm_default_matrix_bias",
+                     "gemm_alpha", "gemm_beta"})) {
     CAPTURE(v.name);
     const constant w = scaled(v.attribute("transB", 0) ? v.x(1).reshaped(v.x(1).extents()) : transposed(v.x(1)),
                               v.attribute("alpha", 1.0f));
@@ -120,7 +121,8 @@ TEST_CASE("fc: ONNX Gemm") {
 
 // Not expressible: matmul_1d_1d and so on with two run-time matrices; matmul_2d is here with its second as the weights.
 TEST_CASE("fc: ONNX MatMul") {
-  for (const onnx_vector& v : onnx_vectors({"matmul_2d"})) check_close(layer(v.x(), make_constant(transposed(v.x(1))), nullptr), v.y());
+  for (const onnx_vector& v : onnx_vectors({"matmul_2d"}))
+    check_close(layer(v.x(), make_constant(transposed(v.x(1))), nullptr), v.y());
 }
 
 // With scales of 1 the FP32 output is the 32-bit sum.
@@ -135,7 +137,8 @@ TEST_CASE("fc: ONNX MatMulInteger") {
                       {element::f32, v.y().extents(), {}},
                       {make_constant(std::move(weights)), nullptr, values({2}, {1, 1})}};
     const tensor y = reference_output(f, s, list_of(v.x().reshaped(v.x().extents())));
-    for (std::size_t i = 0; i < y.extents().count(); ++i) CHECK(y.as<float>()[i] == static_cast<float>(integer_at(v.y(), i)));
+    for (std::size_t i = 0; i < y.extents().count(); ++i)
+      CHECK(y.as<float>()[i] == static_cast<float>(integer_at(v.y(), i)));
   }
 }
 
@@ -151,11 +154,13 @@ TEST_CASE("fc: ONNX QLinearMatMul") {
       for (int i = 0; i < depth; ++i) {
         const int value = integer_at(w, static_cast<std::size_t>(o * depth + i)) - integer_at(v.x(5), 0);
         weights.as<std::int8_t>()[static_cast<std::size_t>(o * 2 * depth + i)] = static_cast<std::int8_t>(value / 2);
-        weights.as<std::int8_t>()[static_cast<std::size_t>(o * 2 * depth + depth + i)] = static_cast<std::int8_t>(value - value / 2);
+        weights.as<std::int8_t>()[static_cast<std::size_t>(o * 2 * depth + depth + i)] =
+            static_cast<std::int8_t>(value - value / 2);
       }
     for (int r = 0; r < x.extents()[0]; ++r)
       for (int i = 0; i < 2 * depth; ++i)
-        twice.as<std::uint8_t>()[static_cast<std::size_t>(r * 2 * depth + i)] = x.as<std::uint8_t>()[static_cast<std::size_t>(r * depth + i % depth)];
+        twice.as<std::uint8_t>()[static_cast<std::size_t>(r * 2 * depth + i)] =
+            x.as<std::uint8_t>()[static_cast<std::size_t>(r * depth + i % depth)];
     tensor scales(element::f32, {out});
     std::ranges::fill(scales.as<float>(), v.x(4).as<float>()[0]);
     const signature s{{{element::u8, twice.extents(), map_of(v.x(1), v.x(2))}},
@@ -174,7 +179,8 @@ TEST_CASE("fc: INT8 against the formulas") {
           CAPTURE(seed);
           random_numbers random(++seed);
           const op::fc f{.out = 7, .act = seed % 3 ? activation{} : activation{0.0f, 4.0f}, .residual = residual};
-          const tensor_type y = f32_out ? tensor_type{element::f32, {3, 2, 7}, {}} : tensor_type{element::u8, {3, 2, 7}, {0.05f, 255 - zero_point}};
+          const tensor_type y = f32_out ? tensor_type{element::f32, {3, 2, 7}, {}}
+                                        : tensor_type{element::u8, {3, 2, 7}, {0.05f, 255 - zero_point}};
           signature s{{{element::u8, {3, 2, depth}, {0.02f, zero_point}}}, y, {}};
           if (residual) s.src.push_back(f32_out ? y : tensor_type{element::u8, y.extents, {0.1f, zero_point}});
           s.constants = {random_constant(element::s8, {7, depth}, random),
@@ -187,7 +193,8 @@ TEST_CASE("fc: INT8 against the formulas") {
 
 TEST_CASE("fc: what it refuses, by name") {
   const op::fc f{.out = 4};
-  signature s{{{element::f32, {2, 6}, {}}}, {element::f32, {2, 4}, {}}, {make_constant(tensor(element::f32, {4, 6})), nullptr}};
+  signature s{
+      {{element::f32, {2, 6}, {}}}, {element::f32, {2, 4}, {}}, {make_constant(tensor(element::f32, {4, 6})), nullptr}};
   const auto failure = [&] { return failure_of([&] { check(operation(f), s); }); };
   CHECK_FALSE(failure());
   SUBCASE("weights of another shape") {

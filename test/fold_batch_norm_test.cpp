@@ -42,13 +42,13 @@ TEST_CASE("fold_batch_norm: batch_norm(conv2d(x)) -> conv2d'(x)") {
 TEST_CASE("fold_batch_norm: the folded weights by hand") {
   graph g;
   auto x = g.input<float, nc<1, 2>>("x");
-  const params w(std::make_shared<known_weights>(std::map<std::string, constant>{
-      {"f.weight", values({2, 2}, {1, 2, 3, 4})},
-      {"f.bias", values({2}, {10, 20})},
-      {"bn.weight", values({2}, {6, -1})},
-      {"bn.bias", values({2}, {0.5f, 7})},
-      {"bn.running_mean", values({2}, {8, 4})},
-      {"bn.running_var", values({2}, {3.75f, 0})}}));
+  const params w(
+      std::make_shared<known_weights>(std::map<std::string, constant>{{"f.weight", values({2, 2}, {1, 2, 3, 4})},
+                                                                      {"f.bias", values({2}, {10, 20})},
+                                                                      {"bn.weight", values({2}, {6, -1})},
+                                                                      {"bn.bias", values({2}, {0.5f, 7})},
+                                                                      {"bn.running_mean", values({2}, {8, 4})},
+                                                                      {"bn.running_var", values({2}, {3.75f, 0})}}));
   g.output(batch_norm(fc<2>(x, w / "f"), w / "bn", 0.25f), "y");
   const graph folded = pass::fold_batch_norm(g);
   // gains 6 / sqrt(4) = 3 and -1 / sqrt(0.25) = -2; biases (10 - 8) * 3 + 0.5 and (20 - 4) * -2 + 7
@@ -62,10 +62,10 @@ TEST_CASE("fold_batch_norm: a convolution without bias gets one") {
   auto x = g.input<float, nc<1, 1>>("x");
   const constant one = values({1}, {1});
   const params w(std::make_shared<known_weights>(std::map<std::string, constant>{{"f.weight", values({1, 1}, {2})},
-                                                                                {"bn.weight", one},
-                                                                                {"bn.bias", values({1}, {5})},
-                                                                                {"bn.running_mean", values({1}, {3})},
-                                                                                {"bn.running_var", one}}));
+                                                                                 {"bn.weight", one},
+                                                                                 {"bn.bias", values({1}, {5})},
+                                                                                 {"bn.running_mean", values({1}, {3})},
+                                                                                 {"bn.running_var", one}}));
   g.output(batch_norm(fc<1>(x, w / "f"), w / "bn", 0.0f), "y");
   const graph folded = pass::fold_batch_norm(g);
   CHECK(folded.nodes[1].constants[1]->as<float>()[0] == 2.0f);
@@ -113,8 +113,9 @@ TEST_CASE("fold_batch_norm: where it must not") {
     random_numbers random(1);
     op::fc f{.out = 4};
     const int u = g.append(op::input{}, "u", {}, {element::u8, {1, 4}, {0.1f, 3}});
-    const int z = g.append(f, "int8", {u}, {element::f32, {1, 4}, {}},
-                           {random_constant(element::s8, {4, 4}, random), nullptr, random_constant(element::f32, {4}, random)});
+    const int z =
+        g.append(f, "int8", {u}, {element::f32, {1, 4}, {}},
+                 {random_constant(element::s8, {4, 4}, random), nullptr, random_constant(element::f32, {4}, random)});
     const constant c = random_constant(element::f32, {4}, random, 0.5f, 1.0f);
     g.outputs.push_back({g.append(op::batch_norm{}, "bn", {z}, {element::f32, {1, 4}, {}}, {c, c, c, c}), "y"});
   }

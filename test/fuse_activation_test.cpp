@@ -36,8 +36,8 @@ TEST_CASE("fuse_activation: relu(f(x)) -> f(x) with relu") {
 
 // clip(clip(x)) -> clip(x), the bounds of the second applied to those of the first
 TEST_CASE("fuse_activation: clip after clip is one clip") {
-  const activation some[] = {no_activation,  relu_activation, relu6_activation, {-1.0f, 0.5f}, {-2.0f, -0.25f},
-                             {0.25f, 0.75f}, {0.5f, 3.0f},    {-0.5f, -0.5f}};
+  const activation some[] = {no_activation,   relu_activation, relu6_activation, {-1.0f, 0.5f},
+                             {-2.0f, -0.25f}, {0.25f, 0.75f},  {0.5f, 3.0f},     {-0.5f, -0.5f}};
   for (const activation& first : some)
     for (const activation& second : some) {
       graph g;

@@ -36,7 +36,8 @@ void check_layout(const std::vector<buffer_life>& buffers) {
     end = std::max(end, round_up(end_of(layout, buffers, i), cache_line));
     for (std::size_t k = 0; k < i; ++k) {
       const bool same_time = buffers[i].first <= buffers[k].last && buffers[k].first <= buffers[i].last;
-      const bool same_bytes = layout.offset[i] < end_of(layout, buffers, k) && layout.offset[k] < end_of(layout, buffers, i);
+      const bool same_bytes =
+          layout.offset[i] < end_of(layout, buffers, k) && layout.offset[k] < end_of(layout, buffers, i);
       CHECK_FALSE((same_time && same_bytes));
     }
   }
@@ -84,8 +85,8 @@ TEST_CASE("memory plan: random lives") {
     const int count = random.between(1, 40), steps = random.between(1, 30);
     for (int i = 0; i < count; ++i) {
       const int first = random.below(steps);
-      buffers.push_back({static_cast<std::size_t>(random.chance(50) ? random.between(1, 70) : random.between(1, 5000)), first,
-                         std::min(first + random.below(random.chance(80) ? 4 : steps), steps - 1)});
+      buffers.push_back({static_cast<std::size_t>(random.chance(50) ? random.between(1, 70) : random.between(1, 5000)),
+                         first, std::min(first + random.below(random.chance(80) ? 4 : steps), steps - 1)});
     }
     check_layout(buffers);
     planned += lay_out(buffers).bytes;

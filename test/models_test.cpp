@@ -10,6 +10,7 @@
 #include "octavo/model/embedded.hpp"
 #include "octavo/model/mobilenet.hpp"
 #include "octavo/model/resnet.hpp"
+#include "octavo/model/vgg.hpp"
 #include "support/random.hpp"
 #include "temporary_folder.hpp"
 
@@ -18,11 +19,12 @@ namespace {
 using namespace octavo;
 using namespace octavo::test;
 
-/// Gives zeros of any shape, one tensor per shape, but no biases to convolutions; remembers what it gave.
+/// Gives zeros of any shape, one tensor per shape, and biases to convolutions if asked to; remembers what it gave.
 class counted_weights : public weight_source {
  public:
+  explicit counted_weights(bool biases = false) : biases_(biases) {}
   constant find(const std::string& name, const dims& expected) const override {
-    if (name == no_bias_) return nullptr;
+    if (name == no_bias_ && !biases_) return nullptr;
     if (name.ends_with(".weight") && expected.rank == 4) no_bias_ = name.substr(0, name.size() - 6) + "bias";
     given_[name] = expected;
     constant& zeros = tensors_[text(expected)];
@@ -41,6 +43,7 @@ class counted_weights : public weight_source {
   const std::map<std::string, dims>& given() const { return given_; }
 
  private:
+  bool biases_;
   mutable std::string no_bias_;
   mutable std::map<std::string, dims> given_;
   mutable std::map<std::string, constant> tensors_;
@@ -49,8 +52,8 @@ class counted_weights : public weight_source {
 /// A model on images of Side x Side has the output (batch, Classes), that many parameters, and folds into `steps` nodes
 /// besides the input. Returns the parameters' names and shapes.
 template <int Side, int Classes>
-std::map<std::string, dims> check_model(auto&& model, std::size_t parameters, std::size_t steps) {
-  const auto source = std::make_shared<counted_weights>();
+std::map<std::string, dims> check_model(auto&& model, std::size_t parameters, std::size_t steps, bool biases = false) {
+  const auto source = std::make_shared<counted_weights>(biases);
   graph g;
   auto image = g.input<float, nhwc<upto<2>, Side, Side, 3>>("image");
   auto logits = model(image, params(source));
@@ -70,8 +73,8 @@ void check_names(const std::string& file, const std::map<std::string, dims>& ask
   const safetensors published(*folder / "weights" / file);
   std::map<std::string, dims> there;
   for (const std::string& name : published.names()) there[name] = published.get(name).extents;
-  for (const auto& [name, extents] : asked) CHECK_MESSAGE(there[name] == extents, name);
-  for (const auto& [name, extents] : there) CHECK_MESSAGE(asked.contains(name), name);
+  for (const auto& tensor : asked) CHECK_MESSAGE(there[tensor.first] == tensor.second, tensor.first);
+  for (const auto& tensor : there) CHECK_MESSAGE(asked.contains(tensor.first), tensor.first);
 }
 
 }  // namespace
@@ -86,21 +89,22 @@ TEST_CASE("models: ResNet-50") {
 }
 
 TEST_CASE("models: ResNet-101") {
-  const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::resnet101(x, w); }, 44549160,
-                                            104 + 1 + 2 + 1);
+  const auto asked =
+      check_model<224, 1000>([](auto x, const params& w) { return model::resnet101(x, w); }, 44549160, 104 + 1 + 2 + 1);
   CHECK(asked.contains("layer3.22.conv3.weight"));
 }
 
 TEST_CASE("models: MobileNet-V1") {
   check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1(x, w); }, 4231976, 27 + 2 + 1);
   check_names("mobilenet_v1_0.75.safetensors",
-              check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1<keras>(x, w, 1e-3f); }, 2585560,
-                                     27 + 2 + 1));
+              check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v1<keras>(x, w, 1e-3f); },
+                                     2585560, 27 + 2 + 1));
 }
 
 TEST_CASE("models: MobileNet-V2") {
-  check_names("mobilenet_v2.safetensors",
-              check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v2(x, w); }, 3504872, 52 + 2 + 1));
+  check_names(
+      "mobilenet_v2.safetensors",
+      check_model<224, 1000>([](auto x, const params& w) { return model::mobilenet_v2(x, w); }, 3504872, 52 + 2 + 1));
 }
 
 // 3x3 convolutions of 16, 32 and 64 channels, batch norms, 64 x 10 + 10.
@@ -111,6 +115,23 @@ TEST_CASE("models: CIFAR ResNets") {
   check_names("cifar_resnet56.safetensors",
               check_model<32, 10>([](auto x, const params& w) { return model::cifar_resnet(x, 9, w); }, 853018,
                                   55 + 4 + 2 + 1));
+}
+
+TEST_CASE("models: VGG16 and VGG19") {
+  const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::vgg16(x, w); }, 138357544,
+                                            13 + 5 + 1 + 3, true);  // convolutions, max pools, flatten, fc
+  for (const char* name : {"features.0.weight", "features.28.bias", "classifier.0.weight", "classifier.6.bias"})
+    CHECK_MESSAGE(asked.contains(name), name);
+  check_model<224, 1000>([](auto x, const params& w) { return model::vgg19(x, w); }, 143667240, 16 + 5 + 1 + 3, true);
+}
+
+TEST_CASE("models: VGG's first fully connected layer takes its columns from (C, H, W) to (H, W, C)") {
+  const params file(std::make_shared<known_weights>(std::map<std::string, constant>{
+      {"fc.weight", values({1, 6}, {1, 2, 3, 10, 20, 30})}, {"fc.bias", values({1}, {7})}}));  // 2 channels of 1 x 3
+  const params w(std::make_shared<model::detail::channels_last_columns>(file / "fc", dims{1, 3, 2}), "fc");
+  CHECK(std::ranges::equal(w.get("weight", {1, 6})->as<float>(), std::vector<float>{1, 10, 2, 20, 3, 30}));
+  CHECK(w.get("bias", {1})->as<float>()[0] == 7.0f);
+  CHECK(w.maybe("nothing", {1}) == nullptr);
 }
 
 TEST_CASE("models: the embedded network has every operator of an image network") {

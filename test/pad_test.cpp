@@ -15,7 +15,8 @@ using namespace octavo::test;
 
 tensor padded(int before, int after, const tensor& x, affine q = {}) {
   const op::pad_channels p{before, after};
-  return reference_output(p, {{{x.type(), x.extents(), q}}, {x.type(), op::infer(p, x.extents()), q}, {}}, list_of(x.reshaped(x.extents())));
+  return reference_output(p, {{{x.type(), x.extents(), q}}, {x.type(), op::infer(p, x.extents()), q}, {}},
+                          list_of(x.reshaped(x.extents())));
 }
 
 }  // namespace
@@ -31,7 +32,8 @@ TEST_CASE("pad_channels: on u8, zero is the zero point") {
   const tensor x = tensor::of<std::uint8_t>({2, 1}, std::vector<std::uint8_t>{7, 0});
   for (int zp : {0, 128, 255}) {
     const auto z = static_cast<std::uint8_t>(zp);
-    CHECK(std::ranges::equal(padded(2, 1, x, {0.1f, zp}).as<std::uint8_t>(), std::vector<std::uint8_t>{z, z, 7, z, z, z, 0, z}));
+    CHECK(std::ranges::equal(padded(2, 1, x, {0.1f, zp}).as<std::uint8_t>(),
+                             std::vector<std::uint8_t>{z, z, 7, z, z, z, 0, z}));
   }
 }
 
@@ -45,10 +47,14 @@ TEST_CASE("pad_channels: random extents, strided") {
     const op::pad_channels p{before, after};
     const dims from{rows, c}, to = op::infer(p, from);
     const operand src{const_cast<std::uint8_t*>(x.as<std::uint8_t>().data()), from, static_cast<std::ptrdiff_t>(in)};
-    op::evaluate(p, {{{element::u8, from, {1, 50}}}, {element::u8, to, {1, 50}}, {}}, {{&src, 1}, {y.data(), to, static_cast<std::ptrdiff_t>(out)}});
+    op::evaluate(p, {{{element::u8, from, {1, 50}}}, {element::u8, to, {1, 50}}, {}},
+                 {{&src, 1}, {y.data(), to, static_cast<std::ptrdiff_t>(out)}});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const int column = static_cast<int>(i % out) - before;
-      const int expected = column + before >= before + c + after ? 99 : column < 0 || column >= c ? 50 : x.as<std::uint8_t>()[i / out * in + static_cast<std::size_t>(column)];
+      const int expected = column + before >= before + c + after ? 99
+                           : column < 0 || column >= c
+                               ? 50
+                               : x.as<std::uint8_t>()[i / out * in + static_cast<std::size_t>(column)];
       CHECK(y[i] == expected);
     }
   }
@@ -56,9 +62,12 @@ TEST_CASE("pad_channels: random extents, strided") {
 
 TEST_CASE("pad_channels: what it refuses, by name") {
   const tensor_type x{element::u8, {2, 3}, {0.5f, 1}}, y{element::u8, {2, 6}, {0.5f, 1}};
-  const auto failure = [](op::pad_channels p, const signature& s) { return failure_of([&] { check(operation(p), s); }); };
+  const auto failure = [](op::pad_channels p, const signature& s) {
+    return failure_of([&] { check(operation(p), s); });
+  };
   CHECK_FALSE(failure({1, 2}, {{x}, y, {}}));
   check_failure(failure({1, 1}, {{x}, y, {}}), "pad_channels: output must be 2x5");
   check_failure(failure({-1, 4}, {{x}, y, {}}), "pad_channels: needs one input and no negative padding");
-  check_failure(failure({1, 2}, {{x}, {element::u8, {2, 6}, {0.25f, 1}}, {}}), "pad_channels: input and output must have the same type");
+  check_failure(failure({1, 2}, {{x}, {element::u8, {2, 6}, {0.25f, 1}}, {}}),
+                "pad_channels: input and output must have the same type");
 }

@@ -45,10 +45,10 @@ void check_placed(const graph& g, int v, int root, std::ptrdiff_t offset, std::p
 TEST_CASE("placement: the inputs of a concat along channels live in its buffer") {
   graph g;
   auto x = g.input<float, image>("x");
-  auto a = relu(x);                                               // 6 channels
-  auto b = pad_channels<1, 1>(x);                                 // 8 channels
-  auto c = softmax(x);                                            // 6 channels
-  auto both = concat(a, b, c);                                    // 20 channels
+  auto a = relu(x);                // 6 channels
+  auto b = pad_channels<1, 1>(x);  // 8 channels
+  auto c = softmax(x);             // 6 channels
+  auto both = concat(a, b, c);     // 20 channels
   g.output(relu6(both), "y");
   check_placed(g, a.id, both.id, 0, 20);
   check_placed(g, b.id, both.id, 6, 20);
@@ -182,8 +182,8 @@ TEST_CASE("placement: where a reshape cannot be free, it copies") {
   }
   SUBCASE("both sides in one concat") { g.output(relu(concat(a, reshape<image>(a))), "y"); }
   const network net = checked_plan(g);
-  const auto copies = std::count_if(net->steps.begin(), net->steps.end(),
-                                    [](const step& s) { return s.name.starts_with("reshape"); });
+  const auto copies =
+      std::count_if(net->steps.begin(), net->steps.end(), [](const step& s) { return s.name.starts_with("reshape"); });
   CHECK(copies == 1);
 }
 
@@ -204,8 +204,12 @@ TEST_CASE("placement: in the user's memory rows may lie apart, so no value with 
   auto x = g.input<float, image>("x");
   SUBCASE("an input's reshape with rows of the same length") { g.output(relu(reshape<nhwc<2, 4, 3, 6>>(x)), "y"); }
   SUBCASE("an input's reshape with longer rows") { g.output(reshape<image>(softmax(flatten(x))), "y"); }
-  SUBCASE("an output's source with longer rows") { g.output(reshape<image>(relu(reshape<nc<2, 72>>(softmax(x)))), "y"); }
-  SUBCASE("an output's source with rows of the same length") { g.output(reshape<image>(relu(reshape<nhwc<2, 4, 3, 6>>(x))), "y"); }
+  SUBCASE("an output's source with longer rows") {
+    g.output(reshape<image>(relu(reshape<nc<2, 72>>(softmax(x)))), "y");
+  }
+  SUBCASE("an output's source with rows of the same length") {
+    g.output(reshape<image>(relu(reshape<nhwc<2, 4, 3, 6>>(x))), "y");
+  }
   SUBCASE("a value, its reshape, and that in an output") {
     auto a = relu(x);
     g.output(softmax(flatten(a)), "z");

@@ -25,7 +25,8 @@ op::pool2d pooling(pool p, op::pool2d::kind_type kind, const dims& x) {
 
 tensor pooled(const pool& p, op::pool2d::kind_type kind, const tensor& x, affine q_x = {}, affine q_y = {}) {
   const op::pool2d o = pooling(p, kind, x.extents());
-  const tensor_type in{x.type(), x.extents(), q_x}, out{x.type(), op::infer(o, x.extents()), kind == op::pool2d::max ? q_x : q_y};
+  const tensor_type in{x.type(), x.extents(), q_x},
+      out{x.type(), op::infer(o, x.extents()), kind == op::pool2d::max ? q_x : q_y};
   return reference_output(o, {{in}, out, {}}, list_of(x.reshaped(x.extents())));
 }
 
@@ -100,7 +101,8 @@ TEST_CASE("pool2d: FP32 by hand") {
   CHECK(equal(pooled({.kernel = 2, .stride = 1}, average, x), {3, 4, 6, 2.5f}));
   CHECK(equal(pooled({.kernel = 2, .ceil_mode = true}, average, x), {3, 4.5f, 7.5f, -9}));
   CHECK(equal(pooled({.kernel = 2, .pad = {1, 1, 0, 0}}, average, x), {1, 2.5f, 5.5f, 2.5f}));
-  CHECK(equal(pooled({.kernel = 2, .pad = {1, 1, 0, 0}, .count_padding = true}, average, x), {0.25f, 1.25f, 2.75f, 2.5f}));
+  CHECK(equal(pooled({.kernel = 2, .pad = {1, 1, 0, 0}, .count_padding = true}, average, x),
+              {0.25f, 1.25f, 2.75f, 2.5f}));
   CHECK(equal(pooled({.kernel = 2, .pad = {1, 1, 0, 0}}, max, x), {1, 3, 7, 8}));
   CHECK(equal(pooled({.kernel = 3}, average, x), {3}));
   CHECK(equal(pooled({.kernel = {1, 3}}, max, x), {3, 6, 8}));
@@ -110,18 +112,19 @@ TEST_CASE("pool2d: FP32 by hand") {
 TEST_CASE("pool2d: padding is never a maximum; infinities are values") {
   constexpr float inf = std::numeric_limits<float>::infinity();
   const tensor x = tensor::of<float>({1, 1, 2, 2}, std::vector<float>{-5, -inf, -7, -inf});
-  CHECK(equal(pooled({.kernel = {1, 2}, .stride = 1, .pad = {0, 1}}, op::pool2d::max, x), {-5, -inf, -5, -inf, -7, -inf}));
+  CHECK(equal(pooled({.kernel = {1, 2}, .stride = 1, .pad = {0, 1}}, op::pool2d::max, x),
+              {-5, -inf, -5, -inf, -7, -inf}));
 }
 
 // Not expressible: maxpool_2d_dilations and averagepool_2d_dilations (no dilated pooling), three dimensions; of
 // maxpool_with_argmax only the maxima, of which storage_order says nothing.
 TEST_CASE("pool2d: ONNX MaxPool") {
   for (const onnx_vector& v :
-       onnx_vectors({"maxpool_1d_default", "maxpool_2d_ceil", "maxpool_2d_ceil_output_size_reduce_by_one", "maxpool_2d_default",
-                     "maxpool_2d_pads", "maxpool_2d_precomputed_pads", "maxpool_2d_precomputed_same_upper",
-                     "maxpool_2d_precomputed_strides", "maxpool_2d_same_lower", "maxpool_2d_same_upper", "maxpool_2d_strides",
-                     "maxpool_2d_uint8", "maxpool_with_argmax_2d_precomputed_pads",
-                     "maxpool_with_argmax_2d_precomputed_strides"})) {
+       onnx_vectors({"maxpool_1d_default", "maxpool_2d_ceil", "maxpool_2d_ceil_output_size_reduce_by_one",
+                     "maxpool_2d_default", "maxpool_2d_pads", "maxpool_2d_precomputed_pads",
+                     "maxpool_2d_precomputed_same_upper", "maxpool_2d_precomputed_strides", "maxpool_2d_same_lower",
+                     "maxpool_2d_same_upper", "maxpool_2d_strides", "maxpool_2d_uint8",
+                     "maxpool_with_argmax_2d_precomputed_pads", "maxpool_with_argmax_2d_precomputed_strides"})) {
     CAPTURE(v.name);
     CHECK(same_bits(pooled(pool_of(v), op::pool2d::max, channels_last(v.x())), channels_last(v.y())));
   }
@@ -132,16 +135,17 @@ TEST_CASE("pool2d: ONNX AveragePool and GlobalAveragePool") {
        onnx_vectors({"averagepool_1d_default", "averagepool_2d_ceil", "averagepool_2d_ceil_last_window_starts_on_pad",
                      "averagepool_2d_default", "averagepool_2d_pads", "averagepool_2d_pads_count_include_pad",
                      "averagepool_2d_precomputed_pads", "averagepool_2d_precomputed_pads_count_include_pad",
-                     "averagepool_2d_precomputed_same_upper", "averagepool_2d_precomputed_strides", "averagepool_2d_same_lower",
-                     "averagepool_2d_same_upper", "averagepool_2d_strides", "globalaveragepool",
-                     "globalaveragepool_precomputed"})) {
+                     "averagepool_2d_precomputed_same_upper", "averagepool_2d_precomputed_strides",
+                     "averagepool_2d_same_lower", "averagepool_2d_same_upper", "averagepool_2d_strides",
+                     "globalaveragepool", "globalaveragepool_precomputed"})) {
     CAPTURE(v.name);
     const tensor x = channels_last(v.x());
     const pool p = v.name.starts_with("global") ? pool{.kernel = {x.extents()[1], x.extents()[2]}} : pool_of(v);
     const tensor y = pooled(p, op::pool2d::average, x), expected = channels_last(v.y());
     // At most 25 numbers, added and divided in another order there: a few roundings of 2^-24 of the largest. The numbers
     // of this one test are written with four digits.
-    const float tolerance = v.name == "averagepool_2d_ceil_last_window_starts_on_pad" ? 1e-4f : 1e-6f * largest_magnitude(x);
+    const float tolerance =
+        v.name == "averagepool_2d_ceil_last_window_starts_on_pad" ? 1e-4f : 1e-6f * largest_magnitude(x);
     CHECK(largest_difference(y, expected) <= tolerance);
   }
 }
@@ -162,9 +166,12 @@ TEST_CASE("pool2d: u8 against the formulas") {
               for (bool f32_out : {false, true}) {
                 if (f32_out && kind == op::pool2d::max) continue;
                 const op::pool2d o = pooling(p, kind, x.extents());
-                const affine q_x{0.1f, zero_point}, q_y = kind == op::pool2d::max ? q_x : affine{0.07f, 255 - zero_point};
-                const signature s{{{element::u8, x.extents(), q_x}},
-                                  {f32_out ? element::f32 : element::u8, op::infer(o, x.extents()), f32_out ? affine{} : q_y}, {}};
+                const affine q_x{0.1f, zero_point},
+                    q_y = kind == op::pool2d::max ? q_x : affine{0.07f, 255 - zero_point};
+                const signature s{
+                    {{element::u8, x.extents(), q_x}},
+                    {f32_out ? element::f32 : element::u8, op::infer(o, x.extents()), f32_out ? affine{} : q_y},
+                    {}};
                 CHECK(same_bits(reference_output(o, s, list_of(x.reshaped(x.extents()))), integer_pooling(o, s, x)));
               }
           }
@@ -173,7 +180,8 @@ TEST_CASE("pool2d: u8 against the formulas") {
 TEST_CASE("pool2d: u8 averages round ties to even and saturate") {
   const auto mean = [](std::vector<std::uint8_t> list, affine q_x, affine q_y) {
     const tensor x = tensor::of<std::uint8_t>({1, 1, static_cast<int>(list.size()), 1}, list);
-    return int{pooled({.kernel = {1, static_cast<int>(list.size())}}, op::pool2d::average, x, q_x, q_y).as<std::uint8_t>()[0]};
+    return int{
+        pooled({.kernel = {1, static_cast<int>(list.size())}}, op::pool2d::average, x, q_x, q_y).as<std::uint8_t>()[0]};
   };
   CHECK(mean({1, 2}, {1, 0}, {1, 0}) == 2);
   CHECK(mean({2, 3}, {1, 0}, {1, 0}) == 2);
@@ -190,7 +198,9 @@ TEST_CASE("pool2d: the largest u8 window") {
   std::ranges::fill(x.as<std::uint8_t>(), std::uint8_t{255});
   CHECK(pooled({.kernel = side}, op::pool2d::average, x, {1, 0}, {1, 0}).as<std::uint8_t>()[0] == 255);
   const op::pool2d o = pooling({.kernel = {257, 257}}, op::pool2d::average, {1, 257, 257, 1});
-  check_failure(failure_of([&] { check(operation(o), {{{element::u8, {1, 257, 257, 1}, {}}}, {element::u8, {1, 1, 1, 1}, {}}, {}}); }),
+  check_failure(failure_of([&] {
+                  check(operation(o), {{{element::u8, {1, 257, 257, 1}, {}}}, {element::u8, {1, 1, 1, 1}, {}}, {}});
+                }),
                 "pool2d: a u8 window of 257x257");
 }
 

@@ -85,11 +85,13 @@ TEST_CASE("print: text of the quantized graph shows scales and conversions") {
 
 TEST_CASE("print: operators with all their attributes") {
   op::conv2d c;
-  c.out = 8, c.kernel = {3, 5}, c.stride = 2, c.pad = {1, 2, 3, 4}, c.dilation = {1, 2}, c.groups = 4, c.act = {-1.0f, 2.0f};
+  c.out = 8, c.kernel = {3, 5}, c.stride = 2, c.pad = {1, 2, 3, 4}, c.dilation = {1, 2}, c.groups = 4,
+  c.act = {-1.0f, 2.0f};
   CHECK(printed(operation(c)) == "conv2d 3x5 out 8 stride 2x2 pad 1,2,3,4 dilation 1x2 groups 4 clip(-1,2)");
   op::pool2d p{{.kernel = 3, .stride = 2, .pad = 1, .ceil_mode = true, .count_padding = true}, op::pool2d::average};
   CHECK(printed(operation(p)) == "average_pool 3x3 stride 2x2 pad 1,1,1,1 ceil count_padding");
-  CHECK(printed(operation(op::fc{.out = 10, .act = relu6_activation, .residual = true})) == "fc out 10 + residual relu6");
+  CHECK(printed(operation(op::fc{.out = 10, .act = relu6_activation, .residual = true})) ==
+        "fc out 10 + residual relu6");
   CHECK(printed(operation(op::concat{3})) == "concat axis 3");
   CHECK(printed(operation(op::pad_channels{1, 2})) == "pad_channels 1,2");
   CHECK(printed(operation(op::activate{relu_activation})) == "relu");

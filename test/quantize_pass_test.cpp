@@ -161,7 +161,8 @@ TEST_CASE("quantize: nodes that shall stay FP32") {
     check_same_output(g, q);
   }
   SUBCASE("one that is not there") {
-    check_failure(failure_of([&] { pass::quantize(g, ranges_of(g), {.keep_fp32 = {"lost"}}); }), "'lost'", "no such node");
+    check_failure(failure_of([&] { pass::quantize(g, ranges_of(g), {.keep_fp32 = {"lost"}}); }), "'lost'",
+                  "no such node");
   }
 }
 

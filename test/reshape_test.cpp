@@ -12,7 +12,8 @@ using namespace octavo;
 using namespace octavo::test;
 
 tensor reshaped(const tensor& x, const dims& to) {
-  return reference_output(op::reshape{}, {{{x.type(), x.extents(), {}}}, {x.type(), to, {}}, {}}, list_of(x.reshaped(x.extents())));
+  return reference_output(op::reshape{}, {{{x.type(), x.extents(), {}}}, {x.type(), to, {}}, {}},
+                          list_of(x.reshaped(x.extents())));
 }
 
 }  // namespace
@@ -21,9 +22,9 @@ tensor reshaped(const tensor& x, const dims& to) {
 // Not expressible: reshape_allowzero_reordered (an extent of 0).
 TEST_CASE("reshape: ONNX Reshape") {
   for (const onnx_vector& v :
-       onnx_vectors({"reshape_extended_dims", "reshape_negative_dim", "reshape_negative_extended_dims", "reshape_one_dim",
-                     "reshape_reduced_dims", "reshape_reordered_all_dims", "reshape_reordered_last_dims",
-                     "reshape_zero_and_negative_dim", "reshape_zero_dim"})) {
+       onnx_vectors({"reshape_extended_dims", "reshape_negative_dim", "reshape_negative_extended_dims",
+                     "reshape_one_dim", "reshape_reduced_dims", "reshape_reordered_all_dims",
+                     "reshape_reordered_last_dims", "reshape_zero_and_negative_dim", "reshape_zero_dim"})) {
     CAPTURE(v.name);
     CHECK(same_bits(reshaped(v.x(), v.y().extents()), v.y()));
   }
@@ -35,7 +36,8 @@ TEST_CASE("reshape: rows of another length, either side strided, elements of 1, 
     T x[3 * 5] = {}, y[2 * 8] = {};
     for (int i = 0; i < 12; ++i) x[i / 4 * 5 + i % 4] = static_cast<T>(i + 1);
     const operand src{x, {3, 4}, 5};
-    op::evaluate(op::reshape{}, {{{element_of<T>, {3, 4}, {}}}, {element_of<T>, {2, 6}, {}}, {}}, {{&src, 1}, {y, {2, 6}, 8}});
+    op::evaluate(op::reshape{}, {{{element_of<T>, {3, 4}, {}}}, {element_of<T>, {2, 6}, {}}, {}},
+                 {{&src, 1}, {y, {2, 6}, 8}});
     for (int i = 0; i < 16; ++i) CHECK(y[i] == static_cast<T>(i % 8 < 6 ? i / 8 * 6 + i % 8 + 1 : 0));
   };
   run(std::uint8_t{});
@@ -48,11 +50,13 @@ TEST_CASE("reshape: what it refuses, by name") {
   const auto failure = [](const signature& s) { return failure_of([&] { check(operation(op::reshape{}), s); }); };
   CHECK_FALSE(failure({{x}, {element::u8, {3, 4}, {0.5f, 1}}, {}}));
   check_failure(failure({{x}, {element::u8, {3, 5}, {0.5f, 1}}, {}}), "reshape: cannot turn 2x6 into 3x5");
-  check_failure(failure({{x}, {element::u8, {3, 4}, {0.5f, 2}}, {}}), "reshape: input and output must have the same type");
+  check_failure(failure({{x}, {element::u8, {3, 4}, {0.5f, 2}}, {}}),
+                "reshape: input and output must have the same type");
   check_failure(failure({{x}, {element::f32, {3, 4}, {}}, {}}), "reshape: input and output must have the same type");
   check_failure(failure({{}, x, {}}), "reshape: cannot turn scalar into 2x6");
   const tensor_type bounded{element::f32, {upto<4>, 6}, {}};
   CHECK_FALSE(failure({{bounded}, {element::f32, {upto<4>, 3, 2}, {}}, {}}));
-  check_failure(failure({{bounded}, {element::f32, {upto<8>, 3}, {}}, {}}), "reshape: bounded extents must stay", "<=4x6", "<=8x3");
+  check_failure(failure({{bounded}, {element::f32, {upto<8>, 3}, {}}, {}}), "reshape: bounded extents must stay",
+                "<=4x6", "<=8x3");
   check_failure(failure({{bounded}, {element::f32, {4, 6}, {}}, {}}), "reshape: bounded extents must stay");
 }

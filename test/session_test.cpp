@@ -79,7 +79,8 @@ TEST_CASE("session: a bounded time axis, given by views") {
     graph exact = g;
     for (graph_value& v : exact.values) v.type.extents[1] = t;
     tensor y(element::f32, {2, t, 3});
-    REQUIRE(run(view<const float>(inputs[0].as<float>().data(), {2, t, 4}), view<float>(y.as<float>().data(), {2, t, 3})));
+    REQUIRE(
+        run(view<const float>(inputs[0].as<float>().data(), {2, t, 4}), view<float>(y.as<float>().data(), {2, t, 3})));
     CHECK(same_bits(y, reference_outputs(exact, inputs)[0]));
   }
   // A range does not say what the time is, unless it is the bound.
@@ -117,9 +118,11 @@ TEST_CASE("session: strided views as inputs and outputs") {
   REQUIRE(run(view<const float>(x.data(), {2, 5, 4, 3}, 5), view<float>(logits.data(), {2, 7}, 11),
               view<float>(features.data(), {2, 5, 4, 8}, 9)));
   for (std::size_t r = 0; r < 2; ++r)
-    for (std::size_t c = 0; c < 11; ++c) CHECK(logits[r * 11 + c] == (c < 7 ? expected[0].as<float>()[r * 7 + c] : -7.0f));
+    for (std::size_t c = 0; c < 11; ++c)
+      CHECK(logits[r * 11 + c] == (c < 7 ? expected[0].as<float>()[r * 7 + c] : -7.0f));
   for (std::size_t r = 0; r < 40; ++r)
-    for (std::size_t c = 0; c < 9; ++c) CHECK(features[r * 9 + c] == (c < 8 ? expected[1].as<float>()[r * 8 + c] : -7.0f));
+    for (std::size_t c = 0; c < 9; ++c)
+      CHECK(features[r * 9 + c] == (c < 8 ? expected[1].as<float>()[r * 8 + c] : -7.0f));
 }
 
 TEST_CASE("session: u8 inputs and outputs") {
@@ -257,7 +260,8 @@ TEST_CASE("session: one operator alone") {
   const tensor_type x{element::u8, {2, 3, 3, 4}, {0.02f, 3}}, y{element::u8, {2, 3, 3, 5}, {0.05f, 11}};
   op::conv2d c;
   c.out = 5, c.kernel = 3, c.pad = 1, c.residual = true;
-  const signature s{{x, y}, y,
+  const signature s{{x, y},
+                    y,
                     {random_constant(element::s8, {5, 4, 3, 3}, random), random_constant(element::f32, {5}, random),
                      random_constant(element::f32, {5}, random, 0.001f, 0.01f)}};
   const std::vector<tensor> src = random_sources(s, random);

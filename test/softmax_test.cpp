@@ -19,7 +19,8 @@ using namespace octavo::test;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
 tensor softmax_of(const tensor& x, affine q_x = {}, affine q_y = {}, element out = element::f32) {
-  return reference_output(op::softmax{}, {{{x.type(), x.extents(), q_x}}, {out, x.extents(), q_y}, {}}, list_of(x.reshaped(x.extents())));
+  return reference_output(op::softmax{}, {{{x.type(), x.extents(), q_x}}, {out, x.extents(), q_y}, {}},
+                          list_of(x.reshaped(x.extents())));
 }
 
 /// In double, straight from the definition.
@@ -71,8 +72,8 @@ TEST_CASE("sum_f32: element i goes to partial sum i mod 16, these are added pair
 
 // Not expressible: softmax_axis_0 and softmax_axis_1 (it runs along the innermost axis).
 TEST_CASE("softmax: ONNX Softmax") {
-  for (const onnx_vector& v : onnx_vectors({"softmax_axis_2", "softmax_default_axis", "softmax_example", "softmax_large_number",
-                                            "softmax_negative_axis"})) {
+  for (const onnx_vector& v : onnx_vectors({"softmax_axis_2", "softmax_default_axis", "softmax_example",
+                                            "softmax_large_number", "softmax_negative_axis"})) {
     CAPTURE(v.name);
     CHECK(largest_difference(softmax_of(v.x()), v.y()) <= 3e-7f);  // exp_f32 and the quotient, see below
   }
@@ -112,7 +113,8 @@ TEST_CASE("softmax: u8 in and out") {
     const tensor real = softmax_of(x, q_x), bytes = softmax_of(x, q_x, q_y, element::u8);
     for (std::size_t r = 0; r < 4; ++r) {
       std::vector<double> row;
-      for (std::size_t c = 0; c < 21; ++c) row.push_back((x.as<std::uint8_t>()[r * 21 + c] - zero_point) * static_cast<double>(q_x.scale));
+      for (std::size_t c = 0; c < 21; ++c)
+        row.push_back((x.as<std::uint8_t>()[r * 21 + c] - zero_point) * static_cast<double>(q_x.scale));
       const std::vector<double> exact = exact_softmax(row);
       for (std::size_t c = 0; c < 21; ++c) {
         const float y = real.as<float>()[r * 21 + c];
@@ -127,6 +129,12 @@ TEST_CASE("softmax: u8 in and out") {
 
 TEST_CASE("softmax: what it refuses, by name") {
   const tensor_type a{element::f32, {2, 3}, {}}, b{element::f32, {3, 2}, {}};
-  check_failure(failure_of([&] { check(operation(op::softmax{}), {{a}, b, {}}); }), "softmax: input 2x3 and output 3x2");
-  check_failure(failure_of([&] { check(operation(op::softmax{}), {{a, a}, a, {}}); }), "softmax: expected 1 inputs, found 2");
+  check_failure(failure_of([&] {
+                  check(operation(op::softmax{}), {{a}, b, {}});
+                }),
+                "softmax: input 2x3 and output 3x2");
+  check_failure(failure_of([&] {
+                  check(operation(op::softmax{}), {{a, a}, a, {}});
+                }),
+                "softmax: expected 1 inputs, found 2");
 }

@@ -35,7 +35,8 @@ TEST_CASE("window_count: every small geometry, explicit padding") {
           for (int stride = 1; stride <= 4; ++stride)
             for (int dilation = 1; dilation <= 3; ++dilation)
               for (bool ceil : {false, true}) {
-                if (ceil && (before >= dilated(k, dilation) || after >= dilated(k, dilation))) continue;  // no pooling takes those
+                if (ceil && (before >= dilated(k, dilation) || after >= dilated(k, dilation)))
+                  continue;  // no pooling takes those
                 CAPTURE(in);
                 CAPTURE(k);
                 CAPTURE(before);
@@ -43,7 +44,8 @@ TEST_CASE("window_count: every small geometry, explicit padding") {
                 CAPTURE(stride);
                 CAPTURE(dilation);
                 CAPTURE(ceil);
-                CHECK(window_count(in, before, after, k, stride, dilation, ceil) == counted_windows(in, before, after, k, stride, dilation, ceil));
+                CHECK(window_count(in, before, after, k, stride, dilation, ceil) ==
+                      counted_windows(in, before, after, k, stride, dilation, ceil));
               }
 }
 
@@ -59,7 +61,8 @@ TEST_CASE("resolve: same padding gives ceil(in / stride) windows with the least 
           const int windows = (in + stride - 1) / stride;
           int total = 0;  // the least padding that makes room for so many
           while (window_count(in, 0, total, k, stride, dilation) < windows) ++total;
-          const padding upper = resolve(same, in, 1, {k, 1}, stride, dilation), lower = resolve(same_lower, in, 1, {k, 1}, stride, dilation);
+          const padding upper = resolve(same, in, 1, {k, 1}, stride, dilation),
+                        lower = resolve(same_lower, in, 1, {k, 1}, stride, dilation);
           CHECK(upper.top + upper.bottom == total);
           CHECK(lower.top + lower.bottom == total);
           CHECK((upper.bottom == upper.top || upper.bottom == upper.top + 1));

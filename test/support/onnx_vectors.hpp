@@ -27,7 +27,9 @@ struct onnx_vector {
   bool has(std::size_t i) const { return i < inputs.size() && inputs[i]; }
   const tensor& y() const { return *outputs.at(0); }
 
-  int attribute(const char* key, int otherwise) const { return attributes.contains(key) ? attributes[key].get<int>() : otherwise; }
+  int attribute(const char* key, int otherwise) const {
+    return attributes.contains(key) ? attributes[key].get<int>() : otherwise;
+  }
   float attribute(const char* key, float otherwise) const {
     return attributes.contains(key) ? attributes[key].get<float>() : otherwise;
   }
@@ -63,7 +65,8 @@ inline std::vector<onnx_vector> onnx_vectors(const std::vector<std::string>& nam
     const safetensors tensors(*folder / "vectors" / (name + ".safetensors"));
     onnx_vector v{name, description["attributes"], {}, {}};
     const auto read = [&](const char* list, std::vector<constant>& to) {
-      for (const auto& key : description[list]) to.push_back(key.is_null() ? nullptr : tensors.find(key.get<std::string>()));
+      for (const auto& key : description[list])
+        to.push_back(key.is_null() ? nullptr : tensors.find(key.get<std::string>()));
     };
     read("inputs", v.inputs);
     read("outputs", v.outputs);

@@ -53,7 +53,8 @@ inline void check_close_output(const graph& before, const graph& after, float to
   const std::vector<tensor> inputs = random_inputs(before, seed);
   const std::vector<tensor> a = reference_outputs(before, inputs), b = reference_outputs(after, inputs);
   REQUIRE(a.size() == b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) CHECK(largest_difference(a[i], b[i]) <= tolerance * largest_magnitude(a[i]));
+  for (std::size_t i = 0; i < a.size(); ++i)
+    CHECK(largest_difference(a[i], b[i]) <= tolerance * largest_magnitude(a[i]));
 }
 
 }  // namespace octavo::test

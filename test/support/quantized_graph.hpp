@@ -10,7 +10,7 @@ namespace octavo::test {
 /// Samples of random values from -1 to 1.
 inline sample_set random_samples(int count = 1) {
   return {count, [](int sample, std::span<tensor> inputs) {
-            for (random_numbers random(static_cast<unsigned>(sample)); tensor& t : inputs)
+            for (random_numbers random(static_cast<unsigned>(sample)); tensor & t : inputs)
               if (t.type() == element::f32)
                 for (float& v : t.as<float>()) v = random.real(-1.0f, 1.0f);
               else

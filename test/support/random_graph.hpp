@@ -17,7 +17,8 @@ class graph_maker {
   graph_maker(unsigned seed, int nodes, int batch = 2) : random_(seed), batch_(batch) {
     const int inputs = random_.between(1, 2);
     for (int i = 0; i < inputs; ++i)
-      add_value(graph_.append(op::input{}, text("in", i), {}, image(random_.between(3, 6), random_.between(3, 6), random_.between(1, 5))));
+      add_value(graph_.append(op::input{}, text("in", i), {},
+                              image(random_.between(3, 6), random_.between(3, 6), random_.between(1, 5))));
     while (static_cast<int>(graph_.nodes.size()) < nodes) add_node();
     for (int v : images_)
       if (graph_.uses(v) == 0 || random_.chance(10)) graph_.outputs.push_back({v, text("out", graph_.outputs.size())});
@@ -97,8 +98,9 @@ class graph_maker {
         d[c.axis] = extents(x)[c.axis];
         if (d == extents(x)) fitting.push_back(v);
       }
-      src.push_back(random_.chance(70) ? fitting[static_cast<std::size_t>(random_.below(static_cast<int>(fitting.size())))]
-                                       : companion(x));
+      src.push_back(random_.chance(70)
+                        ? fitting[static_cast<std::size_t>(random_.below(static_cast<int>(fitting.size())))]
+                        : companion(x));
     }
     std::vector<dims> all;
     for (int v : src) all.push_back(extents(v));
@@ -139,7 +141,8 @@ class graph_maker {
       case 5: return add_value(pooling(x));
       case 6: {
         const int y = companion(x);
-        const int sum = graph_.append(op::add{}, "add", random_.chance(50) ? std::vector{x, y} : std::vector{y, x}, graph_.type(x));
+        const int sum =
+            graph_.append(op::add{}, "add", random_.chance(50) ? std::vector{x, y} : std::vector{y, x}, graph_.type(x));
         return add_value(random_.chance(50) ? activation_of(sum) : sum);
       }
       case 7:

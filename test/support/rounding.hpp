@@ -44,7 +44,8 @@ struct output_grid {
   double bound(double real, double otherwise) const {
     if (std::isinf(real)) return otherwise;
     const float inverse = 1.0f / static_cast<float>(scale);
-    return std::fmin(std::fmax(rounded_to_even(static_cast<double>(static_cast<float>(real) * inverse)) + zero_point, 0.0), 255.0);
+    return std::fmin(
+        std::fmax(rounded_to_even(static_cast<double>(static_cast<float>(real) * inverse)) + zero_point, 0.0), 255.0);
   }
 };
 

@@ -48,15 +48,15 @@ template <int Deep>
 auto vgg(auto image, const params& w) {
   const params f = w / "features", c = w / "classifier";
   constexpr int third = 10, fourth = third + 2 * Deep + 1, fifth = fourth + 2 * Deep + 1;
-  auto s1 = vgg_stage<64, 2>(image, f, 0);         // (N, 112, 112, 64)
-  auto s2 = vgg_stage<128, 2>(s1, f, 5);           // (N, 56, 56, 128)
-  auto s3 = vgg_stage<256, Deep>(s2, f, third);    // (N, 28, 28, 256)
-  auto s4 = vgg_stage<512, Deep>(s3, f, fourth);   // (N, 14, 14, 512)
-  auto s5 = vgg_stage<512, Deep>(s4, f, fifth);    // (N, 7, 7, 512)
+  auto s1 = vgg_stage<64, 2>(image, f, 0);        // (N, 112, 112, 64)
+  auto s2 = vgg_stage<128, 2>(s1, f, 5);          // (N, 56, 56, 128)
+  auto s3 = vgg_stage<256, Deep>(s2, f, third);   // (N, 28, 28, 256)
+  auto s4 = vgg_stage<512, Deep>(s3, f, fourth);  // (N, 14, 14, 512)
+  auto s5 = vgg_stage<512, Deep>(s4, f, fifth);   // (N, 7, 7, 512)
   const params first(std::make_shared<channels_last_columns>(c / 0, dims{7, 7, 512}), (c / 0).path());
   auto y = relu(fc<4096>(flatten(s5), first));
   auto z = relu(fc<4096>(y, c / 3));
-  return fc<1000>(z, c / 6);                       // (N, 1000)
+  return fc<1000>(z, c / 6);  // (N, 1000)
 }
 
 }  // namespace detail
