@@ -271,3 +271,14 @@ TEST_CASE("session: one operator alone") {
   wrong.src[1].extents = {2, 3, 3, 4};
   check_failure(failure_of([&] { prepare_operator(c, wrong, {}); }), "conv2d", "residual must be u8[2x3x3x5]");
 }
+
+TEST_CASE("session: an output must be writable") {
+  session run(plan_graph(sum_of_two<1>(), {}));
+  const std::vector<float> x(4, 1.0f), y(4, 2.0f), constant_sum(4);
+  std::vector<float> sum(4);
+  check_status(run(x, y, constant_sum), run_status::read_only, "argument 2 is an output and read-only");
+  check_status(run(x, y, view<const float>(sum.data(), {1, 4})), run_status::read_only,
+               "argument 2 is an output and read-only");
+  run(x, y, view<float>(sum.data(), {1, 4})).or_throw();
+  CHECK(sum == std::vector<float>(4, 3.0f));
+}

@@ -1,7 +1,7 @@
 // Which of Octavo's instruction sets this CPU and its operating system run. Needs no -m flag.
 //
-// Source: Intel SDM volume 2, CPUID leaves 1, 7.0 and 7.1; XCR0 bits 1-2 (ymm) and 5-7 (zmm) say that the operating
-// system saves the registers.
+// Source: Intel SDM volume 2, CPUID leaves 1, 7.0 and 7.1; XCR0 bits 1-2 (ymm), 5-7 (zmm) and 17-18 (tiles) say that the
+// operating system saves the registers. Linux saves tiles only for a process that has asked for them.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,18 @@
 #define OCTAVO_X86 1
 #else
 #define OCTAVO_X86 0
+#endif
+
+/// Tiles exist in 64-bit mode only.
+#if defined(__x86_64__) || defined(_M_X64)
+#define OCTAVO_X86_64 1
+#else
+#define OCTAVO_X86_64 0
+#endif
+
+#if OCTAVO_X86_64 && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #if OCTAVO_X86
@@ -57,6 +69,16 @@ inline std::uint64_t xcr0() {
   return low | static_cast<std::uint64_t>(high) << 32;
 #endif
 }
+
+/// Asks the operating system for tiles on behalf of the whole process; false where it refuses or cannot be asked.
+inline bool request_tiles() {
+#if OCTAVO_X86_64 && defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 /// Bit `i` is set where instruction set number `i` runs here.
@@ -73,6 +95,11 @@ inline std::uint32_t detect() {
   if (all(seven_one.a, avx_vnni)) found |= 1u << static_cast<int>(isa::avx_vnni);
   if (all(seven.b, f | dq | bw | vl) && all(seven.c, vnni) && all(xcr0(), 0xe6))
     found |= 1u << static_cast<int>(isa::avx512_vnni);
+  constexpr std::uint32_t amx_tile = 1u << 24, amx_int8 = 1u << 25;
+  constexpr std::uint64_t tiles = 3u << 17;
+  const bool vnni_found = (found >> static_cast<int>(isa::avx512_vnni) & 1) != 0;
+  if (vnni_found && all(seven.d, amx_tile | amx_int8) && all(xcr0(), tiles) && request_tiles())
+    found |= 1u << static_cast<int>(isa::amx);
 #endif
   return found;
 }
@@ -87,7 +114,7 @@ inline bool runs(isa i) {
 
 /// The last instruction set of `isa` that this CPU runs.
 inline isa best_isa() {
-  for (int i = static_cast<int>(isa::avx512_vnni); i > 0; --i)
+  for (int i = static_cast<int>(isa::amx); i > 0; --i)
     if (runs(static_cast<isa>(i))) return static_cast<isa>(i);
   return isa::portable;
 }

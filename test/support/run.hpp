@@ -25,7 +25,7 @@ inline std::vector<tensor> outputs_of(session& s, std::span<const tensor> inputs
   }
   std::vector<tensor_argument> arguments;
   for (const tensor& t : inputs) arguments.emplace_back(t);
-  for (const tensor& t : outputs) arguments.emplace_back(t);
+  for (tensor& t : outputs) arguments.emplace_back(t);
   s.run(arguments).or_throw();
   return outputs;
 }

@@ -74,8 +74,8 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
   for (int v : net->inputs) inputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
   for (int v : net->outputs) outputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
   std::vector<tensor_argument> arguments;
-  for (const std::vector<tensor>* list : {&inputs, &outputs})
-    for (const tensor& t : *list) arguments.emplace_back(t);
+  for (std::vector<tensor>* list : {&inputs, &outputs})
+    for (tensor& t : *list) arguments.emplace_back(t);
 
   std::map<int, detail::value_statistics> statistics;  // by value
   for (int i = 0; i < samples.count; ++i) {
@@ -95,6 +95,11 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
         .or_throw();
     if (options.progress) options.progress(i + 1);
   }
+  for (const auto& entry : options.by_value)
+    require(std::any_of(statistics.begin(), statistics.end(),
+                        [&](const auto& s) { return value_of(s.first).name == entry.first; }),
+            "calibration: no step computes value '", entry.first,
+            "': give the recipe to the values that it is made of");
   calibration found;
   for (const auto& [v, s] : statistics) {
     found.ranges[value_of(v).name] = s.result();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <ranges>
+#include <utility>
 
 #include "octavo/base/parallel.hpp"
 #include "octavo/exec/profile.hpp"
@@ -18,6 +19,7 @@ struct tensor_argument {
   std::size_t count = 0;      ///< elements of a range
   dims extents;               ///< of a view; rank 0 for a range
   std::ptrdiff_t stride = 0;  ///< of a view; 0 for a range
+  bool writable = false;      ///< whether it may be an output: its elements are not const
 
   template <class T>
   tensor_argument(const view<T>& v)
@@ -25,7 +27,8 @@ struct tensor_argument {
         type(element_of<std::remove_const_t<T>>),
         count(v.extents.count()),
         extents(v.extents),
-        stride(v.stride) {}
+        stride(v.stride),
+        writable(!std::is_const_v<T>) {}
   /// The whole of a tensor.
   tensor_argument(const tensor& t)
       : data(t.bytes().data()),
@@ -33,17 +36,19 @@ struct tensor_argument {
         count(t.extents().count()),
         extents(t.extents()),
         stride(t.extents().back()) {}
+  tensor_argument(tensor& t) : tensor_argument(std::as_const(t)) { writable = true; }
   template <std::ranges::contiguous_range R>
   tensor_argument(R&& r)
       : data(std::ranges::data(r)),
         type(element_of<std::remove_cv_t<std::ranges::range_value_t<R>>>),
-        count(std::ranges::size(r)) {}
+        count(std::ranges::size(r)),
+        writable(!std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<R>>>) {}
 };
 
 /// Whether a run took place. `if (!run(x, y)) ...`, or `run(x, y).or_throw()`.
 class [[nodiscard]] run_status {
  public:
-  enum code_type : std::uint8_t { ok, wrong_count, wrong_type, wrong_extents };
+  enum code_type : std::uint8_t { ok, wrong_count, wrong_type, wrong_extents, read_only };
   run_status(code_type code = ok, int argument = 0) noexcept : code_(code), argument_(argument) {}
   explicit operator bool() const noexcept { return code_ == ok; }
   code_type code() const noexcept { return code_; }
@@ -51,7 +56,7 @@ class [[nodiscard]] run_status {
   /// What was wrong: "argument 1 has the wrong extents". Arguments are counted from 0, inputs before outputs.
   std::string message() const {
     constexpr std::string_view what[] = {"ok", "wrong number of arguments", "has the wrong element type",
-                                         "has the wrong extents"};
+                                         "has the wrong extents", "is an output and read-only"};
     return code_ <= wrong_count ? std::string(what[code_]) : text("argument ", argument_, " ", what[code_]);
   }
   /// Throws octavo::error with the message unless the run took place.
@@ -65,7 +70,7 @@ class [[nodiscard]] run_status {
 /// Runs a network; one thread at a time. Its memory is allocated when it is made.
 class session {
  public:
-  /// `threads` runs the tasks of each step; it must live as long as the session.
+  /// `threads` runs the tasks of each step; it must live as long as the session, and keep its number of workers.
   explicit session(network net, parallel_for& threads = serial())
       : net_(std::move(net)),
         threads_(&threads),
@@ -117,7 +122,7 @@ class session {
   /// Turns the measuring of each step on or off.
   void enable_profile(bool on) noexcept { profiling_ = on; }
 
-  /// One entry per step, for all runs since profiling was enabled.
+  /// One entry per step, for all runs while profiling was enabled.
   std::vector<step_profile> profile() const {
     std::vector<step_profile> p;
     for (std::size_t i = 0; i < profile_.size(); ++i)
@@ -182,6 +187,7 @@ class session {
     dims bounded;  // the actual extents of bounded axes, 0 where no argument has fixed one yet
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       const planned_value& v = p.values[static_cast<std::size_t>(i < inputs ? p.inputs[i] : p.outputs[i - inputs])];
+      if (i >= inputs && !arguments[i].writable) return {run_status::read_only, static_cast<int>(i)};
       if (arguments[i].type != v.type.type) return {run_status::wrong_type, static_cast<int>(i)};
       dims actual;
       if (!extents_of(arguments[i], v.type, actual)) return {run_status::wrong_extents, static_cast<int>(i)};

@@ -17,7 +17,8 @@ struct graph_value {
   tensor_type type;
 };
 
-/// An operator, the values it reads and the one it writes.
+/// An operator, the values it reads and the one it writes. A node that absorbs others keeps its own name and writes the
+/// value of the last of them.
 struct node {
   operation op;
   std::string name;

@@ -24,7 +24,8 @@ struct calibration {
 
 /// Choices for quantize().
 struct quantize_options {
-  /// Nodes that stay FP32, by name. A name that no node has is an error.
+  /// Nodes that stay FP32, by their name in the folded graph: a convolution keeps its own name when others are fused
+  /// into it. A name that no node has is an error.
   std::set<std::string> keep_fp32;
   /// Whether biases make up for the shift of the mean that the rounding of weights causes.
   bool correct_bias = true;
