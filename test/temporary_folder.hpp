@@ -22,7 +22,7 @@ class temporary_folder {
  public:
   temporary_folder() {
     std::random_device random;
-    do path_ = std::filesystem::temp_directory_path() / text("octavo_test_", std::hex, random(), random());
+    do path_ = std::filesystem::temp_directory_path() / text("octavo_test_", random(), "_", random());
     while (!std::filesystem::create_directory(path_));
   }
   temporary_folder(const temporary_folder&) = delete;

@@ -33,12 +33,12 @@ namespace detail {
 // Building code that needs no shapes at compile time is kept out of the templates below: a network of 50 convolutions
 // instantiates those 50 times.
 
-OCTAVO_NOINLINE inline int append_node(graph& g, operation op, const char* name, std::initializer_list<int> src,
+OCTAVO_COLD inline int append_node(graph& g, operation op, const char* name, std::initializer_list<int> src,
                                        const dims& extents, element type) {
   return g.append(std::move(op), name, src, {type, extents, {}});
 }
 
-OCTAVO_NOINLINE inline int append_conv2d(graph& g, int x, const conv& options, const params& w) {
+OCTAVO_COLD inline int append_conv2d(graph& g, int x, const conv& options, const params& w) {
   const tensor_type in = g.type(x);
   op::conv2d c{options};
   c.pad = resolve(c.pad, in.extents[1], in.extents[2], c.kernel, c.stride, c.dilation);
@@ -46,20 +46,20 @@ OCTAVO_NOINLINE inline int append_conv2d(graph& g, int x, const conv& options, c
   return g.append(c, w.path(), {x}, {in.type, op::infer(c, in.extents), {}}, {std::move(weight), std::move(bias)});
 }
 
-OCTAVO_NOINLINE inline int append_fc(graph& g, int x, int out, const params& w) {
+OCTAVO_COLD inline int append_fc(graph& g, int x, int out, const params& w) {
   const tensor_type in = g.type(x);
   const op::fc f{.out = out};
   constant weight = w.get("weight", {out, in.extents.back()}), bias = w.maybe("bias", {out});
   return g.append(f, w.path(), {x}, {in.type, op::infer(f, in.extents), {}}, {std::move(weight), std::move(bias)});
 }
 
-OCTAVO_NOINLINE inline int append_batch_norm(graph& g, int x, float eps, const params& w) {
+OCTAVO_COLD inline int append_batch_norm(graph& g, int x, float eps, const params& w) {
   const dims c{g.type(x).extents.back()};
   return g.append(op::batch_norm{.eps = eps}, w.path(), {x}, g.type(x),
                   {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
 }
 
-OCTAVO_NOINLINE inline int append_pool2d(graph& g, int x, const pool& options, op::pool2d::kind_type kind) {
+OCTAVO_COLD inline int append_pool2d(graph& g, int x, const pool& options, op::pool2d::kind_type kind) {
   const tensor_type in = g.type(x);
   op::pool2d p{options};
   p.stride = options.steps();

@@ -30,7 +30,7 @@ class atomic_file {
     // A name that exists already belongs to somebody else ("x" refuses it): try another.
     for (int attempt = 0; attempt < 100 && !file_; ++attempt) {
       temporary_ = path;
-      temporary_ += text(".", std::hex, random(), ".tmp");
+      temporary_ += text(".", random(), ".tmp");
       file_.reset(std::fopen(temporary_.string().c_str(), "wbx"));
       if (!file_ && errno != EEXIST) break;
     }

@@ -27,15 +27,15 @@ class params {
   params() = default;
   params(const params&) = default;
   params& operator=(const params&) = default;
-  OCTAVO_NOINLINE ~params() {}
+  OCTAVO_COLD ~params() {}
   explicit params(std::shared_ptr<const weight_source> source, std::string path = {})
       : source_(std::move(source)), path_(std::move(path)) {}
 
   /// The place `part` below this one: names are joined by dots.
-  OCTAVO_NOINLINE params operator/(std::string_view part) const {
+  OCTAVO_COLD params operator/(std::string_view part) const {
     return params(source_, path_.empty() ? std::string(part) : path_ + "." + std::string(part));
   }
-  OCTAVO_NOINLINE params operator/(int index) const { return *this / std::to_string(index); }
+  OCTAVO_COLD params operator/(int index) const { return *this / std::to_string(index); }
 
   const std::string& path() const noexcept { return path_; }
 
