@@ -278,6 +278,9 @@ nlohmann::json print_layers(std::ostream& out, const comparison& c, double peak,
                     {"onednn_us", onednn}});
   }
   out << formatted("%-28s %9.1f %9.1f %6.2f\n", "sum", octavo_sum, onednn_sum, onednn_sum / octavo_sum);
+  if (onednn_sum > 0)
+    out << formatted("geometric mean of the ratios of the %d distinct layers with weights: %.3f\n",
+                     static_cast<int>(distinct.size()), std::exp(logarithms / static_cast<double>(distinct.size())));
   return rows;
 }
 

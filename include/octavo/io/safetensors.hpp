@@ -159,7 +159,7 @@ inline std::string make_safetensors_header(const std::string& file, const std::v
   if (!metadata.empty()) {
     std::string strings;
     for (const auto& [key, value] : metadata)
-      strings += (strings.empty() ? "" : ",") + quote_json(file, key) + ":" + quote_json(file, value);
+      strings += text(strings.empty() ? "" : ",", quote_json(file, key), ":", quote_json(file, value));
     add("__metadata__", "{" + strings + "}");
   }
   std::size_t offset = 0;
