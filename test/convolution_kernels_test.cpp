@@ -8,6 +8,7 @@
 #include <string>
 
 #include "octavo/backends/portable/convolution.hpp"
+#include "octavo/backends/x86/amx/convolution.hpp"
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx512_vnni/convolution.hpp"
 #include "octavo/backends/x86/cpu.hpp"
@@ -20,6 +21,9 @@ using test::guarded_buffer;
 
 const kernel_list& all_kernels() {
   static const kernel_list list {
+#if OCTAVO_X86_64
+    x86::conv_u8s8s32_32x32_amx,
+#endif
 #if OCTAVO_X86
     x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni, x86::conv_u8s8s32_6x16_avx2,
         x86::conv_f32_6x16_avx2,

@@ -1,7 +1,7 @@
 // Which of Octavo's instruction sets this CPU and its operating system run. Needs no -m flag.
 //
-// Source: Intel SDM volume 2, CPUID leaves 1, 7.0 and 7.1; XCR0 bits 1-2 (ymm), 5-7 (zmm) and 17-18 (tiles) say that the
-// operating system saves the registers. Linux saves tiles only for a process that has asked for them.
+// Source: Intel SDM volume 2, CPUID leaves 1, 7.0 and 7.1; XCR0 bits 1-2 (ymm), 5-7 (zmm) and 17-18 (tiles) say that
+// the operating system saves the registers. Linux saves tiles only for a process that has asked for them.
 #pragma once
 
 #include <cstdint>

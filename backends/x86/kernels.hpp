@@ -4,6 +4,7 @@
 #include "octavo/backends/x86/cpu.hpp"
 
 #if OCTAVO_X86
+#include "octavo/backends/x86/amx/convolution.hpp"
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx2/depthwise.hpp"
 #include "octavo/backends/x86/avx2/elementwise.hpp"
@@ -24,6 +25,9 @@ inline kernel_list kernels() {
 #if OCTAVO_X86
   const auto add = [&](std::span<const kernel> more) { list.insert(list.end(), more.begin(), more.end()); };
   add(avx512_vnni::depthwise_kernels);
+#if OCTAVO_X86_64
+  list.push_back(conv_u8s8s32_32x32_amx);
+#endif
   list.push_back(conv_u8s8s32_14x32_avx512_vnni);
   list.push_back(conv_f32_14x32_avx512_vnni);
   add(avx512_vnni::pool_kernels);

@@ -98,64 +98,68 @@ struct rows {
   std::uint32_t channels;  ///< a bit for each of the 32 that exists
 };
 
-/// Sixteen numbers before rounding.
-template <bool Residual, clamping Clamp>
-OCTAVO_TARGET_AMX OCTAVO_INLINE __m512i rounded(const std::byte* sums, __m512 multiplier, __m512 offset, __m128i r,
-                                                const ending& end) {
-  __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums)), multiplier, offset);
+/// Sixteen of a pixel's 32 numbers, before they are rounded. `half` is 0 or 1.
+template <bool Residual, bool Whole>
+OCTAVO_TARGET_AMX OCTAVO_INLINE __m512 scaled(const std::byte* sums, __m512 multiplier, __m512 offset,
+                                              const std::byte* residual, std::uint32_t channels, int half,
+                                              __m512i residual_zero, __m512 residual_multiplier) {
+  __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums + half * 64)), multiplier, offset);
   if constexpr (Residual) {
-    const __m512i i = _mm512_sub_epi32(_mm512_cvtepu8_epi32(r), _mm512_set1_epi32(end.residual_zero));
-    x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(i), _mm512_set1_ps(end.residual_multiplier), x);
+    const std::byte* from = residual + half * 16;
+    const __m128i r = Whole ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))
+                            : _mm_maskz_loadu_epi8(static_cast<__mmask16>(channels >> (half * 16)), from);
+    const __m512i i = _mm512_sub_epi32(_mm512_cvtepu8_epi32(r), residual_zero);
+    x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(i), residual_multiplier, x);
   }
-  if constexpr (Clamp == clamping::as_floats)  // the bound comes second: a NaN gives it
-    x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(end.lower)), _mm512_set1_ps(end.upper));
-  return _mm512_cvtps_epi32(x);
+  return x;
 }
 
 /// Ends rows of u8, two at a time: four vectors of s32 become one of bytes.
-template <bool Residual, clamping Clamp>
-OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const ending& end) noexcept {
+template <bool Residual, clamping Clamp, bool Whole>
+OCTAVO_TARGET_AMX inline void end_u8(const rows& given, const ending& end) noexcept {
+  const rows t = given;  // a copy that no store of bytes can change
   // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512 m0 = _mm512_loadu_ps(t.multiplier), m1 = _mm512_loadu_ps(t.multiplier + 16);
   const __m512 o0 = _mm512_loadu_ps(t.offset), o1 = _mm512_loadu_ps(t.offset + 16);
+  const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
+  const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
+  const __m512 lower = _mm512_set1_ps(end.lower), upper = _mm512_set1_ps(end.upper);
   const __m512i zero = _mm512_set1_epi16(static_cast<std::int16_t>(end.zero));
   const __m512i lowest = _mm512_set1_epi8(static_cast<char>(end.lowest)),
                 highest = _mm512_set1_epi8(static_cast<char>(end.highest));
   const __mmask32 channels = t.channels;
-  const bool whole = t.channels == 0xffffffffu;
-  for (int m = 0; m < t.count; m += 2) {
-    const int second = m + 1 < t.count ? m + 1 : m;  // a last row alone is done twice
-    const std::byte *s0 = t.sums + m * sums_stride, *s1 = t.sums + second * sums_stride;
-    __m256i r0 = _mm256_setzero_si256(), r1 = r0;
-    if constexpr (Residual) {
-      const std::byte *from0 = t.residual + m * t.residual_stride, *from1 = t.residual + second * t.residual_stride;
-      if (whole) {
-        r0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from0));
-        r1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from1));
-      } else {
-        r0 = _mm256_maskz_loadu_epi8(channels, from0);
-        r1 = _mm256_maskz_loadu_epi8(channels, from1);
-      }
+  const std::byte *sums = t.sums, *residual = t.residual;
+  std::byte* dst = t.dst;
+  for (int left = t.count; left > 0; left -= 2) {
+    const bool pair = left > 1;  // a last row alone is done twice
+    const std::byte *s1 = pair ? sums + sums_stride : sums, *r1 = pair ? residual + t.residual_stride : residual;
+    std::byte* dst1 = pair ? dst + t.dst_stride : dst;
+    __m512i q[4];
+    OCTAVO_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const __m512 x =
+          scaled<Residual, Whole>(i < 2 ? sums : s1, i % 2 ? m1 : m0, i % 2 ? o1 : o0, i < 2 ? residual : r1, channels,
+                                  i % 2, residual_zero, residual_multiplier);
+      q[i] = _mm512_cvtps_epi32(Clamp == clamping::as_floats  // the bound comes second: a NaN gives it
+                                    ? _mm512_min_ps(_mm512_max_ps(x, lower), upper)
+                                    : x);
     }
-    const __m512i q0 = rounded<Residual, Clamp>(s0, m0, o0, _mm256_castsi256_si128(r0), end);
-    const __m512i q1 = rounded<Residual, Clamp>(s0 + 64, m1, o1, _mm256_extracti128_si256(r0, 1), end);
-    const __m512i q2 = rounded<Residual, Clamp>(s1, m0, o0, _mm256_castsi256_si128(r1), end);
-    const __m512i q3 = rounded<Residual, Clamp>(s1 + 64, m1, o1, _mm256_extracti128_si256(r1, 1), end);
-    __m512i a = _mm512_packs_epi32(q0, q1), b = _mm512_packs_epi32(q2, q3);
+    __m512i a = _mm512_packs_epi32(q[0], q[1]), b = _mm512_packs_epi32(q[2], q[3]);
     if constexpr (Clamp != clamping::by_packing) a = _mm512_adds_epi16(a, zero), b = _mm512_adds_epi16(b, zero);
     __m512i y = _mm512_packus_epi16(a, b);
     if constexpr (Clamp == clamping::as_bytes) y = _mm512_min_epu8(_mm512_max_epu8(y, lowest), highest);
     y = _mm512_permutexvar_epi32(order, y);
-    std::byte *to0 = t.dst + m * t.dst_stride, *to1 = t.dst + second * t.dst_stride;
     const __m256i y0 = _mm512_castsi512_si256(y), y1 = _mm512_extracti64x4_epi64(y, 1);
-    if (whole) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to0), y0);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to1), y1);
+    if constexpr (Whole) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), y0);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst1), y1);
     } else {
-      _mm256_mask_storeu_epi8(to0, channels, y0);
-      _mm256_mask_storeu_epi8(to1, channels, y1);
+      _mm256_mask_storeu_epi8(dst, channels, y0);
+      _mm256_mask_storeu_epi8(dst1, channels, y1);
     }
+    sums += 2 * sums_stride, dst += 2 * t.dst_stride;
+    if constexpr (Residual) residual += 2 * t.residual_stride;
   }
 }
 
@@ -180,24 +184,36 @@ OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const ending& end) noexcept
   }
 }
 
+/// Ends rows of u8 with `Clamp`.
+template <clamping Clamp>
+inline void end_u8_rows(const rows& t, const ending& end) noexcept {
+  const bool whole = t.channels == 0xffffffffu;
+  if (t.residual) return whole ? end_u8<true, Clamp, true>(t, end) : end_u8<true, Clamp, false>(t, end);
+  return whole ? end_u8<false, Clamp, true>(t, end) : end_u8<false, Clamp, false>(t, end);
+}
+
 /// Ends rows as `end` says.
 inline void end_rows(const rows& t, const ending& end) noexcept {
-  using enum clamping;
   if (!end.to_u8) return end_f32(t, end);
-  if (end.clamp == by_packing) return t.residual ? end_u8<true, by_packing>(t, end) : end_u8<false, by_packing>(t, end);
-  if (end.clamp == as_bytes) return t.residual ? end_u8<true, as_bytes>(t, end) : end_u8<false, as_bytes>(t, end);
-  return t.residual ? end_u8<true, as_floats>(t, end) : end_u8<false, as_floats>(t, end);
+  if (end.clamp == clamping::by_packing) return end_u8_rows<clamping::by_packing>(t, end);
+  if (end.clamp == clamping::as_bytes) return end_u8_rows<clamping::as_bytes>(t, end);
+  return end_u8_rows<clamping::as_floats>(t, end);
 }
 
 /// Copies at least n bytes, reading and writing whole vectors of 32.
 OCTAVO_TARGET_AMX OCTAVO_INLINE void copy_vectors(std::byte* to, const std::byte* from, int n) noexcept {
   for (int i = 0; i < n; i += 32)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
 }
 
 /// Gathers the depth of one pixel: `count` runs of `bytes` each. Touches up to 31 bytes beyond either end.
-OCTAVO_TARGET_AMX inline void gather_pixel(std::byte* to, const std::byte* from, const std::ptrdiff_t* offset, int count,
-                                           int bytes) noexcept {
+OCTAVO_TARGET_AMX inline void gather_pixel(std::byte* to, const std::byte* from, const std::ptrdiff_t* offset,
+                                           int count, int bytes) noexcept {
+  if (bytes <= 32) {  // the usual first layer: three channels and up to ten taps in a line
+    for (int i = 0; i < count; ++i, to += bytes) copy_vectors(to, from + offset[i], 32);
+    return;
+  }
   for (int i = 0; i < count; ++i, to += bytes) copy_vectors(to, from + offset[i], bytes);
 }
 

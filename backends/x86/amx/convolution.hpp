@@ -1,0 +1,471 @@
+// Convolution and fully connected layers on AMX: an implicit matrix product of tiles, u8 x s8, exact in s32.
+//
+// Pixels come in blocks of 32, output channels in columns of 32, depth in steps of 64 bytes; a block times a column is
+// 2x2 tiles of sums. A tile of pixels is loaded with one stride, from one of three places:
+//   image: a pixel is its own row of depth (1x1, stride 1, no padding; fully connected). No copies.
+//   lines: stride 1. The lines of the image are copied once, with padding between them; the pixels of successive output
+//          lines then lie at one stride, if those that fall on the padding are computed too, and not stored.
+//   rows:  the depth of each pixel is gathered (im2col of some blocks): strides, few channels.
+// While a block multiplies, the sums of the one before are brought to their end and stored.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86_64
+
+#include <array>
+
+#include "octavo/backends/blocking/panel_convolution.hpp"
+#include "octavo/backends/x86/amx/microkernel.hpp"
+
+namespace octavo::x86::amx {
+
+/// Bytes of pixels that a task keeps near: with a set of columns they fit in half of a 2 MB L2.
+inline constexpr std::size_t chunk_budget = 512 * 1024;
+/// Bytes of weights that all blocks of a chunk meet before the next; meanwhile those come into L2.
+inline constexpr int column_budget = 32 * 1024;
+
+/// A convolution, or a fully connected layer as a 1x1 convolution, packed for tiles.
+class tile_convolution final : public executable {
+ public:
+  /// `flat`: operands come as (..., channels) rather than (N, H, W, C). Throws octavo::error when a sum could overflow.
+  tile_convolution(const op::conv2d& conv, const signature& s, bool flat)
+      : conv_(conv),
+        dst_bytes_(static_cast<int>(size_of(s.dst.type))),
+        channels_(s.src[0].extents.back()),
+        group_inputs_(channels_ / conv.groups),
+        group_outputs_(conv.out / conv.groups),
+        group_columns_(ceil_div(group_outputs_, block_channels)),
+        zero_(s.src[0].q.zero_point) {
+    if (!flat) {
+      height_ = s.src[0].extents[1], width_ = s.src[0].extents[2];
+      out_height_ = s.dst.extents[1], out_width_ = s.dst.extents[2];
+    }
+    choose_source();
+    set_depth();
+    set_sizes(static_cast<int>(s.dst.extents.rows()));
+    pack_weights(s);
+    fold(s, flat ? "fc" : "conv2d");
+  }
+
+  int tasks(const arguments& a) const noexcept override {
+    const call c(*this, a);
+    return c.sets * c.parts;
+  }
+
+  std::size_t scratch_bytes() const noexcept override {
+    return 2 * sums_bytes + lines_bytes_ + static_cast<std::size_t>(slots_) * slot_bytes_;
+  }
+
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + scales_.size(); }
+
+  void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
+    const call c(*this, a);
+    if (begin >= end || c.pixels == 0 || c.images == 0) return;
+    const tile_region region(std::min(tile_rows, c.pixels), tile_depth_);
+    worker w{scratch, scratch + 2 * sums_bytes, scratch + 2 * sums_bytes + lines_bytes_};
+    const int columns = conv_.groups * group_columns_;
+    while (begin < end) {
+      const int set = begin / c.parts, part = begin % c.parts;
+      // Whole sets that follow one another are one.
+      const int sets = part == 0 ? std::max(1, (end - begin) / c.parts) : 1;
+      const int parts = std::min(c.parts - part, end - begin);
+      run_blocks(c, w, cut(c.blocks, set, c.sets), cut(c.blocks, set + sets, c.sets), cut(columns, part, c.parts),
+                 cut(columns, part + parts, c.parts));
+      begin += sets > 1 ? sets * c.parts : parts;
+    }
+    finish(c, w);
+  }
+
+ private:
+  /// Where the tiles of pixels are loaded from.
+  enum class source : std::uint8_t { image, lines, rows };
+
+  /// What one call has to do: blocks of pixels in `sets` times columns in `parts`.
+  struct call {
+    const operand &src, &dst;
+    const operand* residual;
+    int images, pixels;  ///< pixels of an image, those between its lines included
+    int image_blocks, blocks;
+    int sets, parts;
+
+    call(const tile_convolution& k, const arguments& a)
+        : src(a.src[0]), dst(a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr) {
+      const bool flat = k.from_ == source::image;
+      images = flat ? 1 : dst.extents[0];
+      pixels = flat ? static_cast<int>(dst.extents.rows()) : (k.out_height_ - 1) * k.grid_width_ + k.out_width_;
+      image_blocks = ceil_div(pixels, block_rows);
+      blocks = images * image_blocks;
+      // Enough tasks for 8 threads to share evenly, none below two million products or a quarter megabyte of weights.
+      const double products = static_cast<double>(dst.extents.count()) * k.steps_ * tile_row_bytes;
+      const double most = std::max(products / 2e6, static_cast<double>(k.weights_.size()) / (256 * 1024));
+      const int wanted = static_cast<int>(std::clamp(most, 1.0, 16.0));
+      const int columns = k.conv_.groups * k.group_columns_;
+      sets = std::max(1, std::min(wanted, ceil_div(blocks, 4)));
+      parts = std::min(columns, ceil_div(wanted, sets));
+    }
+  };
+
+  /// A block whose sums wait for their ending.
+  struct waiting {
+    const std::byte* sums = nullptr;
+    int image = 0, first = 0, count = 0;
+    std::array<int, 2> shift{};  ///< rows of either tile that belong to pixels before its first
+    int group = 0, column = 0;
+  };
+
+  /// The memory of one run on one thread, and what it has in hand.
+  struct worker {
+    std::byte *sums, *lines, *slots;
+    int turn = 0;       ///< which of the two buffers of sums is next
+    int first_row = 0;  ///< the output line that the copied lines begin with
+    prefetch next{};
+    waiting last{};
+  };
+
+  /// Where part `i` of `parts` begins when n things are cut evenly.
+  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
+
+  bool merged_taps() const { return conv_.groups == 1 && conv_.dilation.w == 1; }
+  int taps() const { return conv_.kernel.h * conv_.kernel.w; }
+
+  void choose_source() {
+    const padding& p = conv_.pad;
+    const bool plain = taps() == 1 && p.top == 0 && p.left == 0 && p.bottom == 0 && p.right == 0;
+    side_ = std::max(p.left, p.right);
+    line_pixels_ = width_ + side_;
+    copies_lines_ = !plain;
+    if (plain) {
+      from_ = conv_.stride == hw(1) ? source::image : source::rows;
+    } else {
+      const int line_steps = merged_taps() ? conv_.kernel.h * ceil_div(conv_.kernel.w * group_inputs_, tile_row_bytes)
+                                           : taps() * ceil_div(group_inputs_, tile_row_bytes);
+      const bool compact = 4 * line_steps <= 5 * ceil_div(taps() * group_inputs_, tile_row_bytes);
+      const bool fits = conv_.stride == hw(1) && out_width_ <= line_pixels_;
+      from_ = fits && compact ? source::lines : source::rows;
+    }
+    grid_width_ = from_ == source::lines ? line_pixels_ : out_width_;
+  }
+
+  /// Where the taps lie: in the packed depth, in memory, and for each step of a tile.
+  void set_depth() {
+    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(conv_.dilation.h) * line_pixels_ * channels_;
+    const std::ptrdiff_t tap = static_cast<std::ptrdiff_t>(conv_.dilation.w) * channels_;
+    const int runs_per_line = merged_taps() ? 1 : conv_.kernel.w;
+    run_bytes_ = merged_taps() ? conv_.kernel.w * group_inputs_ : group_inputs_;
+    for (int kh = 0; kh < conv_.kernel.h; ++kh)
+      for (int i = 0; i < runs_per_line; ++i) runs_.push_back(kh * line + i * tap);
+    if (from_ == source::lines) {
+      const int run_steps = ceil_div(run_bytes_, tile_row_bytes);
+      run_depth_ = run_steps * tile_row_bytes;
+      for (std::ptrdiff_t run : runs_)
+        for (int i = 0; i < run_steps; ++i) offsets_.push_back(run + i * tile_row_bytes);
+    } else {
+      run_depth_ = run_bytes_;
+      for (int i = 0; i < ceil_div(taps() * group_inputs_, tile_row_bytes); ++i) offsets_.push_back(i * tile_row_bytes);
+    }
+    steps_ = static_cast<int>(offsets_.size());
+    tile_depth_ = steps_ == 1 ? ceil_div(taps() * group_inputs_, 4) * 4 : tile_row_bytes;
+  }
+
+  void set_sizes(int most_pixels) {
+    // An odd number of cache lines, so that rows do not meet in the same set of the cache.
+    slot_stride_ = (steps_ | 1) * tile_row_bytes;
+    slot_bytes_ = static_cast<std::size_t>(block_rows * slot_stride_ + tile_row_bytes);
+    const auto block_bytes = static_cast<std::size_t>(block_rows) *
+                             static_cast<std::size_t>(from_ == source::lines ? channels_ : slot_stride_);
+    const int image_pixels = from_ == source::image ? most_pixels : (out_height_ - 1) * grid_width_ + out_width_;
+    chunk_blocks_ = std::clamp(static_cast<int>(chunk_budget / block_bytes), 1, ceil_div(image_pixels, block_rows));
+    column_set_ = std::max(2, column_budget / (steps_ * 2 * tile_bytes));
+    if (from_ == source::image) slots_ = 1;
+    if (from_ == source::rows) slots_ = group_columns_ > column_set_ ? chunk_blocks_ : 2;
+    if (!copies_lines_) return;
+    const int outputs = std::min(out_height_, (grid_width_ + chunk_blocks_ * block_rows - 2) / grid_width_ + 1);
+    const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(line_count(outputs)) * line_pixels_ + side_ +
+                                  (conv_.kernel.w - 1) * conv_.dilation.w + block_rows + 1;
+    lines_bytes_ = round_up(static_cast<std::size_t>(pixels * channels_) + 2 * tile_row_bytes, cache_line);
+  }
+
+  /// Lines of the image under so many output lines.
+  int line_count(int outputs) const {
+    return (outputs - 1) * conv_.stride.h + (conv_.kernel.h - 1) * conv_.dilation.h + 1;
+  }
+
+  /// Tiles across that a column has.
+  int column_tiles(int column) const { return group_outputs_ - column * block_channels > tile_rows ? 2 : 1; }
+  std::byte* column_weights(int group, int column) const {
+    const std::ptrdiff_t group_tiles = ceil_div(group_outputs_, 16);
+    return weights_.data() + (group * group_tiles + column * 2) * steps_ * tile_bytes;
+  }
+
+  /// To (groups, columns, steps, tiles, 16 groups of depth, 16 channels, 4 bytes).
+  void pack_weights(const signature& s) {
+    const int group_tiles = ceil_div(group_outputs_, 16);
+    weights_ = aligned_memory(static_cast<std::size_t>(conv_.groups * group_tiles) *
+                              static_cast<std::size_t>(steps_ * tile_bytes));
+    const std::int8_t* from = s.at(op::conv2d::weights)->as<std::int8_t>().data();
+    for (int oc = 0; oc < conv_.out; ++oc) {
+      const int channel = oc % group_outputs_, column = channel / block_channels, n = channel % block_channels;
+      const int across = column_tiles(column);
+      std::byte* to = column_weights(oc / group_outputs_, column) + n / 16 * tile_bytes + n % 16 * 4;
+      for (int i = 0; i < group_inputs_; ++i)
+        for (int kh = 0; kh < conv_.kernel.h; ++kh)
+          for (int kw = 0; kw < conv_.kernel.w; ++kw) {
+            const int k =
+                merged_taps() ? kh * run_depth_ + kw * group_inputs_ + i : (kh * conv_.kernel.w + kw) * run_depth_ + i;
+            const std::ptrdiff_t step = k / tile_row_bytes;
+            to[step * across * tile_bytes + k % tile_row_bytes / 4 * tile_row_bytes + k % 4] =
+                static_cast<std::byte>(*from++);
+          }
+    }
+  }
+
+  /// Multipliers and offsets, padded with zeros as the columns are, and the constants of the ending.
+  void fold(const signature& s, std::string_view what) {
+    const output_scales f = fold_output_scales(s, conv_.residual, what);
+    const int group_padded = group_columns_ * block_channels;
+    const auto padded = static_cast<std::size_t>(conv_.groups * group_padded);
+    scales_ = aligned_memory(2 * padded * sizeof(float));
+    multiplier_ = reinterpret_cast<float*>(scales_.data());
+    offset_ = multiplier_ + padded;
+    double most = 0;  // no number before rounding is larger
+    for (int oc = 0; oc < conv_.out; ++oc) {
+      const int at = oc / group_outputs_ * group_padded + oc % group_outputs_;
+      const float m = f.multiplier[static_cast<std::size_t>(oc)], b = f.offset[static_cast<std::size_t>(oc)];
+      multiplier_[at] = m, offset_[at] = b;
+      most = std::max(most, 255.0 * 127 * taps() * group_inputs_ * static_cast<double>(std::fabs(m)) +
+                                static_cast<double>(std::fabs(b)));
+    }
+    end_.to_u8 = s.dst.is_u8();
+    end_.lower = conv_.act.lower, end_.upper = conv_.act.upper;
+    if (!end_.to_u8) return;
+    const saturation bounds = saturation_of(conv_.act, s.dst.q);
+    end_.zero = bounds.zero_point;
+    end_.lower = static_cast<float>(bounds.lower - bounds.zero_point);
+    end_.upper = static_cast<float>(bounds.upper - bounds.zero_point);
+    end_.lowest = static_cast<std::uint8_t>(bounds.lower), end_.highest = static_cast<std::uint8_t>(bounds.upper);
+    end_.residual_multiplier = f.residual_multiplier;
+    if (conv_.residual) end_.residual_zero = s.src[1].q.zero_point;
+    if (most + 255 * static_cast<double>(f.residual_multiplier) < 0x1p30)
+      end_.clamp = bounds == saturation{} ? clamping::by_packing : clamping::as_bytes;
+  }
+
+  /// Runs blocks [first, last) of all images against columns [from, to) of all groups.
+  void run_blocks(const call& c, worker& w, int first, int last, int from, int to) const noexcept {
+    while (first < last) {
+      const int image = first / c.image_blocks, block = first % c.image_blocks;
+      const int count = std::min({last - first, c.image_blocks - block, chunk_blocks_});
+      if (copies_lines_) copy_lines(c, w, image, block, count);
+      for (int group = from / group_columns_; group * group_columns_ < to; ++group) {
+        const int base = group * group_columns_;
+        run_chunk(c, w, image, block, count, group, std::max(from - base, 0), std::min(to - base, group_columns_));
+      }
+      first += count;
+    }
+  }
+
+  /// Copies the lines under `count` blocks, each after side_ pixels of padding, which also end the line before it.
+  void copy_lines(const call& c, worker& w, int image, int block, int count) const noexcept {
+    const int end = std::min((block + count) * block_rows, c.pixels);
+    w.first_row = block * block_rows / grid_width_;
+    const int lines = line_count((end - 1) / grid_width_ - w.first_row + 1);
+    const auto side = static_cast<std::size_t>(side_ * channels_), line = static_cast<std::size_t>(width_ * channels_);
+    std::byte* to = w.lines;
+    for (int i = 0; i < lines; ++i, to += side + line) {
+      const int ih = w.first_row * conv_.stride.h - conv_.pad.top + i;
+      if (ih < 0 || ih >= height_) {
+        std::memset(to, zero_, side + line);
+        continue;
+      }
+      std::memset(to, zero_, side);
+      const std::byte* from =
+          c.src.as<const std::byte>() + (static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ * c.src.stride;
+      if (c.src.stride == channels_) {
+        std::memcpy(to + side, from, line);
+        continue;
+      }
+      for (int iw = 0; iw < width_; ++iw)
+        blocking::copy_run(to + side + iw * channels_, from + iw * c.src.stride, static_cast<std::size_t>(channels_));
+    }
+    std::memset(to, zero_, side);
+  }
+
+  /// Runs `count` blocks of an image against columns [from, to) of a group, some columns at a time.
+  void run_chunk(const call& c, worker& w, int image, int block, int count, int group, int from,
+                 int to) const noexcept {
+    for (int column = from; column < to; column += column_set_) {
+      const int end = std::min(to, column + column_set_), next_end = std::min(to, end + column_set_);
+      w.next = {};
+      if (end < to) {
+        const std::ptrdiff_t lines = (next_end - end) * steps_ * 2 * (tile_bytes / 64);
+        w.next.at = column_weights(group, end);
+        w.next.end = next_end < group_columns_ ? column_weights(group, next_end)
+                                               : column_weights(group, 0) + group_weight_bytes();
+        const int steps = count * (end - column) * steps_;
+        w.next.lines = static_cast<int>((lines + steps - 1) / steps);
+      }
+      for (int i = 0; i < count; ++i) {
+        factors f{};
+        waiting now;
+        locate(c, w, image, block + i, i, group, column == from, f, now);
+        for (int k = column; k < end; ++k) run_block(c, w, f, now, k);
+      }
+    }
+  }
+
+  std::ptrdiff_t group_weight_bytes() const {
+    return static_cast<std::ptrdiff_t>(ceil_div(group_outputs_, 16)) * steps_ * tile_bytes;
+  }
+
+  /// Finds the pixels of a block, number `place` of its chunk, and packs them where that is due.
+  void locate(const call& c, worker& w, int image, int block, int place, int group, bool pack, factors& f,
+              waiting& now) const noexcept {
+    const int first = block * block_rows, count = std::min(block_rows, c.pixels - first);
+    now.image = image, now.first = first, now.count = count, now.group = group;
+    f.offset = offsets_.data(), f.steps = steps_;
+    std::byte* slot = w.slots;
+    if (from_ == source::lines) {
+      f.a_stride = channels_;
+      f.a[0] = w.lines +
+               static_cast<std::ptrdiff_t>(first - w.first_row * grid_width_ + side_ - conv_.pad.left) * channels_ +
+               group * group_inputs_;
+      f.a[1] = f.a[0] + tile_rows * f.a_stride;
+      return;
+    }
+    if (from_ == source::image) {
+      // Tiles that would go beyond the last pixel begin earlier; rows that would, are copied.
+      const int latest = std::max(0, c.pixels - tile_rows), tiles = count > tile_rows ? 2 : 1;
+      const int last = std::min(first + (tiles - 1) * tile_rows, latest) + std::min(tile_rows, c.pixels) - 1;
+      const std::byte* base = c.src.as<const std::byte>() + group * group_inputs_;
+      const int read = (steps_ - 1) * tile_row_bytes + tile_depth_;
+      if (last * c.src.stride + group * group_inputs_ + read <= (c.pixels - 1) * c.src.stride + channels_) {
+        f.a_stride = c.src.stride;
+        for (std::size_t t = 0; t < 2; ++t) {
+          const int wanted = first + static_cast<int>(t) * tile_rows, start = std::min(wanted, latest);
+          f.a[t] = base + start * f.a_stride;
+          now.shift[t] = wanted - start;
+        }
+        return;
+      }
+      for (int m = 0; m < count; ++m)
+        blocking::copy_run(slot + m * slot_stride_, base + (first + m) * c.src.stride,
+                           static_cast<std::size_t>(group_inputs_));
+    } else {
+      slot += static_cast<std::size_t>(place % slots_) * slot_bytes_;
+      if (pack || slots_ <= 2) gather(c, w, image, first, count, group, slot);
+    }
+    f.a_stride = slot_stride_;
+    f.a[0] = slot;
+    f.a[1] = slot + tile_rows * slot_stride_;
+  }
+
+  /// Gathers the depth of `count` pixels. What follows it in a row meets weights that are zero.
+  void gather(const call& c, const worker& w, int image, int first, int count, int group,
+              std::byte* to) const noexcept {
+    int oh = first / out_width_, ow = first % out_width_;
+    const std::byte* lines = w.lines + (side_ - conv_.pad.left) * channels_ + group * group_inputs_;
+    const std::byte* pixels = c.src.as<const std::byte>() + group * group_inputs_;
+    for (int m = 0; m < count; ++m, to += slot_stride_) {
+      const std::ptrdiff_t ih = oh * conv_.stride.h, iw = ow * conv_.stride.w;
+      if (copies_lines_)
+        gather_pixel(to, lines + ((ih - w.first_row * conv_.stride.h) * line_pixels_ + iw) * channels_, runs_.data(),
+                     static_cast<int>(runs_.size()), run_bytes_);
+      else
+        blocking::copy_run(to,
+                           pixels + ((static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ + iw) * c.src.stride,
+                           static_cast<std::size_t>(run_bytes_));
+      if (++ow == out_width_) ow = 0, ++oh;
+    }
+  }
+
+  /// Multiplies a block, ends the one before, and keeps the sums for their turn.
+  void run_block(const call& c, worker& w, factors& f, waiting now, int column) const noexcept {
+    using multiplication = void (*)(const factors&, prefetch&) noexcept;
+    using storing = void (*)(std::byte*) noexcept;
+    static constexpr multiplication multiplications[2][2] = {{multiply<1, 1>, multiply<1, 2>},
+                                                             {multiply<2, 1>, multiply<2, 2>}};
+    static constexpr storing storings[2][2] = {{store_sums<1, 1>, store_sums<1, 2>},
+                                               {store_sums<2, 1>, store_sums<2, 2>}};
+    const int down = now.count > tile_rows ? 1 : 0, across = column_tiles(column) - 1;
+    f.b = column_weights(now.group, column);
+    multiplications[down][across](f, w.next);
+    finish(c, w);
+    std::byte* sums = w.sums + w.turn * sums_bytes;
+    w.turn ^= 1;
+    storings[down][across](sums);
+    now.sums = sums, now.column = column;
+    w.last = now;
+  }
+
+  /// Ends and stores the block that waits, if there is one.
+  void finish(const call& c, worker& w) const noexcept {
+    const waiting& b = w.last;
+    if (!b.sums) return;
+    const int channel = b.column * block_channels, padded = b.group * group_columns_ * block_channels + channel;
+    const std::ptrdiff_t first_channel = (b.group * group_outputs_ + channel) * dst_bytes_;
+    rows t{};
+    t.multiplier = multiplier_ + padded, t.offset = offset_ + padded;
+    t.dst_stride = c.dst.stride * dst_bytes_;
+    t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
+    t.channels = 0xffffffffu >> (block_channels - std::min(group_outputs_ - channel, block_channels));
+    // Runs of pixels that are neighbours both among the sums and in the output.
+    const bool lines = from_ == source::lines;
+    const int width = lines ? grid_width_ : c.pixels, valid = lines ? out_width_ : c.pixels;
+    int row = b.first / width, column = b.first % width;
+    for (int m = 0; m < b.count;) {
+      int run = std::min(b.count - m, width - column);
+      if (b.shift[1] != 0 && m < tile_rows) run = std::min(run, tile_rows - m);
+      t.count = std::min(run, valid - column);
+      if (t.count > 0) {
+        const std::ptrdiff_t pixel =
+            static_cast<std::ptrdiff_t>(b.image) * out_height_ * out_width_ * (from_ != source::image) +
+            static_cast<std::ptrdiff_t>(row) * valid + column;
+        t.sums = b.sums + (m + b.shift[m < tile_rows ? 0 : 1]) * sums_stride;
+        t.dst = c.dst.as<std::byte>() + pixel * t.dst_stride + first_channel;
+        if (c.residual) t.residual = c.residual->as<const std::byte>() + pixel * t.residual_stride + first_channel;
+        end_rows(t, end_);
+      }
+      m += run, column += run;
+      if (column == width) column = 0, ++row;
+    }
+    w.last.sums = nullptr;
+  }
+
+  op::conv2d conv_;
+  int dst_bytes_, channels_, group_inputs_, group_outputs_, group_columns_, zero_;
+  int height_ = 1, width_ = 1, out_height_ = 1, out_width_ = 1;
+  source from_ = source::image;
+  bool copies_lines_ = false;
+  int side_ = 0;         ///< pixels of padding between copied lines
+  int line_pixels_ = 1;  ///< from line to line
+  int grid_width_ = 1;   ///< pixels from an output line to the next, those on the padding included
+  std::vector<std::ptrdiff_t> runs_, offsets_;
+  int run_bytes_ = 0;  ///< bytes of depth that lie together
+  int run_depth_ = 0;  ///< and what they take of the packed depth
+  int steps_ = 0, tile_depth_ = tile_row_bytes;
+  int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
+  std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
+  ending end_;
+  aligned_memory weights_, scales_;
+  float *multiplier_ = nullptr, *offset_ = nullptr;
+};
+
+/// A convolution or a fully connected layer packed for tiles.
+inline std::unique_ptr<const executable> pack_tile_convolution(const problem& p) {
+  if (const op::fc* f = std::get_if<op::fc>(&p.op))
+    return std::make_unique<tile_convolution>(op::as_convolution(*f), op::as_convolution(*f, p), true);
+  return std::make_unique<tile_convolution>(std::get<op::conv2d>(p.op), p, false);
+}
+
+}  // namespace octavo::x86::amx
+
+namespace octavo::x86 {
+
+/// conv2d and fc, u8 x s8 to u8 or f32.
+inline constexpr kernel conv_u8s8s32_32x32_amx{
+    "conv_u8s8s32_32x32_amx", isa::amx, [](const problem& p) { return blocking::is_convolution_of(p, element::u8); },
+    amx::pack_tile_convolution};
+
+}  // namespace octavo::x86
+
+#endif
