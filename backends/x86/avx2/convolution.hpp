@@ -213,10 +213,8 @@ inline void pack_f32(std::byte* row, int rows, int position, const std::byte* sr
 }
 
 inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>, tile_u8s8s32<1, 2>}},
-                                                         {4, {tile_u8s8s32<4, 1>, tile_u8s8s32<4, 2>}},
                                                          {6, {tile_u8s8s32<6, 1>, tile_u8s8s32<6, 2>}}};
 inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f32<1, 2>}},
-                                                     {4, {tile_f32<4, 1>, tile_f32<4, 2>}},
                                                      {6, {tile_f32<6, 1>, tile_f32<6, 2>}}};
 inline constexpr blocking::microkernel u8s8s32{2, 8, false, pack_s16, tiles_u8s8s32};
 inline constexpr blocking::microkernel f32{1, 8, false, pack_f32, tiles_f32};

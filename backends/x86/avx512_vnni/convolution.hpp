@@ -215,11 +215,9 @@ OCTAVO_TARGET_AVX512 inline void pack_values(std::byte* row, int rows, int posit
 }
 
 inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>, tile_u8s8s32<1, 2>}},
-                                                         {4, {tile_u8s8s32<4, 1>, tile_u8s8s32<4, 2>}},
                                                          {8, {tile_u8s8s32<8, 1>, tile_u8s8s32<8, 2>}},
                                                          {14, {tile_u8s8s32<14, 1>, tile_u8s8s32<14, 2>}}};
 inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f32<1, 2>}},
-                                                     {4, {tile_f32<4, 1>, tile_f32<4, 2>}},
                                                      {8, {tile_f32<8, 1>, tile_f32<8, 2>}},
                                                      {14, {tile_f32<14, 1>, tile_f32<14, 2>}}};
 inline constexpr blocking::microkernel u8s8s32{4, 16, true, pack_values<1>, tiles_u8s8s32};
