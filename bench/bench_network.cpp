@@ -149,6 +149,7 @@ class comparison {
 #endif
 };
 
+#ifdef OCTAVO_HAS_ONEDNN
 /// The largest difference, as a fraction of the largest magnitude in `a`.
 double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
   float largest = 0, difference = 0;
@@ -158,6 +159,7 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
   }
   return static_cast<double>(difference / largest);
 }
+#endif
 
 std::vector<float> random_pixels(int images, std::uint64_t seed) {
   std::vector<float> pixels(static_cast<std::size_t>(images) * 224 * 224 * 3);
