@@ -10,7 +10,7 @@
 #define OCTAVO_UNROLL
 #endif
 
-/// A helper of a kernel that must disappear into it.
+/// For functions that must disappear into the kernel that calls them.
 #if defined(__GNUC__) || defined(__clang__)
 #define OCTAVO_INLINE inline __attribute__((always_inline))
 #else

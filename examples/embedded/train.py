@@ -1,13 +1,13 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """Trains the embedded example network on drawn images and writes it as safetensors.
 
 Commands, from the root of the repository (Debian 12; about five minutes of one free core):
 
     apt-get install -y g++ libcli11-dev libstb-dev python3-torch
-    g++ -std=c++20 -O2 examples/embedded/draw_images.cpp -o /tmp/draw_images
-    /tmp/draw_images /tmp/train.bin --count 20000 --seed 1
-    /tmp/draw_images /tmp/test.bin --count 2000 --seed 2
-    /usr/bin/python3 examples/embedded/train.py /tmp/train.bin /tmp/test.bin --out examples/embedded
+    g++ -std=c++20 -O2 examples/embedded/draw_images.cpp -o draw_images
+    ./draw_images train.bin --count 20000 --seed 1
+    ./draw_images test.bin --count 2000 --seed 2
+    python3 examples/embedded/train.py train.bin test.bin --out examples/embedded
 
 It writes, into the folder given with --out:
     embedded.safetensors            the weights, named as in the state_dict of `Network`
