@@ -24,21 +24,20 @@ template <int MR, int NV>
 using sums = __m256[MR][NV];
 
 /// 4 bytes in every lane.
-OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE __m256i broadcast_group(const std::byte* from) {
+OCTAVO_AVX2 OCTAVO_INLINE __m256i broadcast_group(const std::byte* from) {
   std::int32_t group;
   std::memcpy(&group, from, sizeof group);
   return _mm256_set1_epi32(group);
 }
 
 /// 8 u8 in the low bytes of 8 s32.
-OCTAVO_TARGET("avx2,fma") OCTAVO_INLINE __m256i load_u8(const std::byte* from) {
+OCTAVO_AVX2 OCTAVO_INLINE __m256i load_u8(const std::byte* from) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
 }
 
 /// Adds the residual, clamps, and stores a row of f32.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma")
-OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
+OCTAVO_AVX2 OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
   const __m256 lower = _mm256_set1_ps(t.end->lower), upper = _mm256_set1_ps(t.end->upper);
   OCTAVO_UNROLL
   for (int m = 0; m < MR; ++m) {
@@ -56,8 +55,7 @@ OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
 
 /// Adds the residual, clamps, rounds, adds the zero point, and stores a row of u8.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma")
-OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
+OCTAVO_AVX2 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
   if (t.residual) {
     const __m256i zero = _mm256_set1_epi32(t.end->residual_zero);
     const __m256 multiplier = _mm256_set1_ps(t.end->residual_multiplier);
@@ -91,8 +89,7 @@ OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
 
 /// INT8: panel and weights are s16.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma")
-inline void tile_u8s8s32(const tile& t) noexcept {
+OCTAVO_AVX2 inline void tile_u8s8s32(const tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 12);
   __m256i acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -138,8 +135,7 @@ inline void tile_u8s8s32(const tile& t) noexcept {
 
 /// FP32: panel and weights are f32. The multiplier is 1.
 template <int MR, int NV>
-OCTAVO_TARGET("avx2,fma")
-inline void tile_f32(const tile& t) noexcept {
+OCTAVO_AVX2 inline void tile_f32(const tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 12);
   __m256 acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -177,7 +173,7 @@ inline void tile_f32(const tile& t) noexcept {
 }
 
 /// u8 to s16, 32 of them to a chunk.
-OCTAVO_TARGET("avx2,fma")
+OCTAVO_AVX2
 inline void pack_s16(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
   const int chunk = rows * chunk_bytes;
   int i = 0;
@@ -197,7 +193,7 @@ inline void pack_s16(std::byte* row, int rows, int position, const std::byte* sr
 }
 
 /// f32 as it is, 16 to a chunk.
-OCTAVO_TARGET("avx2,fma")
+OCTAVO_AVX2
 inline void pack_f32(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
   const int chunk = rows * chunk_bytes;
   for (int i = 0; i < n; i += 4) {

@@ -7,8 +7,6 @@
 #include "octavo/backends/native/output.hpp"
 #include "octavo/backends/x86/target.hpp"
 
-#define OCTAVO_AVX2 OCTAVO_TARGET("avx2,fma")
-
 namespace octavo::x86::avx2 {
 
 using native::output_rule;

@@ -20,8 +20,6 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-#define OCTAVO_TARGET_AVX512 OCTAVO_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
-
 namespace octavo::x86::avx512_vnni {
 
 using blocking::accumulator_sets;
@@ -33,7 +31,7 @@ template <int MR, int NV>
 using sums = __m512[MR][NV];
 
 /// 4 bytes in every lane.
-OCTAVO_TARGET_AVX512 OCTAVO_INLINE __m512i broadcast_group(const std::byte* from) {
+OCTAVO_AVX512 OCTAVO_INLINE __m512i broadcast_group(const std::byte* from) {
   std::int32_t group;
   std::memcpy(&group, from, sizeof group);
   return _mm512_set1_epi32(group);
@@ -44,7 +42,7 @@ inline std::uint32_t channel_mask(const tile& t) { return 0xffffffffu >> (32 - t
 
 /// Adds the residual, clamps, and stores rows of f32.
 template <int MR, int NV>
-OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
+OCTAVO_AVX512 OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
   const std::uint32_t mask = channel_mask(t);
   const __m512 lower = _mm512_set1_ps(t.end->lower), upper = _mm512_set1_ps(t.end->upper);
   OCTAVO_UNROLL
@@ -63,8 +61,8 @@ OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x
 }
 
 /// Stores two rows of 32 channels (four vectors of s32 that are u8 once `zero` is added).
-OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_pair(std::byte* first, std::byte* second, __mmask32 lanes, __m512i q0,
-                                                   __m512i q1, __m512i q2, __m512i q3, __m512i zero) {
+OCTAVO_AVX512 OCTAVO_INLINE void store_pair(std::byte* first, std::byte* second, __mmask32 lanes, __m512i q0,
+                                            __m512i q1, __m512i q2, __m512i q3, __m512i zero) {
   // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(q0, q1), zero);
@@ -76,7 +74,7 @@ OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_pair(std::byte* first, std::byte* 
 
 /// Adds the residual, clamps, rounds, adds the zero point, and stores rows of u8.
 template <int MR, int NV>
-OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
+OCTAVO_AVX512 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
   const std::uint32_t mask = channel_mask(t);
   if (t.residual) {
     const __m512i zero = _mm512_set1_epi32(t.end->residual_zero);
@@ -112,7 +110,7 @@ OCTAVO_TARGET_AVX512 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x)
 
 /// INT8: panel u8, weights s8.
 template <int MR, int NV>
-OCTAVO_TARGET_AVX512 inline void tile_u8s8s32(const tile& t) noexcept {
+OCTAVO_AVX512 inline void tile_u8s8s32(const tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 28);
   __m512i acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -159,7 +157,7 @@ OCTAVO_TARGET_AVX512 inline void tile_u8s8s32(const tile& t) noexcept {
 
 /// FP32: panel and weights are f32. The multiplier is 1.
 template <int MR, int NV>
-OCTAVO_TARGET_AVX512 inline void tile_f32(const tile& t) noexcept {
+OCTAVO_AVX512 inline void tile_f32(const tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 28);
   __m512 acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -198,8 +196,7 @@ OCTAVO_TARGET_AVX512 inline void tile_f32(const tile& t) noexcept {
 
 /// Values as they are; `value` bytes each.
 template <int value>
-OCTAVO_TARGET_AVX512 inline void pack_values(std::byte* row, int rows, int position, const std::byte* src,
-                                             int n) noexcept {
+OCTAVO_AVX512 inline void pack_values(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
   const int chunk = rows * chunk_bytes;
   for (int i = 0; i < n * value;) {
     const int at = position * value + i, within = at % chunk_bytes;
@@ -241,7 +238,6 @@ inline constexpr kernel conv_f32_14x32_avx512_vnni{
 
 }  // namespace octavo::x86
 
-#undef OCTAVO_TARGET_AVX512
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif

@@ -14,8 +14,6 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-#define OCTAVO_AVX512 OCTAVO_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
-
 namespace octavo::x86::avx512_vnni {
 
 using native::output_rule;
