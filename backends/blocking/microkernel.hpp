@@ -11,20 +11,13 @@
 #include <cstdint>
 #include <span>
 
+#include "octavo/backends/blocking/output_stage.hpp"
+
 namespace octavo::blocking {
 
 inline constexpr int group_bytes = 4;   ///< of depth: what one lane of a vector takes
 inline constexpr int step_bytes = 16;   ///< depth is padded to a multiple of this
 inline constexpr int chunk_bytes = 64;  ///< of one pixel that lie together in a panel
-
-/// How sums become outputs, the same for all tiles of a call. Bounds are clamped to in binary32, before the conversion.
-struct ending {
-  bool to_u8 = false;  ///< otherwise to f32
-  float lower = 0.0f, upper = 0.0f;
-  float residual_multiplier = 0.0f;
-  std::int32_t residual_zero = 0;
-  std::int32_t zero = 0;
-};
 
 /// One tile's work. Strides are in bytes.
 struct tile {

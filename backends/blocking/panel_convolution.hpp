@@ -11,31 +11,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/microkernel.hpp"
+#include "octavo/backends/blocking/output_stage.hpp"
 #include "octavo/op/kernel.hpp"
 
 namespace octavo::blocking {
 
 /// Bytes of panels that a task keeps: with a column's weights they fit in half of a 512 KB L2.
 inline constexpr std::size_t panel_budget = 192 * 1024;
-
-/// Copies n bytes and touches no others; inline for the short runs that a convolution of few channels is made of.
-inline void copy_run(std::byte* to, const std::byte* from, std::size_t n) noexcept {
-  if (n >= 16) {
-    for (std::size_t i = 0; i + 16 < n; i += 16) std::memcpy(to + i, from + i, 16);
-    std::memcpy(to + n - 16, from + n - 16, 16);
-  } else if (n >= 8) {
-    std::memcpy(to, from, 8);
-    std::memcpy(to + n - 8, from + n - 8, 8);
-  } else if (n >= 4) {
-    std::memcpy(to, from, 4);
-    std::memcpy(to + n - 4, from + n - 4, 4);
-  } else {
-    for (std::size_t i = 0; i < n; ++i) to[i] = from[i];
-  }
-}
 
 /// Pixels cut into blocks: whole ones of the tallest tile, then at most two lower ones.
 struct pixel_blocks {
@@ -73,29 +58,29 @@ struct pixel_blocks {
 /// A convolution, or a fully connected layer as a 1x1 convolution, packed for one microkernel.
 class panel_convolution final : public executable {
  public:
-  /// `flat`: operands come as (..., channels) rather than (N, H, W, C). Throws octavo::error when a sum could overflow.
-  panel_convolution(const microkernel& kernel, const op::conv2d& conv, const signature& s, bool flat)
+  /// Throws octavo::error when a sum could overflow.
+  panel_convolution(const microkernel& kernel, const layer& s)
       : kernel_(kernel),
-        conv_(conv),
-        flat_(flat),
+        conv_(s.conv),
+        flat_(s.flat),
         src_bytes_(static_cast<int>(size_of(s.src[0].type))),
         dst_bytes_(static_cast<int>(size_of(s.dst.type))),
-        group_inputs_(s.src[0].extents.back() / conv.groups),
-        group_outputs_(conv.out / conv.groups),
-        depth_(conv.kernel.h * conv.kernel.w * group_inputs_),
+        group_inputs_(s.src[0].extents.back() / conv_.groups),
+        group_outputs_(conv_.out / conv_.groups),
+        depth_(conv_.kernel.h * conv_.kernel.w * group_inputs_),
         steps_(ceil_div(depth_, 4 * kernel.values)),
         direct_(group_inputs_ % (4 * kernel.values) == 0),
         block_channels_(2 * kernel.vector),
         group_columns_(ceil_div(group_outputs_, block_channels_)),
         padded_outputs_(ceil_div(group_outputs_, kernel.vector) * kernel.vector),
         panel_bytes_(static_cast<std::size_t>(kernel.largest_rows()) *
-                     round_up(static_cast<std::size_t>(steps_) * step_bytes, chunk_bytes)) {
+                     round_up(static_cast<std::size_t>(steps_) * step_bytes, chunk_bytes)),
+        stage_(s, kernel.vector) {
     const int most_blocks = pixel_blocks(static_cast<int>(s.dst.extents.rows()), kernel.tiles).total;
     set_blocks_ = std::clamp(static_cast<int>(panel_budget / panel_bytes_), std::min(4, most_blocks), most_blocks);
     padding_ = aligned_memory(static_cast<std::size_t>(group_inputs_ * src_bytes_));
     if (s.src[0].is_u8()) std::memset(padding_.data(), s.src[0].q.zero_point, padding_.size());
     pack_weights(s);
-    fold(s);
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -107,7 +92,7 @@ class panel_convolution final : public executable {
     return static_cast<std::size_t>(set_blocks_) * panel_bytes_ + line_bytes();
   }
 
-  std::size_t packed_bytes() const noexcept override { return weights_.size() + scales_.size() + padding_.size(); }
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes() + padding_.size(); }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
@@ -196,36 +181,6 @@ class panel_convolution final : public executable {
     std::memcpy(to, &value, sizeof value);
   }
 
-  /// Multipliers and offsets, padded with zeros as the columns are, and the constants of the ending.
-  void fold(const signature& s) {
-    output_scales f;
-    if (s.src[0].is_u8()) {
-      f = fold_output_scales(s, conv_.residual, flat_ ? "fc" : "conv2d");
-    } else {
-      f.multiplier.assign(static_cast<std::size_t>(conv_.out), 1.0f);
-      f.offset.assign(static_cast<std::size_t>(conv_.out), 0.0f);
-      if (const tensor* bias = s.at(op::conv2d::bias)) std::ranges::copy(bias->as<float>(), f.offset.begin());
-    }
-    const auto padded = static_cast<std::size_t>(conv_.groups) * static_cast<std::size_t>(padded_outputs_);
-    scales_ = aligned_memory(2 * padded * sizeof(float));
-    multiplier_ = reinterpret_cast<float*>(scales_.data());
-    offset_ = multiplier_ + padded;
-    for (int oc = 0; oc < conv_.out; ++oc) {
-      const int at = oc / group_outputs_ * padded_outputs_ + oc % group_outputs_;
-      multiplier_[at] = f.multiplier[static_cast<std::size_t>(oc)];
-      offset_[at] = f.offset[static_cast<std::size_t>(oc)];
-    }
-    end_.to_u8 = s.dst.is_u8();
-    end_.lower = conv_.act.lower, end_.upper = conv_.act.upper;
-    if (!end_.to_u8) return;
-    const saturation bounds = saturation_of(conv_.act, s.dst.q);
-    end_.zero = bounds.zero_point;
-    end_.lower = static_cast<float>(bounds.lower - bounds.zero_point);
-    end_.upper = static_cast<float>(bounds.upper - bounds.zero_point);
-    end_.residual_multiplier = f.residual_multiplier;
-    if (conv_.residual) end_.residual_zero = s.src[1].q.zero_point;
-  }
-
   std::size_t group_weight_bytes() const {
     return static_cast<std::size_t>(steps_) * 4 * static_cast<std::size_t>(padded_outputs_) * group_bytes;
   }
@@ -288,17 +243,16 @@ class panel_convolution final : public executable {
   /// Runs the packed blocks [first, last) against one column of weights.
   void run_column(const call& c, int first, int last, int group, int column, const std::byte* panels) const noexcept {
     const int vectors = column_vectors(column), channel = column * block_channels_;
-    const int padded = group * padded_outputs_ + channel;
     const std::ptrdiff_t dst_channel = (group * group_outputs_ + channel) * dst_bytes_;
     tile t{};
     t.weights = column_weights(group, column);
     t.steps = steps_;
-    t.multiplier = multiplier_ + padded;
-    t.offset = offset_ + padded;
+    t.multiplier = stage_.multiplier(group, channel);
+    t.offset = stage_.offset(group, channel);
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
     t.channels = std::min(group_outputs_ - channel, block_channels_);
-    t.end = &end_;
+    t.end = &stage_.end();
     for (int i = first; i < last; ++i, panels += panel_bytes_) {
       const pixel_blocks::block b = c.blocks(i, kernel_.tiles);
       t.panel = panels;
@@ -340,22 +294,14 @@ class panel_convolution final : public executable {
   int block_channels_, group_columns_, padded_outputs_;
   std::size_t panel_bytes_;
   int set_blocks_ = 1;  ///< the most pixel blocks that are packed at a time
-  ending end_;
-  aligned_memory weights_, scales_, padding_;
-  float *multiplier_ = nullptr, *offset_ = nullptr;
+  output_stage stage_;
+  aligned_memory weights_, padding_;
 };
 
-/// Whether `p` is a convolution or a fully connected layer whose input is u8 (else f32).
-inline bool is_convolution_of(const problem& p, element src) {
-  if (!std::holds_alternative<op::conv2d>(p.op) && !std::holds_alternative<op::fc>(p.op)) return false;
-  return p.src[0].type == src && (p.dst.type == element::f32 || (src == element::u8 && p.dst.is_u8()));
-}
-
-/// A convolution or a fully connected layer packed for `kernel`.
-inline std::unique_ptr<const executable> pack_convolution(const microkernel& kernel, const problem& p) {
-  if (const op::fc* f = std::get_if<op::fc>(&p.op))
-    return std::make_unique<panel_convolution>(kernel, op::as_convolution(*f), op::as_convolution(*f, p), true);
-  return std::make_unique<panel_convolution>(kernel, std::get<op::conv2d>(p.op), p, false);
+/// The layer `p` packed for `kernel`.
+template <const microkernel& kernel>
+std::unique_ptr<const executable> pack_panels(const problem& p) {
+  return std::make_unique<panel_convolution>(kernel, layer_of(p));
 }
 
 }  // namespace octavo::blocking

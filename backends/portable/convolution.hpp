@@ -142,13 +142,13 @@ inline constexpr blocking::microkernel f32{1, lanes, false, pack_f32, tiles_f32}
 /// conv2d and fc, u8 x s8 to u8 or f32.
 inline constexpr kernel conv_u8s8s32_portable{
     "conv_u8s8s32_portable", isa::portable,
-    [](const problem& p) { return blocking::is_convolution_of(p, element::u8); },
-    [](const problem& p) { return blocking::pack_convolution(u8s8s32, p); }};
+    [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
+    blocking::pack_panels<u8s8s32>};
 
 /// conv2d and fc, f32.
 inline constexpr kernel conv_f32_portable{"conv_f32_portable", isa::portable,
-                                          [](const problem& p) { return blocking::is_convolution_of(p, element::f32); },
-                                          [](const problem& p) { return blocking::pack_convolution(f32, p); }};
+                                          [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
+                                          blocking::pack_panels<f32>};
 
 }  // namespace OCTAVO_ARCH_NAMESPACE
 }  // namespace octavo::portable

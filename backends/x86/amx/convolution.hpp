@@ -15,7 +15,7 @@
 
 #include <array>
 
-#include "octavo/backends/blocking/panel_convolution.hpp"
+#include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/x86/amx/microkernel.hpp"
 
 namespace octavo::x86::amx {
@@ -28,16 +28,17 @@ inline constexpr int column_budget = 32 * 1024;
 /// A convolution, or a fully connected layer as a 1x1 convolution, packed for tiles.
 class tile_convolution final : public executable {
  public:
-  /// `flat`: operands come as (..., channels) rather than (N, H, W, C). Throws octavo::error when a sum could overflow.
-  tile_convolution(const op::conv2d& conv, const signature& s, bool flat)
-      : conv_(conv),
+  /// Throws octavo::error when a sum could overflow.
+  explicit tile_convolution(const blocking::layer& s)
+      : conv_(s.conv),
         dst_bytes_(static_cast<int>(size_of(s.dst.type))),
         channels_(s.src[0].extents.back()),
-        group_inputs_(channels_ / conv.groups),
-        group_outputs_(conv.out / conv.groups),
+        group_inputs_(channels_ / conv_.groups),
+        group_outputs_(conv_.out / conv_.groups),
         group_columns_(ceil_div(group_outputs_, block_channels)),
-        zero_(s.src[0].q.zero_point) {
-    if (!flat) {
+        zero_(s.src[0].q.zero_point),
+        stage_(s, block_channels) {
+    if (!s.flat) {
       height_ = s.src[0].extents[1], width_ = s.src[0].extents[2];
       out_height_ = s.dst.extents[1], out_width_ = s.dst.extents[2];
     }
@@ -45,7 +46,6 @@ class tile_convolution final : public executable {
     set_depth();
     set_sizes(static_cast<int>(s.dst.extents.rows()));
     pack_weights(s);
-    fold(s, flat ? "fc" : "conv2d");
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -57,7 +57,7 @@ class tile_convolution final : public executable {
     return 2 * sums_bytes + lines_bytes_ + static_cast<std::size_t>(slots_) * slot_bytes_;
   }
 
-  std::size_t packed_bytes() const noexcept override { return weights_.size() + scales_.size(); }
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes(); }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
@@ -220,36 +220,6 @@ class tile_convolution final : public executable {
     }
   }
 
-  /// Multipliers and offsets, padded with zeros as the columns are, and the constants of the ending.
-  void fold(const signature& s, std::string_view what) {
-    const output_scales f = fold_output_scales(s, conv_.residual, what);
-    const int group_padded = group_columns_ * block_channels;
-    const auto padded = static_cast<std::size_t>(conv_.groups * group_padded);
-    scales_ = aligned_memory(2 * padded * sizeof(float));
-    multiplier_ = reinterpret_cast<float*>(scales_.data());
-    offset_ = multiplier_ + padded;
-    double most = 0;  // no number before rounding is larger
-    for (int oc = 0; oc < conv_.out; ++oc) {
-      const int at = oc / group_outputs_ * group_padded + oc % group_outputs_;
-      const float m = f.multiplier[static_cast<std::size_t>(oc)], b = f.offset[static_cast<std::size_t>(oc)];
-      multiplier_[at] = m, offset_[at] = b;
-      most = std::max(most, 255.0 * 127 * taps() * group_inputs_ * static_cast<double>(std::fabs(m)) +
-                                static_cast<double>(std::fabs(b)));
-    }
-    end_.to_u8 = s.dst.is_u8();
-    end_.lower = conv_.act.lower, end_.upper = conv_.act.upper;
-    if (!end_.to_u8) return;
-    const saturation bounds = saturation_of(conv_.act, s.dst.q);
-    end_.zero = bounds.zero_point;
-    end_.lower = static_cast<float>(bounds.lower - bounds.zero_point);
-    end_.upper = static_cast<float>(bounds.upper - bounds.zero_point);
-    end_.lowest = static_cast<std::uint8_t>(bounds.lower), end_.highest = static_cast<std::uint8_t>(bounds.upper);
-    end_.residual_multiplier = f.residual_multiplier;
-    if (conv_.residual) end_.residual_zero = s.src[1].q.zero_point;
-    if (most + 255 * static_cast<double>(f.residual_multiplier) < 0x1p30)
-      end_.clamp = bounds == saturation{} ? clamping::by_packing : clamping::as_bytes;
-  }
-
   /// Runs blocks [first, last) of all images against columns [from, to) of all groups.
   void run_blocks(const call& c, worker& w, int first, int last, int from, int to) const noexcept {
     while (first < last) {
@@ -280,12 +250,7 @@ class tile_convolution final : public executable {
       std::memset(to, zero_, side);
       const std::byte* from =
           c.src.as<const std::byte>() + (static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ * c.src.stride;
-      if (c.src.stride == channels_) {
-        std::memcpy(to + side, from, line);
-        continue;
-      }
-      for (int iw = 0; iw < width_; ++iw)
-        blocking::copy_run(to + side + iw * channels_, from + iw * c.src.stride, static_cast<std::size_t>(channels_));
+      blocking::copy_pixels(to + side, from, width_, channels_, c.src.stride);
     }
     std::memset(to, zero_, side);
   }
@@ -401,10 +366,10 @@ class tile_convolution final : public executable {
   void finish(const call& c, worker& w) const noexcept {
     const waiting& b = w.last;
     if (!b.sums) return;
-    const int channel = b.column * block_channels, padded = b.group * group_columns_ * block_channels + channel;
+    const int channel = b.column * block_channels;
     const std::ptrdiff_t first_channel = (b.group * group_outputs_ + channel) * dst_bytes_;
     rows t{};
-    t.multiplier = multiplier_ + padded, t.offset = offset_ + padded;
+    t.multiplier = stage_.multiplier(b.group, channel), t.offset = stage_.offset(b.group, channel);
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
     t.channels = 0xffffffffu >> (block_channels - std::min(group_outputs_ - channel, block_channels));
@@ -423,7 +388,7 @@ class tile_convolution final : public executable {
         t.sums = b.sums + (m + b.shift[m < tile_rows ? 0 : 1]) * sums_stride;
         t.dst = c.dst.as<std::byte>() + pixel * t.dst_stride + first_channel;
         if (c.residual) t.residual = c.residual->as<const std::byte>() + pixel * t.residual_stride + first_channel;
-        end_rows(t, end_);
+        end_rows(t, stage_.end());
       }
       m += run, column += run;
       if (column == width) column = 0, ++row;
@@ -445,26 +410,20 @@ class tile_convolution final : public executable {
   int steps_ = 0, tile_depth_ = tile_row_bytes;
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
-  ending end_;
-  aligned_memory weights_, scales_;
-  float *multiplier_ = nullptr, *offset_ = nullptr;
+  blocking::output_stage stage_;
+  aligned_memory weights_;
 };
-
-/// A convolution or a fully connected layer packed for tiles.
-inline std::unique_ptr<const executable> pack_tile_convolution(const problem& p) {
-  if (const op::fc* f = std::get_if<op::fc>(&p.op))
-    return std::make_unique<tile_convolution>(op::as_convolution(*f), op::as_convolution(*f, p), true);
-  return std::make_unique<tile_convolution>(std::get<op::conv2d>(p.op), p, false);
-}
 
 }  // namespace octavo::x86::amx
 
 namespace octavo::x86 {
 
 /// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_32x32_amx{
-    "conv_u8s8s32_32x32_amx", isa::amx, [](const problem& p) { return blocking::is_convolution_of(p, element::u8); },
-    amx::pack_tile_convolution};
+inline constexpr kernel conv_u8s8s32_32x32_amx{"conv_u8s8s32_32x32_amx", isa::amx,
+                                               [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
+                                               [](const problem& p) -> std::unique_ptr<const executable> {
+                                                 return std::make_unique<amx::tile_convolution>(blocking::layer_of(p));
+                                               }};
 
 }  // namespace octavo::x86
 

@@ -6,7 +6,7 @@
 
 #if OCTAVO_X86_64
 
-#include "octavo/backends/blocking/microkernel.hpp"
+#include "octavo/backends/blocking/output_stage.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
@@ -16,6 +16,9 @@
 #endif
 
 namespace octavo::x86::amx {
+
+using blocking::clamping;
+using blocking::ending;
 
 inline constexpr int block_rows = 2 * tile_rows, block_channels = 32;
 inline constexpr int sums_stride = block_channels * 4;  ///< bytes of a row of sums
@@ -76,15 +79,6 @@ OCTAVO_TARGET_AMX inline void store_sums(std::byte* sums) noexcept {
   if constexpr (MT > 1) OCTAVO_TILE_STORE(2, sums + tile_rows * sums_stride, sums_stride);
   if constexpr (MT > 1 && NT > 1) OCTAVO_TILE_STORE(3, sums + tile_rows * sums_stride + 64, sums_stride);
 }
-
-/// How u8 outputs are clamped. Where no number before rounding can leave s32, the saturation of packing does it.
-enum class clamping : std::uint8_t { by_packing, as_bytes, as_floats };
-
-/// The constants of the ending.
-struct ending : blocking::ending {
-  clamping clamp = clamping::as_floats;
-  std::uint8_t lowest = 0, highest = 255;  ///< bounds of a u8 output
-};
 
 /// Pixels whose sums wait for their ending.
 struct rows {

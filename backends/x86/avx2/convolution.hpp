@@ -220,14 +220,14 @@ inline constexpr blocking::microkernel f32{1, 8, false, pack_f32, tiles_f32};
 namespace octavo::x86 {
 
 /// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_6x16_avx2{
-    "conv_u8s8s32_6x16_avx2", isa::avx2, [](const problem& p) { return blocking::is_convolution_of(p, element::u8); },
-    [](const problem& p) { return blocking::pack_convolution(avx2::u8s8s32, p); }};
+inline constexpr kernel conv_u8s8s32_6x16_avx2{"conv_u8s8s32_6x16_avx2", isa::avx2,
+                                               [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
+                                               blocking::pack_panels<avx2::u8s8s32>};
 
 /// conv2d and fc, f32.
-inline constexpr kernel conv_f32_6x16_avx2{
-    "conv_f32_6x16_avx2", isa::avx2, [](const problem& p) { return blocking::is_convolution_of(p, element::f32); },
-    [](const problem& p) { return blocking::pack_convolution(avx2::f32, p); }};
+inline constexpr kernel conv_f32_6x16_avx2{"conv_f32_6x16_avx2", isa::avx2,
+                                           [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
+                                           blocking::pack_panels<avx2::f32>};
 
 }  // namespace octavo::x86
 

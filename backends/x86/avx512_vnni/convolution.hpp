@@ -11,6 +11,7 @@
 #include <immintrin.h>
 
 #include "octavo/backends/blocking/panel_convolution.hpp"
+#include "octavo/backends/x86/avx512_vnni/direct_convolution.hpp"
 #include "octavo/backends/x86/target.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
@@ -24,26 +25,15 @@ namespace octavo::x86::avx512_vnni {
 
 using blocking::accumulator_sets;
 using blocking::chunk_bytes;
-using blocking::tile;
 
 /// Sums of a tile that wait for its ending.
 template <int MR, int NV>
 using sums = __m512[MR][NV];
 
-/// 4 bytes in every lane.
-OCTAVO_AVX512 OCTAVO_INLINE __m512i broadcast_group(const std::byte* from) {
-  std::int32_t group;
-  std::memcpy(&group, from, sizeof group);
-  return _mm512_set1_epi32(group);
-}
-
-/// A bit for each channel of a tile that exists.
-inline std::uint32_t channel_mask(const tile& t) { return 0xffffffffu >> (32 - t.channels); }
-
 /// Adds the residual, clamps, and stores rows of f32.
 template <int MR, int NV>
-OCTAVO_AVX512 OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
-  const std::uint32_t mask = channel_mask(t);
+OCTAVO_AVX512 OCTAVO_INLINE void store_f32(const blocking::tile& t, sums<MR, NV>& x) {
+  const std::uint32_t mask = channel_mask(t.channels);
   const __m512 lower = _mm512_set1_ps(t.end->lower), upper = _mm512_set1_ps(t.end->upper);
   OCTAVO_UNROLL
   for (int m = 0; m < MR; ++m) {
@@ -74,8 +64,8 @@ OCTAVO_AVX512 OCTAVO_INLINE void store_pair(std::byte* first, std::byte* second,
 
 /// Adds the residual, clamps, rounds, adds the zero point, and stores rows of u8.
 template <int MR, int NV>
-OCTAVO_AVX512 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
-  const std::uint32_t mask = channel_mask(t);
+OCTAVO_AVX512 OCTAVO_INLINE void store_u8(const blocking::tile& t, sums<MR, NV>& x) {
+  const std::uint32_t mask = channel_mask(t.channels);
   if (t.residual) {
     const __m512i zero = _mm512_set1_epi32(t.end->residual_zero);
     const __m512 multiplier = _mm512_set1_ps(t.end->residual_multiplier);
@@ -110,7 +100,7 @@ OCTAVO_AVX512 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
 
 /// INT8: panel u8, weights s8.
 template <int MR, int NV>
-OCTAVO_AVX512 inline void tile_u8s8s32(const tile& t) noexcept {
+OCTAVO_AVX512 inline void tile_u8s8s32(const blocking::tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 28);
   __m512i acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -157,7 +147,7 @@ OCTAVO_AVX512 inline void tile_u8s8s32(const tile& t) noexcept {
 
 /// FP32: panel and weights are f32. The multiplier is 1.
 template <int MR, int NV>
-OCTAVO_AVX512 inline void tile_f32(const tile& t) noexcept {
+OCTAVO_AVX512 inline void tile_f32(const blocking::tile& t) noexcept {
   constexpr int sets = accumulator_sets(MR * NV, 28);
   __m512 acc[sets][MR][NV];
   OCTAVO_UNROLL
@@ -217,8 +207,8 @@ inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>
 inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f32<1, 2>}},
                                                      {8, {tile_f32<8, 1>, tile_f32<8, 2>}},
                                                      {14, {tile_f32<14, 1>, tile_f32<14, 2>}}};
-inline constexpr blocking::microkernel u8s8s32{4, 16, true, pack_values<1>, tiles_u8s8s32};
-inline constexpr blocking::microkernel f32{1, 16, true, pack_values<4>, tiles_f32};
+inline constexpr blocking::microkernel panels_u8s8s32{4, 16, true, pack_values<1>, tiles_u8s8s32};
+inline constexpr blocking::microkernel panels_f32{1, 16, true, pack_values<4>, tiles_f32};
 
 }  // namespace octavo::x86::avx512_vnni
 
@@ -227,14 +217,14 @@ namespace octavo::x86 {
 /// conv2d and fc, u8 x s8 to u8 or f32.
 inline constexpr kernel conv_u8s8s32_14x32_avx512_vnni{
     "conv_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_convolution_of(p, element::u8); },
-    [](const problem& p) { return blocking::pack_convolution(avx512_vnni::u8s8s32, p); }};
+    [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
+    blocking::pack_panels<avx512_vnni::panels_u8s8s32>};
 
 /// conv2d and fc, f32.
 inline constexpr kernel conv_f32_14x32_avx512_vnni{
     "conv_f32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_convolution_of(p, element::f32); },
-    [](const problem& p) { return blocking::pack_convolution(avx512_vnni::f32, p); }};
+    [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
+    blocking::pack_panels<avx512_vnni::panels_f32>};
 
 }  // namespace octavo::x86
 

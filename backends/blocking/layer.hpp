@@ -1,0 +1,29 @@
+// What dense kernels take: convolutions, and fully connected layers as 1x1 convolutions.
+#pragma once
+
+#include "octavo/op/kernel.hpp"
+
+namespace octavo::blocking {
+
+/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C).
+struct layer : signature {
+  op::conv2d conv;
+  bool flat = false;
+
+  /// How messages call it.
+  std::string_view name() const { return flat ? op::fc::name : op::conv2d::name; }
+};
+
+/// Whether `p` is a convolution or a fully connected layer whose input is u8 (else f32).
+inline bool is_layer_of(const problem& p, element src) {
+  if (!std::holds_alternative<op::conv2d>(p.op) && !std::holds_alternative<op::fc>(p.op)) return false;
+  return p.src[0].type == src && (p.dst.type == element::f32 || (src == element::u8 && p.dst.is_u8()));
+}
+
+/// The layer that `p`, a convolution or a fully connected layer, describes.
+inline layer layer_of(const problem& p) {
+  if (const op::fc* f = std::get_if<op::fc>(&p.op)) return {op::as_convolution(*f, p), op::as_convolution(*f), true};
+  return {p, std::get<op::conv2d>(p.op), false};
+}
+
+}  // namespace octavo::blocking
