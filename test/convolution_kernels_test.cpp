@@ -25,7 +25,6 @@ const kernel_list& all_kernels() {
     x86::conv_u8s8s32_32x32_amx,
 #endif
 #if OCTAVO_X86
-    x86::direct_conv_u8s8s32_14x32_avx512_vnni, x86::direct_conv_f32_14x32_avx512_vnni,
         x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni, x86::conv_u8s8s32_6x16_avx2,
         x86::conv_f32_6x16_avx2,
 #endif

@@ -3,9 +3,12 @@
 //   y(p, oc) = end( sum over k of a(p, k) * w(k, oc) )     p = (n, oh, ow), k = (kh, kw, i), one product for each group
 //
 // Output lines are cut into strips of a few pixels, the last one overlapping the one before where they do not fit; a
-// tile is one or two strips. A 1x1 convolution without padding reads its input itself and knows but one line, that of
-// all pixels. Others copy the lines of the image once, with their padding at either end. Taps above and below the
-// image are skipped: the sums then begin with what the padding would have given.
+// tile is one or two strips. Pixels are read from one of three places:
+//   image: the input itself (1x1, no padding; fully connected).
+//   lines: a copy of the lines of the image, with their padding at either end. Taps above and below the image are
+//          skipped: the sums then begin with what the padding would have given.
+//   rows:  the depth of each pixel, gathered (im2col of a few pixels), where lines are too short for strips.
+// With image at stride 1 and with rows, all pixels make one line.
 //
 // A task takes some lines and some columns of output channels. It runs a chunk of lines, which stays in L2, against one
 // column after the other, whose weights the tiles of the column before bring into L2.
@@ -18,7 +21,8 @@
 
 namespace octavo::blocking {
 
-/// The work of a direct tile: one or two strips of pixels times one or two vectors of channels. Strides are in bytes.
+/// The work of a direct tile: a pixel or one or two strips of pixels, times one or two vectors of channels.
+/// Strides are in bytes.
 ///
 /// Depth is counted in groups of 4 bytes (1 f32 or 4 u8 values), in runs that lie together in memory.
 struct direct_tile {
@@ -45,7 +49,7 @@ using direct_function = void (*)(const direct_tile&) noexcept;
 struct direct_microkernel {
   int vector;                   ///< output channels in one vector
   int strip;                    ///< pixels
-  direct_function tiles[2][2];  ///< of one or two strips, one or two vectors
+  direct_function tiles[3][2];  ///< of a pixel, one strip or two, times one or two vectors
 };
 
 /// Bytes of input that a chunk of lines may have.
@@ -58,8 +62,8 @@ class direct_convolution final : public executable {
   direct_convolution(const direct_microkernel& kernel, const layer& s)
       : kernel_(kernel),
         conv_(s.conv),
-        in_place_(reads_in_place(s)),
-        one_line_(in_place_ && conv_.stride == hw(1)),
+        from_(choose_source(kernel, s)),
+        one_line_(from_ == source::rows || (from_ == source::image && conv_.stride == hw(1))),
         value_bytes_(static_cast<int>(size_of(s.src[0].type))),
         dst_bytes_(static_cast<int>(size_of(s.dst.type))),
         pixel_bytes_(s.src[0].extents.back() * value_bytes_),
@@ -73,7 +77,7 @@ class direct_convolution final : public executable {
       height_ = s.src[0].extents[1], width_ = s.src[0].extents[2];
       out_height_ = s.dst.extents[1], out_width_ = s.dst.extents[2];
     }
-    line_bytes_ = (width_ + (in_place_ ? 0 : conv_.pad.left + conv_.pad.right)) * pixel_bytes_;
+    line_bytes_ = (width_ + conv_.pad.left + conv_.pad.right) * pixel_bytes_;
     set_runs();
     set_chunk(static_cast<int>(s.dst.extents.rows()));
     pack_weights(*s.at(op::conv2d::weights));
@@ -103,14 +107,10 @@ class direct_convolution final : public executable {
     }
   }
 
-  /// Whether the strips of `strip` pixels that cover a convolution's output compute little more than it has.
-  static bool suits(const layer& s, int strip) {
-    const bool one_line = reads_in_place(s) && s.conv.stride == hw(1);
-    const int line = one_line ? static_cast<int>(s.dst.extents.rows()) : s.dst.extents[2];
-    return line >= strip && 20 * ceil_div(line, strip) * strip <= 23 * line;
-  }
-
  private:
+  /// Where pixels are read from.
+  enum class source : std::uint8_t { image, lines, rows };
+
   /// What one call has to do: units of output, `sets` of them, times columns in `parts`. A unit is a line, or two strips
   /// of the one line that there is, so that strips that overlap are in one task.
   struct call {
@@ -136,29 +136,42 @@ class direct_convolution final : public executable {
     }
   };
 
-  /// A tile of the current chunk: where it reads and writes, and which lines of the kernel meet the image.
+  /// A tile of the current chunk.
   struct placed_tile {
     std::ptrdiff_t src[2];    ///< bytes
     std::ptrdiff_t pixel[2];  ///< of the output
-    int strips;
-    int first_kh, last_kh;
+    int strips;               ///< 0 for a single pixel
+    int first_run, runs;      ///< those that meet the image
+    int start;                ///< index of what the sums begin with
   };
 
   /// Where part `i` of `parts` begins when n things are cut evenly.
   static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
-  /// 1x1 without padding, and no group of depth is cut short.
-  static bool reads_in_place(const layer& s) {
+  static source choose_source(const direct_microkernel& kernel, const layer& s) {
     const auto bytes = static_cast<std::size_t>(s.src[0].extents.back() / s.conv.groups) * size_of(s.src[0].type);
-    return s.conv.kernel == hw(1) && s.conv.pad == padding{} && bytes % group_bytes == 0;
+    const bool whole_groups = bytes % group_bytes == 0;  // a tile reads nothing beyond a pixel
+    const bool plain = s.conv.kernel == hw(1) && s.conv.pad == padding{} && whole_groups;
+    if (plain && s.conv.stride == hw(1)) return source::image;
+    // Strips that overlap compute some pixels twice: up to 15 % cost less than rows.
+    const int line = s.flat ? 1 : s.dst.extents[2];
+    if (line < kernel.strip || 20 * ceil_div(line, kernel.strip) * kernel.strip > 23 * line) return source::rows;
+    return plain ? source::image : source::lines;
   }
 
+  /// Taps that are neighbours in a line are neighbours in the depth of a pixel.
   bool merged_taps() const { return conv_.groups == 1 && conv_.dilation.w == 1; }
   int depth_groups() const { return static_cast<int>(runs_.size()) * run_groups_; }
 
   void set_runs() {
+    const int tap_bytes = group_inputs_ * value_bytes_;
+    if (from_ == source::rows) {
+      runs_ = {0};
+      run_groups_ = ceil_div(conv_.kernel.h * conv_.kernel.w * tap_bytes, group_bytes);
+      return;
+    }
     const int line_runs = merged_taps() ? 1 : conv_.kernel.w;
-    run_groups_ = ceil_div(group_inputs_ * value_bytes_ * conv_.kernel.w / line_runs, group_bytes);
+    run_groups_ = ceil_div(tap_bytes * conv_.kernel.w / line_runs, group_bytes);
     for (int kh = 0; kh < conv_.kernel.h; ++kh)
       for (int i = 0; i < line_runs; ++i)
         runs_.push_back(static_cast<std::ptrdiff_t>(kh) * conv_.dilation.h * line_bytes_ +
@@ -166,15 +179,24 @@ class direct_convolution final : public executable {
   }
 
   void set_chunk(int most_pixels) {
-    const int unit_bytes = one_line_ ? 2 * kernel_.strip * pixel_bytes_ : conv_.stride.h * line_bytes_;
-    const int line = one_line_ ? most_pixels : out_width_;
+    const int strip_bytes = kernel_.strip * (from_ == source::rows ? row_bytes() : pixel_bytes_);
+    const int unit_bytes = one_line_ ? 2 * strip_bytes : conv_.stride.h * line_bytes_;
     const int units = one_line_ ? ceil_div(most_pixels, 2 * kernel_.strip) : out_height_;
     chunk_units_ = std::clamp(direct_chunk_budget / unit_bytes, 1, units);
-    chunk_tiles_ = one_line_ ? chunk_units_ + 2 : chunk_units_ * ceil_div(line, kernel_.strip);
-    if (in_place_) return;
-    const int lines = (chunk_units_ - 1) * conv_.stride.h + (conv_.kernel.h - 1) * conv_.dilation.h + 1;
-    copied_bytes_ =
-        round_up(static_cast<std::size_t>(lines) * static_cast<std::size_t>(line_bytes_), cache_line) + cache_line;
+    chunk_tiles_ =
+        one_line_ ? std::max(chunk_units_ + 1, kernel_.strip) : chunk_units_ * ceil_div(out_width_, kernel_.strip);
+    if (from_ == source::rows)
+      copied_bytes_ = static_cast<std::size_t>(2 * chunk_units_ + 1) * static_cast<std::size_t>(strip_bytes);
+    if (from_ == source::lines)
+      copied_bytes_ = static_cast<std::size_t>(lines_under(chunk_units_)) * static_cast<std::size_t>(line_bytes_);
+    if (from_ != source::image) copied_bytes_ = round_up(copied_bytes_, cache_line) + cache_line;
+  }
+
+  /// Bytes of a gathered pixel.
+  int row_bytes() const { return run_groups_ * group_bytes; }
+  /// Lines of the image under so many output lines.
+  int lines_under(int outputs) const {
+    return (outputs - 1) * conv_.stride.h + (conv_.kernel.h - 1) * conv_.dilation.h + 1;
   }
 
   int column_vectors(int column) const {
@@ -199,8 +221,10 @@ class direct_convolution final : public executable {
       for (int i = 0; i < group_inputs_; ++i)
         for (int kh = 0; kh < conv_.kernel.h; ++kh)
           for (int kw = 0; kw < conv_.kernel.w; ++kw, from += value_bytes_) {
-            const int run = merged_taps() ? kh : kh * conv_.kernel.w + kw;
-            const int within = ((merged_taps() ? kw * group_inputs_ : 0) + i) * value_bytes_;
+            const int tap = kh * conv_.kernel.w + kw;
+            const int run = from_ == source::rows ? 0 : merged_taps() ? kh : tap;
+            const int first = from_ == source::rows ? tap : merged_taps() ? kw : 0;  // taps of the run before it
+            const int within = (first * group_inputs_ + i) * value_bytes_;
             std::memcpy(to + (run * run_groups_ + within / group_bytes) * group_step + within % group_bytes, from,
                         static_cast<std::size_t>(value_bytes_));
           }
@@ -223,7 +247,7 @@ class direct_convolution final : public executable {
     const int padded = conv_.groups * group_columns_ * block_channels_, taps = conv_.kernel.h * conv_.kernel.w;
     start_of_.assign(start_index(conv_.kernel.h, conv_.kernel.h) + 1, 0);
     std::vector<std::pair<int, int>> cases{{0, conv_.kernel.h}};
-    for (int oh = 0; oh < out_height_ && zero_ != 0; ++oh) {
+    for (int oh = 0; oh < out_height_ && zero_ != 0 && from_ == source::lines; ++oh) {
       const auto inside = lines_inside(oh);
       if (std::ranges::find(cases, inside) == cases.end()) cases.push_back(inside);
     }
@@ -252,34 +276,47 @@ class direct_convolution final : public executable {
   /// Runs units [first, last) against columns [from, to) of all groups, a chunk at a time.
   void run_units(const call& c, int first, int last, int from, int to, std::byte* scratch) const noexcept {
     auto* tiles = reinterpret_cast<placed_tile*>(scratch);
-    std::byte* lines = scratch + tiles_bytes();
+    std::byte* copy = scratch + tiles_bytes();
     while (first < last) {
       int end = std::min(last, first + chunk_units_);
       if (!one_line_) end = std::min(end, (first / out_height_ + 1) * out_height_);  // of one image
-      const std::byte* base = c.src.as<const std::byte>();
-      if (!in_place_) copy_lines(c, first, end, lines), base = lines;
       const int count = one_line_ ? place_strips(c, first, end, tiles) : place_lines(c, first, end, tiles);
+      if (from_ == source::lines) copy_lines(c, first, end, copy);
+      int gathered = -1;  // the group whose rows are in the copy
       for (int column = from; column < to; ++column) {
-        const int next = column + 1 < conv_.groups * group_columns_ ? column + 1 : column;
-        run_column(c, {tiles, static_cast<std::size_t>(count)}, base, column / group_columns_, column % group_columns_,
-                   column_weights(0, next));
+        const int group = column / group_columns_;
+        if (from_ == source::rows && group != gathered) gather_rows(c, first, end, group, copy), gathered = group;
+        const std::byte* next = column_weights(0, std::min(column + 1, conv_.groups * group_columns_ - 1));
+        run_column(c, {tiles, static_cast<std::size_t>(count)}, copy, group, column % group_columns_, next);
       }
       first = end;
     }
   }
 
-  /// The tiles of pairs of strips [first, end) of the one line.
+  /// The strips of the one line that units [first, end) have.
+  std::pair<int, int> strips_of(const call& c, int first, int end) const noexcept {
+    return {2 * first, end == c.units ? c.strips : 2 * end};
+  }
+
+  /// The first pixel of a strip; the last strip ends with the line. Strips of a shorter line are single pixels.
+  int strip_pixel(const call& c, int strip) const noexcept {
+    return c.line < kernel_.strip ? strip : std::min(strip * kernel_.strip, c.line - kernel_.strip);
+  }
+
+  /// The tiles of units [first, end) of the one line.
   int place_strips(const call& c, int first, int end, placed_tile* tiles) const noexcept {
-    const int last = end == c.units ? c.strips : 2 * end;
-    const std::ptrdiff_t pixel_bytes = c.src.stride * value_bytes_;
+    const auto [begin, last] = strips_of(c, first, end);
+    const bool pixels = c.line < kernel_.strip;
+    const std::ptrdiff_t step = from_ == source::rows ? row_bytes() : c.src.stride * value_bytes_;
+    const int origin = from_ == source::rows ? strip_pixel(c, begin) : 0;
     int count = 0;
-    for (int strip = 2 * first; strip < last; strip += 2, ++count) {
-      placed_tile& t = tiles[count];
-      t.strips = std::min(2, last - strip);
-      t.first_kh = 0, t.last_kh = 1;
-      for (int i = 0; i < t.strips; ++i) {
-        t.pixel[i] = strip_pixel(c, strip + i);
-        t.src[i] = t.pixel[i] * pixel_bytes;
+    for (int strip = begin; strip < last;) {
+      placed_tile& t = tiles[count++];
+      t.strips = pixels ? 0 : std::min(2, last - strip);
+      t.first_run = 0, t.runs = static_cast<int>(runs_.size()), t.start = 0;
+      for (int i = 0; i < std::max(t.strips, 1); ++i, ++strip) {
+        t.pixel[i] = strip_pixel(c, strip);
+        t.src[i] = (t.pixel[i] - origin) * step;
       }
     }
     return count;
@@ -287,8 +324,9 @@ class direct_convolution final : public executable {
 
   /// The tiles of output lines [first, end) of one image. Strips whose taps meet the image alike make pairs.
   int place_lines(const call& c, int first, int end, placed_tile* tiles) const noexcept {
-    const std::ptrdiff_t pixel_bytes = in_place_ ? c.src.stride * value_bytes_ : pixel_bytes_;
-    const std::ptrdiff_t line_bytes = in_place_ ? width_ * pixel_bytes : line_bytes_;
+    const std::ptrdiff_t pixel_bytes = from_ == source::image ? c.src.stride * value_bytes_ : pixel_bytes_;
+    const std::ptrdiff_t line_bytes = from_ == source::image ? width_ * pixel_bytes : line_bytes_;
+    const int line_runs = static_cast<int>(runs_.size()) / conv_.kernel.h;
     const int image = first / out_height_, begin = first % out_height_;
     const int copied = std::max(0, begin * conv_.stride.h - conv_.pad.top);  // the first line of the copy
     int count = 0;
@@ -296,13 +334,16 @@ class direct_convolution final : public executable {
     for (int i = first; i < end; ++i) {
       const int oh = i % out_height_;
       const auto [first_kh, last_kh] = lines_inside(oh);
-      const int line = in_place_ ? image * height_ + oh * conv_.stride.h : oh * conv_.stride.h - conv_.pad.top - copied;
+      const int first_run = first_kh * line_runs, runs = (last_kh - first_kh) * line_runs;
+      const int start = start_of_[start_index(first_kh, last_kh)];
+      const int line =
+          from_ == source::image ? image * height_ + oh * conv_.stride.h : oh * conv_.stride.h - conv_.pad.top - copied;
       for (int strip = 0; strip < c.strips; ++strip) {
-        open = open && tiles[count - 1].first_kh == first_kh && tiles[count - 1].last_kh == last_kh;
+        open = open && tiles[count - 1].first_run == first_run && tiles[count - 1].runs == runs;
         placed_tile& t = open ? tiles[count - 1] : tiles[count++];
         const int at = open ? 1 : 0, ow = strip_pixel(c, strip);
         t.strips = at + 1;
-        t.first_kh = first_kh, t.last_kh = last_kh;
+        t.first_run = first_run, t.runs = runs, t.start = start;
         t.pixel[at] = static_cast<std::ptrdiff_t>(i) * out_width_ + ow;
         t.src[at] = line * line_bytes + ow * conv_.stride.w * pixel_bytes;
         open = !open;
@@ -311,15 +352,10 @@ class direct_convolution final : public executable {
     return count;
   }
 
-  /// The first pixel of a strip; the last strip ends with the line. Strips of a shorter line are one pixel, repeated.
-  int strip_pixel(const call& c, int strip) const noexcept {
-    return c.line < kernel_.strip ? strip : std::min(strip * kernel_.strip, c.line - kernel_.strip);
-  }
-
   /// Copies the lines of the image under output lines [first, end), padding at either end.
   void copy_lines(const call& c, int first, int end, std::byte* to) const noexcept {
     const int image = first / out_height_, top = first % out_height_ * conv_.stride.h - conv_.pad.top;
-    const int lines = (end - first - 1) * conv_.stride.h + (conv_.kernel.h - 1) * conv_.dilation.h + 1;
+    const int lines = lines_under(end - first);
     const auto left = static_cast<std::size_t>(conv_.pad.left * pixel_bytes_),
                right = static_cast<std::size_t>(conv_.pad.right * pixel_bytes_),
                line = static_cast<std::size_t>(width_ * pixel_bytes_);
@@ -332,19 +368,55 @@ class direct_convolution final : public executable {
     }
   }
 
+  /// Gathers the depth of the pixels of units [first, end), of the channels of `group`.
+  void gather_rows(const call& c, int first, int end, int group, std::byte* to) const noexcept {
+    const auto [begin, last] = strips_of(c, first, end);
+    const int pixel_end = strip_pixel(c, last - 1) + (c.line < kernel_.strip ? 1 : kernel_.strip);
+    for (int pixel = strip_pixel(c, begin); pixel < pixel_end; ++pixel, to += row_bytes()) {
+      const int ow = pixel % out_width_, oh = pixel / out_width_ % out_height_;
+      gather_pixel(c, pixel / out_width_ / out_height_, oh * conv_.stride.h - conv_.pad.top,
+                   ow * conv_.stride.w - conv_.pad.left, group, to);
+    }
+  }
+
+  /// Gathers the taps of one pixel, the first of which is at (top, left).
+  void gather_pixel(const call& c, int image, int top, int left, int group, std::byte* to) const noexcept {
+    const std::ptrdiff_t pixel_bytes = c.src.stride * value_bytes_;
+    const int tap_bytes = group_inputs_ * value_bytes_;
+    const bool dense = merged_taps() && pixel_bytes == tap_bytes;
+    const std::byte* channels = c.src.as<const std::byte>() + group * tap_bytes;
+    for (int kh = 0; kh < conv_.kernel.h; ++kh) {
+      const int ih = top + kh * conv_.dilation.h;
+      const std::byte* line = channels + (static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ * pixel_bytes;
+      for (int kw = 0, taps = 1; kw < conv_.kernel.w; kw += taps) {
+        const int iw = left + kw * conv_.dilation.w;
+        const bool inside = ih >= 0 && ih < height_ && iw >= 0 && iw < width_;
+        taps = inside && dense ? std::min(conv_.kernel.w - kw, width_ - iw) : 1;
+        const auto bytes = static_cast<std::size_t>(taps * tap_bytes);
+        if (inside)
+          copy_run(to, line + iw * pixel_bytes, bytes);
+        else
+          std::memset(to, zero_, bytes);
+        to += bytes;
+      }
+    }
+  }
+
   /// Runs the tiles of a chunk against one column of weights, and brings `next`, the column after it, near.
-  void run_column(const call& c, std::span<const placed_tile> tiles, const std::byte* base, int group, int column,
+  void run_column(const call& c, std::span<const placed_tile> tiles, const std::byte* copy, int group, int column,
                   const std::byte* next) const noexcept {
     const int channel = column * block_channels_, vectors = column_vectors(column);
     const int padded_channel = group * group_columns_ * block_channels_ + channel;
-    const int line_runs = static_cast<int>(runs_.size()) / conv_.kernel.h;
-    const std::ptrdiff_t run_weights =
-        static_cast<std::ptrdiff_t>(run_groups_) * vectors * kernel_.vector * group_bytes;
     const std::ptrdiff_t dst_channel = (group * group_outputs_ + channel) * dst_bytes_;
     const std::byte *weights = column_weights(group, column), *next_end = next + column_bytes();
-    base += group * group_inputs_ * value_bytes_;
+    const std::ptrdiff_t run_weights =
+        static_cast<std::ptrdiff_t>(run_groups_) * vectors * kernel_.vector * group_bytes;
+    const std::byte* src = from_ == source::image ? c.src.as<const std::byte>() : copy;
+    if (from_ != source::rows) src += group * group_inputs_ * value_bytes_;
     direct_tile t{};
-    t.src_stride = (in_place_ ? c.src.stride * value_bytes_ : pixel_bytes_) * conv_.stride.w;
+    t.src_stride = from_ == source::rows    ? row_bytes()
+                   : from_ == source::lines ? conv_.stride.w * pixel_bytes_
+                                            : conv_.stride.w * c.src.stride * value_bytes_;
     t.run_groups = run_groups_;
     t.multiplier = stage_.multiplier(group, channel);
     t.offset = stage_.offset(group, channel);
@@ -353,28 +425,27 @@ class direct_convolution final : public executable {
     t.channels = std::min(group_outputs_ - channel, block_channels_);
     t.end = &stage_.end();
     t.ahead = next;
-    if (c.line < kernel_.strip) t.src_stride = t.dst_stride = t.residual_stride = 0;
     for (const placed_tile& p : tiles) {
-      for (int i = 0; i < p.strips; ++i) {
-        t.src[i] = base + p.src[i];
-        t.dst[i] = c.dst.as<std::byte>() + p.pixel[i] * c.dst.stride * dst_bytes_ + dst_channel;
+      for (int i = 0; i < std::max(p.strips, 1); ++i) {
+        t.src[i] = src + p.src[i];
+        t.dst[i] = c.dst.as<std::byte>() + p.pixel[i] * t.dst_stride + dst_channel;
         if (c.residual)
-          t.residual[i] =
-              c.residual->as<const std::byte>() + p.pixel[i] * c.residual->stride * dst_bytes_ + dst_channel;
+          t.residual[i] = c.residual->as<const std::byte>() + p.pixel[i] * t.residual_stride + dst_channel;
       }
-      t.runs = runs_.data() + p.first_kh * line_runs;
-      t.run_count = (p.last_kh - p.first_kh) * line_runs;
-      t.weights = weights + p.first_kh * line_runs * run_weights;
-      t.start = starts() + start_of_[start_index(p.first_kh, p.last_kh)] + padded_channel;
+      t.runs = runs_.data() + p.first_run;
+      t.run_count = p.runs;
+      t.weights = weights + p.first_run * run_weights;
+      t.start = starts() + p.start + padded_channel;
       t.ahead_step = t.ahead < next_end ? cache_line : 0;
-      kernel_.tiles[p.strips - 1][vectors - 1](t);
+      kernel_.tiles[p.strips][vectors - 1](t);
       t.ahead += t.run_count * t.run_groups * t.ahead_step;
     }
   }
 
   direct_microkernel kernel_;
   op::conv2d conv_;
-  bool in_place_, one_line_;
+  source from_;
+  bool one_line_;
   int value_bytes_, dst_bytes_, pixel_bytes_;
   int group_inputs_, group_outputs_;
   int block_channels_, group_columns_, zero_;
@@ -388,12 +459,6 @@ class direct_convolution final : public executable {
   aligned_memory weights_, starts_;
   std::vector<int> start_of_;  ///< by start_index()
 };
-
-/// Whether `p` is a layer with inputs of type `src` that `kernel` suits.
-template <const direct_microkernel& kernel, element src>
-bool suits_direct(const problem& p) {
-  return is_layer_of(p, src) && direct_convolution::suits(layer_of(p), kernel.strip);
-}
 
 /// The layer `p` packed for `kernel`.
 template <const direct_microkernel& kernel>

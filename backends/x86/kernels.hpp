@@ -28,9 +28,7 @@ inline kernel_list kernels() {
 #if OCTAVO_X86_64
   list.push_back(conv_u8s8s32_32x32_amx);
 #endif
-  list.push_back(direct_conv_u8s8s32_14x32_avx512_vnni);
   list.push_back(conv_u8s8s32_14x32_avx512_vnni);
-  list.push_back(direct_conv_f32_14x32_avx512_vnni);
   list.push_back(conv_f32_14x32_avx512_vnni);
   add(avx512_vnni::pool_kernels);
   add(avx512_vnni::elementwise_kernels);

@@ -1,5 +1,5 @@
-// Convolution and fully connected layers on AVX-512: tiles of up to 14 pixels x 32 channels, 28 of 32 registers (14
-// divides the lines of the usual maps: 56, 28, 14, 7).
+// Convolution and fully connected layers on AVX-512: tiles of two strips of 7 pixels x 32 channels, 28 of 32
+// registers (7 divides the lines of the usual maps: 7, 14, 28, 56, 112).
 //
 // INT8: vpdpbusd sums four products of u8 and s8 exactly in s32. FP32: vfmadd231ps.
 #pragma once
@@ -10,8 +10,7 @@
 
 #include <immintrin.h>
 
-#include "octavo/backends/blocking/panel_convolution.hpp"
-#include "octavo/backends/x86/avx512_vnni/direct_convolution.hpp"
+#include "octavo/backends/blocking/direct_convolution.hpp"
 #include "octavo/backends/x86/target.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
@@ -23,192 +22,225 @@
 
 namespace octavo::x86::avx512_vnni {
 
-using blocking::accumulator_sets;
-using blocking::chunk_bytes;
+using blocking::direct_tile;
 
-/// Sums of a tile that wait for its ending.
-template <int MR, int NV>
-using sums = __m512[MR][NV];
+inline constexpr int strip = 7;
 
-/// Adds the residual, clamps, and stores rows of f32.
-template <int MR, int NV>
-OCTAVO_AVX512 OCTAVO_INLINE void store_f32(const blocking::tile& t, sums<MR, NV>& x) {
-  const std::uint32_t mask = channel_mask(t.channels);
-  const __m512 lower = _mm512_set1_ps(t.end->lower), upper = _mm512_set1_ps(t.end->upper);
-  OCTAVO_UNROLL
-  for (int m = 0; m < MR; ++m) {
-    float* to = reinterpret_cast<float*>(t.dst + m * t.dst_stride);
-    const float* r = reinterpret_cast<const float*>(t.residual + m * t.residual_stride);
-    OCTAVO_UNROLL
-    for (int v = 0; v < NV; ++v) {
-      const auto lanes = static_cast<__mmask16>(mask >> (v * 16));
-      __m512 y = x[m][v];
-      if (t.residual) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(lanes, r + v * 16));
-      // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
-      _mm512_mask_storeu_ps(to + v * 16, lanes, _mm512_min_ps(upper, _mm512_max_ps(lower, y)));
-    }
-  }
+/// 4 bytes in every lane.
+OCTAVO_AVX512 OCTAVO_INLINE __m512i broadcast_group(const std::byte* from) {
+  std::int32_t group;
+  std::memcpy(&group, from, sizeof group);
+  return _mm512_set1_epi32(group);
 }
 
-/// Stores two rows of 32 channels (four vectors of s32 that are u8 once `zero` is added).
-OCTAVO_AVX512 OCTAVO_INLINE void store_pair(std::byte* first, std::byte* second, __mmask32 lanes, __m512i q0,
-                                            __m512i q1, __m512i q2, __m512i q3, __m512i zero) {
+/// How types multiply: sum += x * w for 16 channels, and a sum as binary32 with the multiplier and offset applied.
+struct u8s8s32 {
+  using sum = __m512i;
+  OCTAVO_AVX512 static OCTAVO_INLINE sum zero() { return _mm512_setzero_si512(); }
+  OCTAVO_AVX512 static OCTAVO_INLINE sum load(const void* from) { return _mm512_loadu_si512(from); }
+  OCTAVO_AVX512 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm512_add_epi32(a, b); }
+  OCTAVO_AVX512 static OCTAVO_INLINE sum multiply_add(sum s, __m512i x, __m512i w) {
+    return _mm512_dpbusd_epi32(s, x, w);
+  }
+  OCTAVO_AVX512 static OCTAVO_INLINE __m512 scaled(sum s, __m512 multiplier, __m512 offset) {
+    OCTAVO_KEEP(s);
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), multiplier, offset);
+  }
+};
+struct f32 {
+  using sum = __m512;
+  OCTAVO_AVX512 static OCTAVO_INLINE sum zero() { return _mm512_setzero_ps(); }
+  OCTAVO_AVX512 static OCTAVO_INLINE sum load(const void* from) { return _mm512_loadu_ps(from); }
+  OCTAVO_AVX512 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm512_add_ps(a, b); }
+  OCTAVO_AVX512 static OCTAVO_INLINE sum multiply_add(sum s, __m512i x, __m512i w) {
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), s);
+  }
+  OCTAVO_AVX512 static OCTAVO_INLINE __m512 scaled(sum s, __m512, __m512 offset) { return _mm512_add_ps(s, offset); }
+};
+
+/// A bit for each of up to 32 channels.
+inline std::uint32_t channel_mask(int channels) { return 0xffffffffu >> (32 - channels); }
+
+/// Adds the residual to 16 channels of a row, clamps, and stores them as f32 or u8. The general way.
+OCTAVO_AVX512 inline void end_row(const blocking::ending& end, __m512 x, __mmask16 lanes, std::byte* to,
+                                  const std::byte* residual) noexcept {
+  const __m512 lower = _mm512_set1_ps(end.lower), upper = _mm512_set1_ps(end.upper);
+  if (!end.to_u8) {
+    if (residual) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, residual));
+    // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
+    _mm512_mask_storeu_ps(to, lanes, _mm512_min_ps(upper, _mm512_max_ps(lower, x)));
+    return;
+  }
+  if (residual) {
+    const __m512i r = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, residual));
+    x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(r, _mm512_set1_epi32(end.residual_zero))),
+                        _mm512_set1_ps(end.residual_multiplier), x);
+  }
+  // The bound comes second: a NaN gives it.
+  const __m512i q = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x, lower), upper));
+  _mm_mask_storeu_epi8(to, lanes, _mm512_cvtepi32_epi8(_mm512_add_epi32(q, _mm512_set1_epi32(end.zero))));
+}
+
+/// Ends the rows of a tile one vector after the other. `x`: (rows, NV vectors).
+template <int NV>
+OCTAVO_AVX512 inline void end_rows(const direct_tile& t, const float* x, int rows) noexcept {
+  const int bytes = t.end->to_u8 ? 16 : 64;
+  for (int m = 0; m < rows; ++m)
+    for (int v = 0; v < NV; ++v, x += 16) {
+      const std::byte* r = t.residual[m / strip];
+      end_row(*t.end, _mm512_loadu_ps(x), static_cast<__mmask16>(channel_mask(t.channels) >> (v * 16)),
+              t.dst[m / strip] + m % strip * t.dst_stride + v * bytes,
+              r ? r + m % strip * t.residual_stride + v * bytes : nullptr);
+    }
+}
+
+/// Ends the rows of a tile as u8 whose clamp may come after packing. Two vectors make 32 bytes of a row.
+template <bool Residual, class Type, int Rows, int NV>
+OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Type::sum (&acc)[Rows][NV],
+                                        const __m512 (&multiplier)[NV], const __m512 (&offset)[NV]) {
   // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(q0, q1), zero);
-  const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(q2, q3), zero);
-  const __m512i both = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(a, b));
-  _mm256_mask_storeu_epi8(first, lanes, _mm512_castsi512_si256(both));
-  _mm256_mask_storeu_epi8(second, lanes, _mm512_extracti64x4_epi64(both, 1));
-}
-
-/// Adds the residual, clamps, rounds, adds the zero point, and stores rows of u8.
-template <int MR, int NV>
-OCTAVO_AVX512 OCTAVO_INLINE void store_u8(const blocking::tile& t, sums<MR, NV>& x) {
-  const std::uint32_t mask = channel_mask(t.channels);
-  if (t.residual) {
-    const __m512i zero = _mm512_set1_epi32(t.end->residual_zero);
-    const __m512 multiplier = _mm512_set1_ps(t.end->residual_multiplier);
+  const blocking::ending end = *t.end;
+  const __m512i zero = _mm512_set1_epi16(static_cast<std::int16_t>(end.zero));
+  const __m512i lowest = _mm512_set1_epi8(static_cast<char>(end.lowest)),
+                highest = _mm512_set1_epi8(static_cast<char>(end.highest));
+  const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
+  const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
+  const std::uint32_t channels = channel_mask(t.channels);
+  const bool whole = t.channels == NV * 16;
+  constexpr int rows = 4 / NV;  // that make 64 bytes
+  OCTAVO_UNROLL
+  for (int first = 0; first < Rows; first += rows) {
+    __m512i q[4];
     OCTAVO_UNROLL
-    for (int m = 0; m < MR; ++m) {
-      OCTAVO_UNROLL
-      for (int v = 0; v < NV; ++v) {
-        const auto lanes = static_cast<__mmask16>(mask >> (v * 16));
-        const __m128i bytes = _mm_maskz_loadu_epi8(lanes, t.residual + m * t.residual_stride + v * 16);
-        const __m512i r = _mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), zero);
-        x[m][v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(r), multiplier, x[m][v]);
+    for (int i = 0; i < 4; ++i) {
+      const int m = std::min(first + i / NV, Rows - 1), v = i % NV;
+      __m512 x = Type::scaled(acc[m][v], multiplier[v], offset[v]);
+      if constexpr (Residual) {
+        const std::byte* from = t.residual[m / strip] + m % strip * t.residual_stride + v * 16;
+        const __m128i r = whole ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))
+                                : _mm_maskz_loadu_epi8(static_cast<__mmask16>(channels >> (v * 16)), from);
+        x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(r), residual_zero)),
+                            residual_multiplier, x);
+      }
+      q[i] = _mm512_cvtps_epi32(x);
+    }
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
+    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
+    __m512i y = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lowest), highest);
+    y = _mm512_permutexvar_epi32(order, y);
+    OCTAVO_UNROLL
+    for (int i = 0; i < rows; ++i) {
+      const int m = first + i;
+      if (m >= Rows) continue;
+      std::byte* to = t.dst[m / strip] + m % strip * t.dst_stride;
+      const __m256i half = i < rows / 2 ? _mm512_castsi512_si256(y) : _mm512_extracti64x4_epi64(y, 1);
+      if constexpr (NV == 2) {
+        if (whole)
+          _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), half);
+        else
+          _mm256_mask_storeu_epi8(to, channels, half);
+      } else {
+        const __m128i quarter = i % 2 ? _mm256_extracti128_si256(half, 1) : _mm256_castsi256_si128(half);
+        if (whole)
+          _mm_storeu_si128(reinterpret_cast<__m128i*>(to), quarter);
+        else
+          _mm_mask_storeu_epi8(to, static_cast<__mmask16>(channels), quarter);
       }
     }
   }
-  const __m512 lower = _mm512_set1_ps(t.end->lower), upper = _mm512_set1_ps(t.end->upper);
-  const __m512i zero =
-      NV == 1 ? _mm512_set1_epi32(t.end->zero) : _mm512_set1_epi16(static_cast<std::int16_t>(t.end->zero));
-  OCTAVO_UNROLL
-  for (int m = 0; m < MR; m += NV) {  // as many rows at a time as a row has vectors
-    __m512i q[NV][NV];
-    OCTAVO_UNROLL
-    for (int i = 0; i < NV * NV; ++i)  // the bound comes second: a NaN gives it
-      q[i / NV][i % NV] =
-          _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x[std::min(m + i / NV, MR - 1)][i % NV], lower), upper));
-    std::byte* to = t.dst + m * t.dst_stride;
-    if constexpr (NV == 1)
-      _mm_mask_storeu_epi8(to, static_cast<__mmask16>(mask), _mm512_cvtepi32_epi8(_mm512_add_epi32(q[0][0], zero)));
-    else
-      store_pair(to, MR == 1 ? to : to + t.dst_stride, mask, q[0][0], q[0][1], q[1][0], q[1][1], zero);
-  }
 }
 
-/// INT8: panel u8, weights s8.
-template <int MR, int NV>
-OCTAVO_AVX512 inline void tile_u8s8s32(const blocking::tile& t) noexcept {
-  constexpr int sets = accumulator_sets(MR * NV, 28);
-  __m512i acc[sets][MR][NV];
-  OCTAVO_UNROLL
-  for (int i = 0; i < sets * MR * NV; ++i) acc[i / (MR * NV)][i / NV % MR][i % NV] = _mm512_setzero_si512();
-  const std::byte *a = t.panel, *b = t.weights;
-  for (int left = t.steps; left > 0; left -= 4, a += (MR - 1) * chunk_bytes) {
-    for (int step = std::min(left, 4); step > 0; --step, a += 16, b += 4 * NV * 64) {
-      OCTAVO_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        __m512i w[NV];
-        OCTAVO_UNROLL
-        for (int v = 0; v < NV; ++v) w[v] = _mm512_loadu_si512(b + (j * NV + v) * 64);
-        OCTAVO_UNROLL
-        for (int m = 0; m < MR; ++m) {
-          __m512i x = broadcast_group(a + m * chunk_bytes + j * 4);
-          OCTAVO_KEEP(x);
-          OCTAVO_UNROLL
-          for (int v = 0; v < NV; ++v) acc[j % sets][m][v] = _mm512_dpbusd_epi32(acc[j % sets][m][v], x, w[v]);
-        }
-      }
-    }
-  }
-  sums<MR, NV> x;
+/// A single pixel. Successive groups take turns at four sums, which hides the latency of a multiply-add.
+template <class Type, int NV>
+OCTAVO_AVX512 inline void pixel_tile(const direct_tile& t) noexcept {
+  typename Type::sum acc[4][NV];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
-    const __m512 multiplier = _mm512_loadu_ps(t.multiplier + v * 16), offset = _mm512_loadu_ps(t.offset + v * 16);
+    acc[0][v] = Type::load(t.start + v * 16);
     OCTAVO_UNROLL
-    for (int m = 0; m < MR; ++m) {
-      __m512i sum = _mm512_setzero_si512();
+    for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
+  }
+  const std::byte* weights = t.weights;
+  for (int run = 0; run < t.run_count; ++run) {
+    const std::byte* x = t.src[0] + t.runs[run];
+    int left = t.run_groups;
+    for (; left >= 4; left -= 4, x += 16) {
       OCTAVO_UNROLL
-      for (int j = 0; j < sets; ++j) {
-        __m512i part = acc[j][m][v];
-        OCTAVO_KEEP(part);
-        sum = _mm512_add_epi32(sum, part);
-      }
-      x[m][v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), multiplier, offset);
+      for (int i = 0; i < 4 * NV; ++i, weights += 64)
+        acc[i / NV][i % NV] =
+            Type::multiply_add(acc[i / NV][i % NV], broadcast_group(x + i / NV * 4), _mm512_loadu_si512(weights));
+    }
+    for (; left > 0; --left, x += 4) {
+      OCTAVO_UNROLL
+      for (int v = 0; v < NV; ++v, weights += 64)
+        acc[0][v] = Type::multiply_add(acc[0][v], broadcast_group(x), _mm512_loadu_si512(weights));
     }
   }
-  if (t.end->to_u8)
-    store_u8<MR, NV>(t, x);
-  else
-    store_f32<MR, NV>(t, x);
-}
-
-/// FP32: panel and weights are f32. The multiplier is 1.
-template <int MR, int NV>
-OCTAVO_AVX512 inline void tile_f32(const blocking::tile& t) noexcept {
-  constexpr int sets = accumulator_sets(MR * NV, 28);
-  __m512 acc[sets][MR][NV];
-  OCTAVO_UNROLL
-  for (int i = 0; i < sets * MR * NV; ++i) acc[i / (MR * NV)][i / NV % MR][i % NV] = _mm512_setzero_ps();
-  const std::byte *a = t.panel, *b = t.weights;
-  for (int left = t.steps; left > 0; left -= 4, a += (MR - 1) * chunk_bytes) {
-    for (int step = std::min(left, 4); step > 0; --step, a += 16, b += 4 * NV * 64) {
-      OCTAVO_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        __m512 w[NV];
-        OCTAVO_UNROLL
-        for (int v = 0; v < NV; ++v) w[v] = _mm512_loadu_ps(reinterpret_cast<const float*>(b + (j * NV + v) * 64));
-        OCTAVO_UNROLL
-        for (int m = 0; m < MR; ++m) {
-          const __m512 x = _mm512_castsi512_ps(broadcast_group(a + m * chunk_bytes + j * 4));
-          OCTAVO_UNROLL
-          for (int v = 0; v < NV; ++v) acc[j % sets][m][v] = _mm512_fmadd_ps(x, w[v], acc[j % sets][m][v]);
-        }
-      }
-    }
-  }
-  sums<MR, NV> x;
+  alignas(64) float x[NV * 16];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
-    const __m512 offset = _mm512_loadu_ps(t.offset + v * 16);
+    const auto sum = Type::add(Type::add(acc[0][v], acc[1][v]), Type::add(acc[2][v], acc[3][v]));
+    _mm512_store_ps(x + v * 16,
+                    Type::scaled(sum, _mm512_loadu_ps(t.multiplier + v * 16), _mm512_loadu_ps(t.offset + v * 16)));
+  }
+  end_rows<NV>(t, x, 1);
+}
+
+template <class Type, int Strips, int NV>
+OCTAVO_AVX512 inline void tile(const direct_tile& t) noexcept {
+  constexpr int rows = Strips * strip;
+  typename Type::sum acc[rows][NV];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const typename Type::sum start = Type::load(t.start + v * 16);
     OCTAVO_UNROLL
-    for (int m = 0; m < MR; ++m) {
-      __m512 sum = acc[0][m][v];
+    for (int m = 0; m < rows; ++m) acc[m][v] = start;
+  }
+  // One pointer and three strides reach the pixels of a strip.
+  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
+  const std::byte *weights = t.weights, *ahead = t.ahead;
+  for (int run = 0; run < t.run_count; ++run) {
+    const std::byte *x0 = t.src[0] + t.runs[run], *x1 = t.src[Strips - 1] + t.runs[run];
+    for (int group = t.run_groups; group > 0; --group, x0 += 4, x1 += 4, weights += NV * 64, ahead += ahead_step) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+      __m512i w[NV];
       OCTAVO_UNROLL
-      for (int j = 1; j < sets; ++j) sum = _mm512_add_ps(sum, acc[j][m][v]);
-      x[m][v] = _mm512_add_ps(sum, offset);
+      for (int v = 0; v < NV; ++v) w[v] = _mm512_loadu_si512(weights + v * 64);
+      OCTAVO_UNROLL
+      for (int m = 0; m < rows; ++m) {
+        const int i = m % strip;
+        const std::ptrdiff_t at = i == 3 ? stride3 : i == 5 ? stride5 : i == 6 ? 2 * stride3 : i * stride;
+        __m512i x = broadcast_group((m < strip ? x0 : x1) + at);
+        OCTAVO_KEEP(x);
+        OCTAVO_UNROLL
+        for (int v = 0; v < NV; ++v) acc[m][v] = Type::multiply_add(acc[m][v], x, w[v]);
+      }
     }
   }
-  store_f32<MR, NV>(t, x);
-}
-
-/// Values as they are; `value` bytes each.
-template <int value>
-OCTAVO_AVX512 inline void pack_values(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
-  const int chunk = rows * chunk_bytes;
-  for (int i = 0; i < n * value;) {
-    const int at = position * value + i, within = at % chunk_bytes;
-    std::byte* to = row + at / chunk_bytes * chunk + within;
-    if (within == 0 && n * value - i >= chunk_bytes) {
-      _mm512_storeu_si512(to, _mm512_loadu_si512(src + i));
-      i += chunk_bytes;
-    } else {
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_loadu_si128(reinterpret_cast<const __m128i*>(src + i)));
-      i += 16;
-    }
+  __m512 multiplier[NV], offset[NV];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    multiplier[v] = _mm512_loadu_ps(t.multiplier + v * 16);
+    offset[v] = _mm512_loadu_ps(t.offset + v * 16);
   }
+  if constexpr (std::is_same_v<Type, u8s8s32>)
+    if (t.end->clamp != blocking::clamping::as_floats)
+      return t.residual[0] ? end_u8<true, Type>(t, acc, multiplier, offset)
+                           : end_u8<false, Type>(t, acc, multiplier, offset);
+  alignas(64) float x[rows * NV * 16];
+  OCTAVO_UNROLL
+  for (int i = 0; i < rows * NV; ++i)
+    _mm512_store_ps(x + i * 16, Type::scaled(acc[i / NV][i % NV], multiplier[i % NV], offset[i % NV]));
+  end_rows<NV>(t, x, rows);
 }
 
-inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>, tile_u8s8s32<1, 2>}},
-                                                         {8, {tile_u8s8s32<8, 1>, tile_u8s8s32<8, 2>}},
-                                                         {14, {tile_u8s8s32<14, 1>, tile_u8s8s32<14, 2>}}};
-inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f32<1, 2>}},
-                                                     {8, {tile_f32<8, 1>, tile_f32<8, 2>}},
-                                                     {14, {tile_f32<14, 1>, tile_f32<14, 2>}}};
-inline constexpr blocking::microkernel panels_u8s8s32{4, 16, true, pack_values<1>, tiles_u8s8s32};
-inline constexpr blocking::microkernel panels_f32{1, 16, true, pack_values<4>, tiles_f32};
+template <class Type>
+inline constexpr blocking::direct_microkernel direct{16,
+                                                     strip,
+                                                     {{pixel_tile<Type, 1>, pixel_tile<Type, 2>},
+                                                      {tile<Type, 1, 1>, tile<Type, 1, 2>},
+                                                      {tile<Type, 2, 1>, tile<Type, 2, 2>}}};
 
 }  // namespace octavo::x86::avx512_vnni
 
@@ -218,13 +250,13 @@ namespace octavo::x86 {
 inline constexpr kernel conv_u8s8s32_14x32_avx512_vnni{
     "conv_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
     [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-    blocking::pack_panels<avx512_vnni::panels_u8s8s32>};
+    blocking::pack_direct<avx512_vnni::direct<avx512_vnni::u8s8s32>>};
 
 /// conv2d and fc, f32.
 inline constexpr kernel conv_f32_14x32_avx512_vnni{
     "conv_f32_14x32_avx512_vnni", isa::avx512_vnni,
     [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-    blocking::pack_panels<avx512_vnni::panels_f32>};
+    blocking::pack_direct<avx512_vnni::direct<avx512_vnni::f32>>};
 
 }  // namespace octavo::x86
 
