@@ -10,8 +10,8 @@
 //   rows:  the depth of each pixel, gathered (im2col of a few pixels), where lines are too short for strips.
 // With image at stride 1 and with rows, all pixels make one line.
 //
-// A task takes some lines and some columns of output channels. It runs a chunk of lines, which stays in L2, against one
-// column after the other, whose weights the tiles of the column before bring into L2.
+// A task takes some lines and some columns of output channels. It runs a chunk of lines, which stays in L2, against a
+// few columns after the other, whose weights the tiles of those before bring into L2.
 #pragma once
 
 #include "octavo/backends/blocking/copy.hpp"
@@ -52,6 +52,8 @@ struct direct_microkernel {
   direct_function tiles[3][2];  ///< of a pixel, one strip or two, times one or two vectors
 };
 
+/// Bytes of weights that stay in L1 while the tiles of a chunk pass.
+inline constexpr int direct_column_budget = 16 * 1024;
 /// Bytes of input that a chunk of lines may have.
 inline constexpr int direct_chunk_budget = 384 * 1024;
 
@@ -80,6 +82,7 @@ class direct_convolution final : public executable {
     line_bytes_ = (width_ + conv_.pad.left + conv_.pad.right) * pixel_bytes_;
     set_runs();
     set_chunk(static_cast<int>(s.dst.extents.rows()));
+    columns_together_ = std::max(1, direct_column_budget / static_cast<int>(column_bytes()));
     pack_weights(*s.at(op::conv2d::weights));
     set_starts(*s.at(op::conv2d::weights));
   }
@@ -282,12 +285,12 @@ class direct_convolution final : public executable {
       if (!one_line_) end = std::min(end, (first / out_height_ + 1) * out_height_);  // of one image
       const int count = one_line_ ? place_strips(c, first, end, tiles) : place_lines(c, first, end, tiles);
       if (from_ == source::lines) copy_lines(c, first, end, copy);
-      int gathered = -1;  // the group whose rows are in the copy
-      for (int column = from; column < to; ++column) {
-        const int group = column / group_columns_;
-        if (from_ == source::rows && group != gathered) gather_rows(c, first, end, group, copy), gathered = group;
-        const std::byte* next = column_weights(0, std::min(column + 1, conv_.groups * group_columns_ - 1));
-        run_column(c, {tiles, static_cast<std::size_t>(count)}, copy, group, column % group_columns_, next);
+      for (int column = from; column < to;) {
+        const int group = column / group_columns_, base = group * group_columns_;
+        if (from_ == source::rows && (column == from || column == base)) gather_rows(c, first, end, group, copy);
+        const int stop = std::min({to, base + group_columns_, column + columns_together_});
+        run_columns(c, {tiles, static_cast<std::size_t>(count)}, copy, group, column - base, stop - base);
+        column = stop;
       }
       first = end;
     }
@@ -402,15 +405,9 @@ class direct_convolution final : public executable {
     }
   }
 
-  /// Runs the tiles of a chunk against one column of weights, and brings `next`, the column after it, near.
-  void run_column(const call& c, std::span<const placed_tile> tiles, const std::byte* copy, int group, int column,
-                  const std::byte* next) const noexcept {
-    const int channel = column * block_channels_, vectors = column_vectors(column);
-    const int padded_channel = group * group_columns_ * block_channels_ + channel;
-    const std::ptrdiff_t dst_channel = (group * group_outputs_ + channel) * dst_bytes_;
-    const std::byte *weights = column_weights(group, column), *next_end = next + column_bytes();
-    const std::ptrdiff_t run_weights =
-        static_cast<std::ptrdiff_t>(run_groups_) * vectors * kernel_.vector * group_bytes;
+  /// Runs the tiles of a chunk against columns [first, last) of a group, and brings as many columns after them near.
+  void run_columns(const call& c, std::span<const placed_tile> tiles, const std::byte* copy, int group, int first,
+                   int last) const noexcept {
     const std::byte* src = from_ == source::image ? c.src.as<const std::byte>() : copy;
     if (from_ != source::rows) src += group * group_inputs_ * value_bytes_;
     direct_tile t{};
@@ -418,27 +415,33 @@ class direct_convolution final : public executable {
                    : from_ == source::lines ? conv_.stride.w * pixel_bytes_
                                             : conv_.stride.w * c.src.stride * value_bytes_;
     t.run_groups = run_groups_;
-    t.multiplier = stage_.multiplier(group, channel);
-    t.offset = stage_.offset(group, channel);
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
-    t.channels = std::min(group_outputs_ - channel, block_channels_);
     t.end = &stage_.end();
-    t.ahead = next;
+    t.ahead = column_weights(group, last);
+    const std::byte* ahead_end =
+        std::min<const std::byte*>(t.ahead + (last - first) * column_bytes(), weights_.data() + weights_.size());
     for (const placed_tile& p : tiles) {
-      for (int i = 0; i < std::max(p.strips, 1); ++i) {
-        t.src[i] = src + p.src[i];
-        t.dst[i] = c.dst.as<std::byte>() + p.pixel[i] * t.dst_stride + dst_channel;
-        if (c.residual)
-          t.residual[i] = c.residual->as<const std::byte>() + p.pixel[i] * t.residual_stride + dst_channel;
-      }
       t.runs = runs_.data() + p.first_run;
       t.run_count = p.runs;
-      t.weights = weights + p.first_run * run_weights;
-      t.start = starts() + p.start + padded_channel;
-      t.ahead_step = t.ahead < next_end ? cache_line : 0;
-      kernel_.tiles[p.strips][vectors - 1](t);
-      t.ahead += t.run_count * t.run_groups * t.ahead_step;
+      for (int column = first; column < last; ++column) {
+        const int channel = column * block_channels_, vectors = column_vectors(column);
+        const std::ptrdiff_t dst_channel = (group * group_outputs_ + channel) * dst_bytes_;
+        for (int i = 0; i < std::max(p.strips, 1); ++i) {
+          t.src[i] = src + p.src[i];
+          t.dst[i] = c.dst.as<std::byte>() + p.pixel[i] * t.dst_stride + dst_channel;
+          if (c.residual)
+            t.residual[i] = c.residual->as<const std::byte>() + p.pixel[i] * t.residual_stride + dst_channel;
+        }
+        t.weights = column_weights(group, column) +
+                    static_cast<std::ptrdiff_t>(p.first_run) * run_groups_ * vectors * kernel_.vector * group_bytes;
+        t.multiplier = stage_.multiplier(group, channel), t.offset = stage_.offset(group, channel);
+        t.start = starts() + p.start + group * group_columns_ * block_channels_ + channel;
+        t.channels = std::min(group_outputs_ - channel, block_channels_);
+        t.ahead_step = t.ahead < ahead_end ? cache_line : 0;
+        kernel_.tiles[p.strips][vectors - 1](t);
+        t.ahead += t.run_count * t.run_groups * t.ahead_step;
+      }
     }
   }
 
@@ -455,6 +458,7 @@ class direct_convolution final : public executable {
   std::vector<std::ptrdiff_t> runs_;
   int run_groups_ = 0;
   int chunk_units_ = 1, chunk_tiles_ = 1;
+  int columns_together_ = 1;  ///< that a tile meets one after the other
   std::size_t copied_bytes_ = 0;
   aligned_memory weights_, starts_;
   std::vector<int> start_of_;  ///< by start_index()

@@ -2,7 +2,8 @@
 //
 // INT8. vpdpbusd adds four products of u8 and s8 to each s32. Its four bytes are four taps of one channel, interleaved by
 // two rounds of unpacking. For 3x3 kernels the four are the three rows of a column and nothing, so that neighbouring
-// output pixels share an interleaved column: 4 pixels take 6 columns at stride 1 and 9 at stride 2, instead of 12.
+// output pixels share an interleaved column: 4 pixels take 6 columns at stride 1 and 9 at stride 2, instead of 12. Where
+// there are but 32 channels, two pixels that are neighbours in memory take the place of 64 channels.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"
@@ -32,6 +33,7 @@ struct depthwise_u8 {
     std::size_t groups = 0;
     int channels = 0;
     int shared_columns = 0;  ///< the stride, 1 or 2, where columns can be shared
+    bool pairs = false;      ///< the weights are there for two pixels at stride 1
     output_rule rule;
     native::residual_rule residual;
     std::size_t block_bytes() const { return groups * 256 + 2 * 256; }
@@ -49,13 +51,14 @@ struct depthwise_u8 {
   }
 
   static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size() / 4, f.channels(), 0, f.rule, f.residual};
+    packed out{{}, f.taps.size() / 4, f.channels(), 0, false, f.rule, f.residual};
     if (f.op->kernel == hw(3) && f.op->dilation.w == 1 && f.op->stride.w <= 2) out.shared_columns = f.op->stride.w;
+    out.pairs = out.shared_columns == 1 && f.channels() == 32;
     const int blocks = ceil_div(f.channels(), channel_block);
     out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_bytes());
     std::byte* to = out.memory.data();
     for (int block = 0; block < blocks; ++block, to += out.block_bytes())
-      for (int c = 0; c < channel_block; ++c) pack_channel(f, block * channel_block + c, c, to);
+      for (int c = 0; c < channel_block; ++c) pack_channel(f, out.pairs ? c % 32 : block * channel_block + c, c, to);
     return out;
   }
 
@@ -63,14 +66,14 @@ struct depthwise_u8 {
     const std::byte* block = w.memory.data() + static_cast<std::size_t>(r.channel_begin / 64) * w.block_bytes();
     for (int c = r.channel_begin; c < r.channel_end; c += channel_block, block += w.block_bytes()) {
       const std::uint64_t channels = first_channels(w.channels - c);
+      const bool pairs = w.pairs && r.step == 32 && r.dst_stride == 32 && (!r.residual || r.residual_stride == 32);
       int pixel = 0;
-      if (w.shared_columns == 1 && r.pixels >= 4) {
-        run_columns<1>(w, block, r, c, channels);
-        pixel = r.pixels & ~3;
-      } else if (w.shared_columns == 2 && r.pixels >= 4) {
-        run_columns<2>(w, block, r, c, channels);
-        pixel = r.pixels & ~3;
-      }
+      if (pairs)
+        pixel = run_columns<2>(w, block, r, c, ~std::uint64_t{0}, 2);
+      else if (w.shared_columns == 1)
+        pixel = run_columns<1>(w, block, r, c, channels, 1);
+      else if (w.shared_columns == 2)
+        pixel = run_columns<2>(w, block, r, c, channels, 1);
       for (; pixel < r.pixels; ++pixel) run_pixel(w, block, r, pixel, c, channels);
     }
   }
@@ -127,13 +130,17 @@ struct depthwise_u8 {
     store(weights, ends, s, r, pixel, c, channels);
   }
 
-  /// Four pixels at a time of a 3x3 kernel, as long as four are left.
+  /// All pixels of a 3x3 kernel, four vectors at a time, the last four overlapping those before; none, which is the
+  /// answer, where there are too few. A vector has `width` pixels; the next begins `Stride` columns of the input later.
   template <int Stride>
-  static OCTAVO_AVX512 void run_columns(const packed& weights, const std::byte* block,
-                                        const native::depthwise_run<source>& r, int c, std::uint64_t channels) {
-    const std::ptrdiff_t column = r.step / Stride;
+  static OCTAVO_AVX512 int run_columns(const packed& weights, const std::byte* block,
+                                       const native::depthwise_run<source>& r, int c, std::uint64_t channels,
+                                       int width) {
+    const std::ptrdiff_t column = r.step * width / Stride;
     const std::byte* const ends = block + 3 * 256;
-    for (int pixel = 0; pixel + 4 <= r.pixels; pixel += 4) {
+    if (r.pixels < 4 * width) return 0;
+    for (int done = 0; done < r.pixels; done += 4 * width) {
+      const int pixel = std::min(done, r.pixels - 4 * width);
       const source *x0 = r.taps[0] + pixel * r.step + c, *x1 = r.taps[1] + pixel * r.step + c,
                    *x2 = r.taps[2] + pixel * r.step + c;
       quad s[4];
@@ -151,8 +158,9 @@ struct depthwise_u8 {
         x0 += column, x1 += column, x2 += column;
       }
       OCTAVO_UNROLL
-      for (int p = 0; p < 4; ++p) store(weights, ends, s[p], r, pixel + p, c, channels);
+      for (int p = 0; p < 4; ++p) store(weights, ends, s[p], r, pixel + p * width, c, channels);
     }
+    return r.pixels;
   }
 
   static OCTAVO_AVX512 OCTAVO_INLINE void store(const packed& w, const std::byte* ends, const quad& s,
