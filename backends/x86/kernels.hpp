@@ -15,6 +15,7 @@
 #include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
 #include "octavo/backends/x86/avx512_vnni/pool.hpp"
 #include "octavo/backends/x86/avx512_vnni/softmax.hpp"
+#include "octavo/backends/x86/avx_vnni/convolution.hpp"
 #endif
 
 namespace octavo::x86 {
@@ -33,9 +34,10 @@ inline kernel_list kernels() {
   add(avx512_vnni::pool_kernels);
   add(avx512_vnni::elementwise_kernels);
   add(avx512_vnni::softmax_kernels);
-  add(avx2::depthwise_kernels);
+  add(avx2::depthwise_kernels);  // before any dense kernel, which would take depthwise convolutions too
+  list.push_back(conv_u8s8s32_7x16_avx_vnni);
   list.push_back(conv_u8s8s32_6x16_avx2);
-  list.push_back(conv_f32_6x16_avx2);
+  list.push_back(conv_f32_7x16_avx2);
   add(avx2::pool_kernels);
   add(avx2::elementwise_kernels);
   add(avx2::softmax_kernels);

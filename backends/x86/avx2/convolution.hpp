@@ -11,6 +11,7 @@
 #include <immintrin.h>
 
 #include "octavo/backends/blocking/panel_convolution.hpp"
+#include "octavo/backends/x86/avx2/direct_tile.hpp"
 #include "octavo/backends/x86/target.hpp"
 
 namespace octavo::x86::avx2 {
@@ -133,45 +134,6 @@ OCTAVO_AVX2 inline void tile_u8s8s32(const tile& t) noexcept {
     store_f32<MR, NV>(t, x);
 }
 
-/// FP32: panel and weights are f32. The multiplier is 1.
-template <int MR, int NV>
-OCTAVO_AVX2 inline void tile_f32(const tile& t) noexcept {
-  constexpr int sets = accumulator_sets(MR * NV, 12);
-  __m256 acc[sets][MR][NV];
-  OCTAVO_UNROLL
-  for (int i = 0; i < sets * MR * NV; ++i) acc[i / (MR * NV)][i / NV % MR][i % NV] = _mm256_setzero_ps();
-  const std::byte *a = t.panel, *b = t.weights;
-  for (int left = t.steps; left > 0; left -= 4, a += (MR - 1) * chunk_bytes) {
-    for (int step = std::min(left, 4); step > 0; --step, a += 16, b += 4 * NV * 32) {
-      OCTAVO_UNROLL
-      for (int j = 0; j < 4; ++j) {
-        __m256 w[NV];
-        OCTAVO_UNROLL
-        for (int v = 0; v < NV; ++v) w[v] = _mm256_loadu_ps(reinterpret_cast<const float*>(b + (j * NV + v) * 32));
-        OCTAVO_UNROLL
-        for (int m = 0; m < MR; ++m) {
-          const __m256 x = _mm256_broadcast_ss(reinterpret_cast<const float*>(a + m * chunk_bytes + j * 4));
-          OCTAVO_UNROLL
-          for (int v = 0; v < NV; ++v) acc[j % sets][m][v] = _mm256_fmadd_ps(x, w[v], acc[j % sets][m][v]);
-        }
-      }
-    }
-  }
-  sums<MR, NV> x;
-  OCTAVO_UNROLL
-  for (int v = 0; v < NV; ++v) {
-    const __m256 offset = _mm256_loadu_ps(t.offset + v * 8);
-    OCTAVO_UNROLL
-    for (int m = 0; m < MR; ++m) {
-      __m256 sum = acc[0][m][v];
-      OCTAVO_UNROLL
-      for (int j = 1; j < sets; ++j) sum = _mm256_add_ps(sum, acc[j][m][v]);
-      x[m][v] = _mm256_add_ps(sum, offset);
-    }
-  }
-  store_f32<MR, NV>(t, x);
-}
-
 /// u8 to s16, 32 of them to a chunk.
 OCTAVO_AVX2
 inline void pack_s16(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
@@ -192,28 +154,9 @@ inline void pack_s16(std::byte* row, int rows, int position, const std::byte* sr
   }
 }
 
-/// f32 as it is, 16 to a chunk.
-OCTAVO_AVX2
-inline void pack_f32(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
-  const int chunk = rows * chunk_bytes;
-  for (int i = 0; i < n; i += 4) {
-    const int at = position + i;
-    std::byte* to = row + at / 16 * chunk + at % 16 * 4;
-    if (at % 16 == 0 && n - i >= 16) {
-      std::memcpy(to, src + i * 4, 64);
-      i += 12;
-    } else {
-      std::memcpy(to, src + i * 4, 16);
-    }
-  }
-}
-
 inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>, tile_u8s8s32<1, 2>}},
                                                          {6, {tile_u8s8s32<6, 1>, tile_u8s8s32<6, 2>}}};
-inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f32<1, 2>}},
-                                                     {6, {tile_f32<6, 1>, tile_f32<6, 2>}}};
 inline constexpr blocking::microkernel u8s8s32{2, 8, false, pack_s16, tiles_u8s8s32};
-inline constexpr blocking::microkernel f32{1, 8, false, pack_f32, tiles_f32};
 
 }  // namespace octavo::x86::avx2
 
@@ -225,9 +168,9 @@ inline constexpr kernel conv_u8s8s32_6x16_avx2{"conv_u8s8s32_6x16_avx2", isa::av
                                                blocking::pack_panels<avx2::u8s8s32>};
 
 /// conv2d and fc, f32.
-inline constexpr kernel conv_f32_6x16_avx2{"conv_f32_6x16_avx2", isa::avx2,
+inline constexpr kernel conv_f32_7x16_avx2{"conv_f32_7x16_avx2", isa::avx2,
                                            [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-                                           blocking::pack_panels<avx2::f32>};
+                                           blocking::pack_direct<avx2::direct<avx2::f32>>};
 
 }  // namespace octavo::x86
 

@@ -1,0 +1,255 @@
+// Tiles of strips of 7 pixels x 16 channels in 256-bit registers: 14 of 16 hold sums, one a vector of weights, one a
+// broadcast group of depth; the second vector of weights comes from memory at each use.
+//
+// INT8: vpdpbusd in its VEX form (AVX-VNNI) sums four products of u8 and s8 exactly in s32. FP32: vfmadd231ps (AVX2).
+// Instructions are written out so that one text serves both types (a target mark cannot depend on a template parameter),
+// and so that the second vector of weights stays in memory: compilers would load it once, and spill a sum.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86
+
+#include <immintrin.h>
+
+#include "octavo/backends/blocking/direct_convolution.hpp"
+#include "octavo/backends/x86/target.hpp"
+
+namespace octavo::x86::avx2 {
+
+using blocking::direct_tile;
+
+inline constexpr int strip = 7;
+
+/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied.
+struct vnni_u8s8s32 {
+  using sum = __m256i;
+  OCTAVO_AVX2 static OCTAVO_INLINE sum zero() { return _mm256_setzero_si256(); }
+  OCTAVO_AVX2 static OCTAVO_INLINE sum load(const void* from) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+  }
+  OCTAVO_AVX2 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm256_add_epi32(a, b); }
+#if defined(_MSC_VER) && !defined(__clang__)
+  static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, __m256i w) { return _mm256_dpbusd_avx_epi32(s, x, w); }
+  static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, const __m256i* w) { return multiply_add(s, x, *w); }
+#else
+  OCTAVO_AVX2 static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, __m256i w) {
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(x), "x"(w));
+    return s;
+  }
+  OCTAVO_AVX2 static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, const __m256i* w) {
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(x), "m"(*w));
+    return s;
+  }
+#endif
+  OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256 multiplier, __m256 offset) {
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), multiplier, offset);
+  }
+};
+struct f32 {
+  using sum = __m256;
+  OCTAVO_AVX2 static OCTAVO_INLINE sum zero() { return _mm256_setzero_ps(); }
+  OCTAVO_AVX2 static OCTAVO_INLINE sum load(const void* from) {
+    return _mm256_loadu_ps(static_cast<const float*>(from));
+  }
+  OCTAVO_AVX2 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm256_add_ps(a, b); }
+  OCTAVO_AVX2 static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, __m256i w) {
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(x), _mm256_castsi256_ps(w), s);
+  }
+#if defined(_MSC_VER) && !defined(__clang__)
+  static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, const __m256i* w) { return multiply_add(s, x, *w); }
+#else
+  OCTAVO_AVX2 static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, const __m256i* w) {
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(s) : "x"(x), "m"(*w));
+    return s;
+  }
+#endif
+  OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256, __m256 offset) { return _mm256_add_ps(s, offset); }
+};
+
+/// 4 bytes in every lane.
+OCTAVO_AVX2 OCTAVO_INLINE __m256i broadcast(const std::byte* from) {
+  std::int32_t group;
+  std::memcpy(&group, from, sizeof group);
+  return _mm256_set1_epi32(group);
+}
+
+/// 8 u8 as s32.
+OCTAVO_AVX2 OCTAVO_INLINE __m256i load_bytes(const std::byte* from) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+}
+
+/// Ends up to 16 channels of a row as f32. `x`: (channels).
+OCTAVO_AVX2 inline void end_row_f32(const direct_tile& t, const float* x, float* to, const float* residual) noexcept {
+  const __m256 lower = _mm256_set1_ps(t.end->lower), upper = _mm256_set1_ps(t.end->upper);
+  for (int c = 0; c < t.channels; c += 8) {
+    const __m256i lanes =
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(t.channels - c), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    __m256 y = _mm256_loadu_ps(x + c);
+    if (residual) y = _mm256_add_ps(y, _mm256_maskload_ps(residual + c, lanes));
+    // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
+    _mm256_maskstore_ps(to + c, lanes, _mm256_min_ps(upper, _mm256_max_ps(lower, y)));
+  }
+}
+
+/// Ends up to 16 channels of a row as u8, the general way. `x`: (channels).
+OCTAVO_AVX2 inline void end_row_u8(const direct_tile& t, const float* x, std::byte* to,
+                                   const std::byte* residual) noexcept {
+  const blocking::ending& end = *t.end;
+  for (int c = 0; c < t.channels; ++c) {
+    __m128 y = _mm_set_ss(x[c]);
+    if (residual) {
+      const float r = static_cast<float>(std::to_integer<int>(residual[c]) - end.residual_zero);
+      y = _mm_fmadd_ss(_mm_set_ss(r), _mm_set_ss(end.residual_multiplier), y);
+    }
+    // The bound comes second: a NaN gives it.
+    y = _mm_min_ss(_mm_max_ss(y, _mm_set_ss(end.lower)), _mm_set_ss(end.upper));
+    to[c] = static_cast<std::byte>(_mm_cvtss_si32(y) + end.zero);
+  }
+}
+
+/// Ends rows of a strip one after the other. `x`: (rows, stride).
+inline void end_rows(const direct_tile& t, const float* x, int rows, int stride) noexcept {
+  for (int m = 0; m < rows; ++m, x += stride) {
+    std::byte* to = t.dst[0] + m * t.dst_stride;
+    const std::byte* residual = t.residual[0] ? t.residual[0] + m * t.residual_stride : nullptr;
+    if (t.end->to_u8)
+      end_row_u8(t, x, to, residual);
+    else
+      end_row_f32(t, x, reinterpret_cast<float*>(to), reinterpret_cast<const float*>(residual));
+  }
+}
+
+/// Ends two rows of 16 channels, or one of 8 twice, as u8 whose clamp may come after packing.
+template <class Type, int NV>
+OCTAVO_AVX2 OCTAVO_INLINE void end_pair(const direct_tile& t, const typename Type::sum (&acc)[strip][NV], int m) {
+  const blocking::ending& end = *t.end;
+  __m256i q[4];
+  OCTAVO_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const int row = std::min(m + i / NV % 2, strip - 1), v = i % NV;
+    __m256 x = Type::scaled(acc[row][v], _mm256_loadu_ps(t.multiplier + v * 8), _mm256_loadu_ps(t.offset + v * 8));
+    if (t.residual[0]) {
+      const __m256i r = load_bytes(t.residual[0] + row * t.residual_stride + v * 8);
+      x = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(r, _mm256_set1_epi32(end.residual_zero))),
+                          _mm256_set1_ps(end.residual_multiplier), x);
+    }
+    q[i] = _mm256_cvtps_epi32(x);
+  }
+  const __m256i zero = _mm256_set1_epi16(static_cast<std::int16_t>(end.zero));
+  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), zero);
+  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), zero);
+  __m256i y = _mm256_max_epu8(_mm256_packus_epi16(low, high), _mm256_set1_epi8(static_cast<char>(end.lowest)));
+  y = _mm256_min_epu8(y, _mm256_set1_epi8(static_cast<char>(end.highest)));
+  // Packing works within 128-bit lanes: dword i of either holds channels of vector i.
+  y = _mm256_permutevar8x32_epi32(y, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  const __m128i first = _mm256_castsi256_si128(y), second = _mm256_extracti128_si256(y, 1);
+  std::byte *to = t.dst[0] + m * t.dst_stride, *next = t.dst[0] + std::min(m + 1, strip - 1) * t.dst_stride;
+  if constexpr (NV == 2) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), first);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(next), second);
+  } else {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), first);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(next), _mm_unpackhi_epi64(first, first));
+  }
+}
+
+/// A strip.
+template <class Type, int NV>
+OCTAVO_AVX2 inline void strip_tile(const direct_tile& t) noexcept {
+  typename Type::sum acc[strip][NV];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    OCTAVO_UNROLL
+    for (int m = 0; m < strip; ++m) acc[m][v] = Type::load(t.start + v * 8);
+  }
+  // One pointer and three strides reach the pixels of a strip.
+  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
+  const std::byte *weights = t.weights, *ahead = t.ahead;
+  for (int run = 0; run < t.run_count; ++run) {
+    const std::byte* x0 = t.src[0] + t.runs[run];
+    for (int group = t.run_groups; group > 0; --group, x0 += 4, weights += NV * 32, ahead += ahead_step) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+      const auto* w = reinterpret_cast<const __m256i*>(weights);
+      const __m256i first = _mm256_loadu_si256(w);
+      OCTAVO_UNROLL
+      for (int m = 0; m < strip; ++m) {
+        const __m256i x = broadcast(x0 + (m == 3 ? stride3 : m == 5 ? stride5 : m == 6 ? 2 * stride3 : m * stride));
+        acc[m][0] = Type::multiply_add(acc[m][0], x, first);
+        if constexpr (NV == 2) acc[m][1] = Type::multiply_add(acc[m][1], x, w + 1);
+      }
+    }
+  }
+  if constexpr (std::is_same_v<Type, vnni_u8s8s32>)
+    if (t.end->clamp != blocking::clamping::as_floats && t.channels == NV * 8) {
+      OCTAVO_UNROLL
+      for (int m = 0; m < strip; m += 2) end_pair<Type, NV>(t, acc, m);
+      return;
+    }
+  alignas(32) float x[strip * NV * 8];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const __m256 multiplier = _mm256_loadu_ps(t.multiplier + v * 8), offset = _mm256_loadu_ps(t.offset + v * 8);
+    OCTAVO_UNROLL
+    for (int m = 0; m < strip; ++m) _mm256_store_ps(x + (m * NV + v) * 8, Type::scaled(acc[m][v], multiplier, offset));
+  }
+  end_rows(t, x, strip, NV * 8);
+}
+
+/// Two strips, one after the other.
+template <class Type, int NV>
+inline void two_strips(const direct_tile& t) noexcept {
+  direct_tile one = t;
+  strip_tile<Type, NV>(one);
+  one.src[0] = t.src[1], one.dst[0] = t.dst[1], one.residual[0] = t.residual[1];
+  one.ahead_step = 0;
+  strip_tile<Type, NV>(one);
+}
+
+/// A single pixel. Successive groups take turns at four sums, which hides the latency of a multiply-add.
+template <class Type, int NV>
+OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
+  typename Type::sum acc[4][NV];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    acc[0][v] = Type::load(t.start + v * 8);
+    OCTAVO_UNROLL
+    for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
+  }
+  const std::byte* weights = t.weights;
+  for (int run = 0; run < t.run_count; ++run) {
+    const std::byte* x = t.src[0] + t.runs[run];
+    int left = t.run_groups;
+    for (; left >= 4; left -= 4, x += 16) {
+      OCTAVO_UNROLL
+      for (int i = 0; i < 4 * NV; ++i, weights += 32)
+        acc[i / NV][i % NV] = Type::multiply_add(acc[i / NV][i % NV], broadcast(x + i / NV * 4),
+                                                 reinterpret_cast<const __m256i*>(weights));
+    }
+    for (; left > 0; --left, x += 4) {
+      OCTAVO_UNROLL
+      for (int v = 0; v < NV; ++v, weights += 32)
+        acc[0][v] =
+            Type::multiply_add(acc[0][v], broadcast(x), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights)));
+    }
+  }
+  alignas(32) float x[NV * 8];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const auto sum = Type::add(Type::add(acc[0][v], acc[1][v]), Type::add(acc[2][v], acc[3][v]));
+    _mm256_store_ps(x + v * 8,
+                    Type::scaled(sum, _mm256_loadu_ps(t.multiplier + v * 8), _mm256_loadu_ps(t.offset + v * 8)));
+  }
+  end_rows(t, x, 1, NV * 8);
+}
+
+template <class Type>
+inline constexpr blocking::direct_microkernel direct{8,
+                                                     strip,
+                                                     {{pixel_tile<Type, 1>, pixel_tile<Type, 2>},
+                                                      {strip_tile<Type, 1>, strip_tile<Type, 2>},
+                                                      {two_strips<Type, 1>, two_strips<Type, 2>}}};
+
+}  // namespace octavo::x86::avx2
+
+#endif
