@@ -107,7 +107,10 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
   const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
   const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
   const std::uint32_t channels = channel_mask(t.channels);
-  const bool whole = t.channels == NV * 16;
+  // Copies, which no store of bytes can change.
+  std::byte* const dst[2] = {t.dst[0], t.dst[1]};
+  const std::byte* const residual[2] = {t.residual[0], t.residual[1]};
+  const std::ptrdiff_t dst_stride = t.dst_stride, residual_stride = t.residual_stride;
   constexpr int rows = 4 / NV;  // that make 64 bytes
   OCTAVO_UNROLL
   for (int first = 0; first < Rows; first += rows) {
@@ -117,9 +120,8 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
       const int m = std::min(first + i / NV, Rows - 1), v = i % NV;
       __m512 x = Type::scaled(acc[m][v], multiplier[v], offset[v]);
       if constexpr (Residual) {
-        const std::byte* from = t.residual[m / strip] + m % strip * t.residual_stride + v * 16;
-        const __m128i r = whole ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))
-                                : _mm_maskz_loadu_epi8(static_cast<__mmask16>(channels >> (v * 16)), from);
+        const std::byte* from = residual[m / strip] + m % strip * residual_stride + v * 16;
+        const __m128i r = _mm_maskz_loadu_epi8(static_cast<__mmask16>(channels >> (v * 16)), from);
         x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(r), residual_zero)),
                             residual_multiplier, x);
       }
@@ -133,19 +135,13 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
     for (int i = 0; i < rows; ++i) {
       const int m = first + i;
       if (m >= Rows) continue;
-      std::byte* to = t.dst[m / strip] + m % strip * t.dst_stride;
+      std::byte* to = dst[m / strip] + m % strip * dst_stride;
       const __m256i half = i < rows / 2 ? _mm512_castsi512_si256(y) : _mm512_extracti64x4_epi64(y, 1);
       if constexpr (NV == 2) {
-        if (whole)
-          _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), half);
-        else
-          _mm256_mask_storeu_epi8(to, channels, half);
+        _mm256_mask_storeu_epi8(to, channels, half);
       } else {
         const __m128i quarter = i % 2 ? _mm256_extracti128_si256(half, 1) : _mm256_castsi256_si128(half);
-        if (whole)
-          _mm_storeu_si128(reinterpret_cast<__m128i*>(to), quarter);
-        else
-          _mm_mask_storeu_epi8(to, static_cast<__mmask16>(channels), quarter);
+        _mm_mask_storeu_epi8(to, static_cast<__mmask16>(channels), quarter);
       }
     }
   }
