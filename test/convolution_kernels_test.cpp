@@ -27,7 +27,7 @@ const kernel_list& all_kernels() {
 #endif
 #if OCTAVO_X86
         x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni, x86::conv_u8s8s32_7x16_avx_vnni,
-        x86::conv_u8s8s32_6x16_avx2, x86::conv_f32_7x16_avx2,
+        x86::conv_u8s8s32_7x8_avx2, x86::conv_f32_7x16_avx2,
 #endif
         portable::conv_u8s8s32_portable, portable::conv_f32_portable
   };

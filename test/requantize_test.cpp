@@ -223,6 +223,13 @@ TEST_CASE("fold_output_scales: sums that could leave 32 bits are refused, either
                 "both: channel 0");
 }
 
+TEST_CASE("fold_output_scales: a weight of -128 is refused") {
+  const std::int8_t w[] = {1, -127, 5, -128};
+  const float scales[] = {1, 1};
+  CHECK_THROWS_WITH_AS(fold_output_scales(w, scales, {}, {1, 0}, 1, 0, "the layer"),
+                       "the layer: a weight of channel 1 is -128, expected [-127, 127]", octavo::error);
+}
+
 TEST_CASE("fold_output_scales: multipliers out of range are refused") {
   const std::int8_t w[] = {1, 2};
   const auto folded = [&](float w_scale, std::vector<float> bias, affine x, float y_scale, float r_scale) {

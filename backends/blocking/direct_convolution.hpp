@@ -30,6 +30,11 @@ struct direct_tile {
   std::ptrdiff_t src_stride;
   const std::ptrdiff_t* runs;  ///< from a pixel to each run of its depth
   int run_count, run_groups;
+  /// For kernels that sum pairs of products in s16. (runs, groups): where each group of a run lies, in bytes. The first
+  /// `exact` of a run, for each run, have weights whose pairs cannot saturate. The others are to be multiplied as
+  /// |w| * (x - 128) where w >= 0 and |w| * (127 - x) where w < 0, which cannot either; `start` makes up for that.
+  const std::int32_t* order;
+  const std::int32_t* exact;
   const std::byte* weights;   // (runs, groups, NR, 4 bytes)
   const std::int32_t* start;  // (NR) what the sums begin with
   const float *multiplier, *offset;
@@ -48,7 +53,9 @@ using direct_function = void (*)(const direct_tile&) noexcept;
 /// What an instruction set offers for a pair of types.
 struct direct_microkernel {
   int vector;                   ///< output channels in one vector
+  int vectors;                  ///< the most that a tile has: 1 or 2
   int strip;                    ///< pixels
+  bool pairs;                   ///< products are summed in pairs of s16 first: see direct_tile::order
   direct_function tiles[3][2];  ///< of a pixel, one strip or two, times one or two vectors
 };
 
@@ -71,7 +78,7 @@ class direct_convolution final : public executable {
         pixel_bytes_(s.src[0].extents.back() * value_bytes_),
         group_inputs_(s.src[0].extents.back() / conv_.groups),
         group_outputs_(conv_.out / conv_.groups),
-        block_channels_(2 * kernel.vector),
+        block_channels_(kernel.vectors * kernel.vector),
         group_columns_(ceil_div(group_outputs_, block_channels_)),
         zero_(s.src[0].is_u8() ? s.src[0].q.zero_point : 0),
         stage_(s, block_channels_) {
@@ -224,13 +231,54 @@ class direct_convolution final : public executable {
       for (int i = 0; i < group_inputs_; ++i)
         for (int kh = 0; kh < conv_.kernel.h; ++kh)
           for (int kw = 0; kw < conv_.kernel.w; ++kw, from += value_bytes_) {
-            const int tap = kh * conv_.kernel.w + kw;
-            const int run = from_ == source::rows ? 0 : merged_taps() ? kh : tap;
-            const int first = from_ == source::rows ? tap : merged_taps() ? kw : 0;  // taps of the run before it
-            const int within = (first * group_inputs_ + i) * value_bytes_;
+            const auto [run, within] = place_of(i, kh, kw);
             std::memcpy(to + (run * run_groups_ + within / group_bytes) * group_step + within % group_bytes, from,
                         static_cast<std::size_t>(value_bytes_));
           }
+    }
+    if (kernel_.pairs) order_groups();
+  }
+
+  /// The run of a tap and channel, and the bytes before it there.
+  std::pair<int, int> place_of(int i, int kh, int kw) const {
+    const int tap = kh * conv_.kernel.w + kw;
+    const int run = from_ == source::rows ? 0 : merged_taps() ? kh : tap;
+    const int before = from_ == source::rows ? tap : merged_taps() ? kw : 0;  // taps
+    return {run, (before * group_inputs_ + i) * value_bytes_};
+  }
+
+  /// Whether no pair of weights of a group of depth, for all channels of a column, can leave s16: 255 * 128 < 2^15.
+  static bool is_exact(std::span<const std::byte> weights) {
+    for (std::size_t i = 0; i < weights.size(); i += 2) {
+      const int a = std::to_integer<std::int8_t>(weights[i]), b = std::to_integer<std::int8_t>(weights[i + 1]);
+      if (std::max(a, 0) + std::max(b, 0) > 128 || std::min(a, 0) + std::min(b, 0) < -128) return false;
+    }
+    return true;
+  }
+
+  /// Within each run, puts the groups whose pairs are exact first.
+  void order_groups() {
+    const int columns = conv_.groups * group_columns_, runs = static_cast<int>(runs_.size());
+    std::vector<std::byte> ordered(static_cast<std::size_t>(run_groups_ * block_channels_ * group_bytes));
+    for (int column = 0; column < columns; ++column) {
+      const auto bytes =
+          static_cast<std::size_t>(column_vectors(column % group_columns_) * kernel_.vector * group_bytes);
+      for (int run = 0; run < runs; ++run) {
+        const std::span<std::byte> all(column_weights(0, column) + static_cast<std::size_t>(run * run_groups_) * bytes,
+                                       static_cast<std::size_t>(run_groups_) * bytes);
+        std::size_t to = 0;
+        for (const bool wanted : {true, false}) {
+          for (int group = 0; group < run_groups_; ++group) {
+            const auto weights = all.subspan(static_cast<std::size_t>(group) * bytes, bytes);
+            if (is_exact(weights) != wanted) continue;
+            std::ranges::copy(weights, ordered.begin() + static_cast<std::ptrdiff_t>(to));
+            to += bytes;
+            order_.push_back(group * group_bytes);
+          }
+          if (wanted) exact_.push_back(static_cast<std::int32_t>(to / bytes));
+        }
+        std::copy_n(ordered.begin(), all.size(), all.begin());
+      }
     }
   }
 
@@ -245,30 +293,43 @@ class direct_convolution final : public executable {
     return static_cast<std::size_t>(first_kh * (conv_.kernel.h + 1) + last_kh);
   }
 
-  /// For each choice of lines inside the image, (groups, padded channels): what the lines outside add.
+  /// For each choice of lines inside the image, (groups, padded channels): what the lines outside add, and what makes
+  /// up for groups of depth that are not multiplied as they are.
   void set_starts(const tensor& weights) {
-    const int padded = conv_.groups * group_columns_ * block_channels_, taps = conv_.kernel.h * conv_.kernel.w;
+    const int padded = conv_.groups * group_columns_ * block_channels_;
     start_of_.assign(start_index(conv_.kernel.h, conv_.kernel.h) + 1, 0);
     std::vector<std::pair<int, int>> cases{{0, conv_.kernel.h}};
-    for (int oh = 0; oh < out_height_ && zero_ != 0 && from_ == source::lines; ++oh) {
+    for (int oh = 0; oh < out_height_ && (zero_ != 0 || kernel_.pairs) && from_ == source::lines; ++oh) {
       const auto inside = lines_inside(oh);
       if (std::ranges::find(cases, inside) == cases.end()) cases.push_back(inside);
     }
     starts_ = aligned_memory(cases.size() * static_cast<std::size_t>(padded) * sizeof(std::int32_t));
-    for (std::size_t i = 1; i < cases.size(); ++i) {
+    if (value_bytes_ != 1) return;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
       const auto [first, last] = cases[i];
+      std::int32_t* to = starts() + static_cast<int>(i) * padded;
       start_of_[start_index(first, last)] = static_cast<int>(i) * padded;
       const std::int8_t* w = weights.as<std::int8_t>().data();
       for (int oc = 0; oc < conv_.out; ++oc) {
-        std::int32_t sum = 0;
-        for (int k = 0; k < group_inputs_ * taps; ++k, ++w) {
-          const int kh = k % taps / conv_.kernel.w;
-          if (kh < first || kh >= last) sum += *w;
-        }
         const int channel = oc / group_outputs_ * group_columns_ * block_channels_ + oc % group_outputs_;
-        starts()[start_of_[start_index(first, last)] + channel] = zero_ * sum;
+        for (int input = 0; input < group_inputs_; ++input)
+          for (int kh = 0; kh < conv_.kernel.h; ++kh)
+            for (int kw = 0; kw < conv_.kernel.w; ++kw, ++w)
+              if (kh < first || kh >= last)
+                to[channel] += zero_ * *w;
+              else if (kernel_.pairs && !in_exact_group(oc, input, kh, kw))
+                to[channel] += (*w < 0 ? 127 : 128) * *w;
       }
     }
+  }
+
+  /// Whether the weights at that place are in a group that is multiplied as it is.
+  bool in_exact_group(int oc, int i, int kh, int kw) const {
+    const auto [run, within] = place_of(i, kh, kw);
+    const int column = oc / group_outputs_ * group_columns_ + oc % group_outputs_ / block_channels_;
+    const auto at = static_cast<std::size_t>(column) * runs_.size() + static_cast<std::size_t>(run);
+    const auto first = order_.begin() + static_cast<std::ptrdiff_t>(at) * run_groups_;
+    return std::binary_search(first, first + exact_[at], within / group_bytes * group_bytes);
   }
   std::int32_t* starts() const noexcept { return reinterpret_cast<std::int32_t*>(starts_.data()); }
 
@@ -435,6 +496,12 @@ class direct_convolution final : public executable {
         }
         t.weights = column_weights(group, column) +
                     static_cast<std::ptrdiff_t>(p.first_run) * run_groups_ * vectors * kernel_.vector * group_bytes;
+        if (kernel_.pairs) {
+          const auto run = static_cast<std::size_t>(group * group_columns_ + column) * runs_.size() +
+                           static_cast<std::size_t>(p.first_run);
+          t.order = order_.data() + run * static_cast<std::size_t>(run_groups_);
+          t.exact = exact_.data() + run;
+        }
         t.multiplier = stage_.multiplier(group, channel), t.offset = stage_.offset(group, channel);
         t.start = starts() + p.start + group * group_columns_ * block_channels_ + channel;
         t.channels = std::min(group_outputs_ - channel, block_channels_);
@@ -461,7 +528,8 @@ class direct_convolution final : public executable {
   int columns_together_ = 1;  ///< that a tile meets one after the other
   std::size_t copied_bytes_ = 0;
   aligned_memory weights_, starts_;
-  std::vector<int> start_of_;  ///< by start_index()
+  std::vector<int> start_of_;                ///< by start_index()
+  std::vector<std::int32_t> order_, exact_;  ///< see direct_tile
 };
 
 /// The layer `p` packed for `kernel`.

@@ -36,7 +36,7 @@ inline kernel_list kernels() {
   add(avx512_vnni::softmax_kernels);
   add(avx2::depthwise_kernels);  // before any dense kernel, which would take depthwise convolutions too
   list.push_back(conv_u8s8s32_7x16_avx_vnni);
-  list.push_back(conv_u8s8s32_6x16_avx2);
+  list.push_back(conv_u8s8s32_7x8_avx2);
   list.push_back(conv_f32_7x16_avx2);
   add(avx2::pool_kernels);
   add(avx2::elementwise_kernels);

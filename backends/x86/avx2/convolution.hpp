@@ -1,171 +1,92 @@
-// Convolution and fully connected layers on AVX2: tiles of up to 6 pixels x 16 channels, 12 of 16 registers.
+// Convolution and fully connected layers on AVX2: strips of 7 pixels x 8 channels.
 //
-// INT8: u8 and s8 are widened to s16, and vpmaddwd sums pairs exactly in s32 (vpmaddubsw would saturate): twice the
-// products of an FP32 multiply-add. FP32: vfmadd231ps.
+// INT8. vpmaddubsw multiplies u8 by s8 and sums pairs in s16, which saturates where weights are large. Groups of depth
+// whose weights cannot saturate, most of them, come first and take that way; those of the others are multiplied by
+// their absolute value, and x takes their sign: |w| (x - 128) for w >= 0, |w| (127 - x) for w < 0, each one exclusive or.
+// All of it is exact. FP32: direct_tile.hpp.
 #pragma once
 
-#include "octavo/backends/x86/cpu.hpp"
+#include "octavo/backends/x86/avx2/direct_tile.hpp"
 
 #if OCTAVO_X86
 
-#include <immintrin.h>
-
-#include "octavo/backends/blocking/panel_convolution.hpp"
-#include "octavo/backends/x86/avx2/direct_tile.hpp"
-#include "octavo/backends/x86/target.hpp"
-
 namespace octavo::x86::avx2 {
 
-using blocking::accumulator_sets;
-using blocking::chunk_bytes;
-using blocking::tile;
-
-/// Sums of a tile that wait for its ending.
-template <int MR, int NV>
-using sums = __m256[MR][NV];
-
-/// 4 bytes in every lane.
-OCTAVO_AVX2 OCTAVO_INLINE __m256i broadcast_group(const std::byte* from) {
-  std::int32_t group;
-  std::memcpy(&group, from, sizeof group);
-  return _mm256_set1_epi32(group);
-}
-
-/// 8 u8 in the low bytes of 8 s32.
-OCTAVO_AVX2 OCTAVO_INLINE __m256i load_u8(const std::byte* from) {
-  return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
-}
-
-/// Adds the residual, clamps, and stores a row of f32.
-template <int MR, int NV>
-OCTAVO_AVX2 OCTAVO_INLINE void store_f32(const tile& t, sums<MR, NV>& x) {
-  const __m256 lower = _mm256_set1_ps(t.end->lower), upper = _mm256_set1_ps(t.end->upper);
-  OCTAVO_UNROLL
-  for (int m = 0; m < MR; ++m) {
-    float* to = reinterpret_cast<float*>(t.dst + m * t.dst_stride);
-    const float* r = reinterpret_cast<const float*>(t.residual + m * t.residual_stride);
-    OCTAVO_UNROLL
-    for (int v = 0; v < NV; ++v) {
-      __m256 y = x[m][v];
-      if (t.residual) y = _mm256_add_ps(y, _mm256_loadu_ps(r + v * 8));
-      // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
-      _mm256_storeu_ps(to + v * 8, _mm256_min_ps(upper, _mm256_max_ps(lower, y)));
-    }
+/// How sums of s32 become numbers.
+struct u8s8s32 {
+  using sum = __m256i;
+  OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256 multiplier, __m256 offset) {
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), multiplier, offset);
   }
-}
+};
 
-/// Adds the residual, clamps, rounds, adds the zero point, and stores a row of u8.
-template <int MR, int NV>
-OCTAVO_AVX2 OCTAVO_INLINE void store_u8(const tile& t, sums<MR, NV>& x) {
-  if (t.residual) {
-    const __m256i zero = _mm256_set1_epi32(t.end->residual_zero);
-    const __m256 multiplier = _mm256_set1_ps(t.end->residual_multiplier);
-    OCTAVO_UNROLL
-    for (int m = 0; m < MR; ++m) {
+/// Adds the products of `rows` pixels to their sums.
+template <int rows>
+OCTAVO_AVX2 OCTAVO_INLINE void sum_products(const direct_tile& t, __m256i (&acc)[strip][1]) {
+  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
+  const std::byte *weights = t.weights, *ahead = t.ahead;
+  const std::int32_t* order = t.order;
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int run = 0; run < t.run_count; ++run) {
+    const std::byte* x = t.src[0] + t.runs[run];
+    const int exact = t.exact[run];
+    for (int group = 0; group < exact; ++group, ++order, weights += 32, ahead += ahead_step) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+      const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights));
+      const std::byte* from = x + *order;
       OCTAVO_UNROLL
-      for (int v = 0; v < NV; ++v) {
-        const __m256i r = _mm256_sub_epi32(load_u8(t.residual + m * t.residual_stride + v * 8), zero);
-        x[m][v] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(r), multiplier, x[m][v]);
+      for (int m = 0; m < rows; ++m) {
+        const std::ptrdiff_t at = m == 3 ? stride3 : m == 5 ? stride5 : m == 6 ? 2 * stride3 : m * stride;
+        const __m256i pairs = _mm256_maddubs_epi16(broadcast(from + at), w);
+        acc[m][0] = _mm256_add_epi32(acc[m][0], _mm256_madd_epi16(pairs, ones));
+      }
+    }
+    for (int group = exact; group < t.run_groups; ++group, ++order, weights += 32, ahead += ahead_step) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+      const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights)), magnitude = _mm256_abs_epi8(w);
+      const __m256i negative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), w);
+      const __m256i flip = _mm256_xor_si256(negative, _mm256_set1_epi8(static_cast<char>(0x80)));
+      const std::byte* from = x + *order;
+      OCTAVO_UNROLL
+      for (int m = 0; m < rows; ++m) {
+        const std::ptrdiff_t at = m == 3 ? stride3 : m == 5 ? stride5 : m == 6 ? 2 * stride3 : m * stride;
+        const __m256i pairs = _mm256_maddubs_epi16(magnitude, _mm256_xor_si256(broadcast(from + at), flip));
+        acc[m][0] = _mm256_add_epi32(acc[m][0], _mm256_madd_epi16(pairs, ones));
       }
     }
   }
-  const __m256 lower = _mm256_set1_ps(t.end->lower), upper = _mm256_set1_ps(t.end->upper);
-  const __m128i zero = _mm_set1_epi16(static_cast<std::int16_t>(t.end->zero));
-  OCTAVO_UNROLL
-  for (int m = 0; m < MR; ++m) {
-    __m256i q[2];
-    OCTAVO_UNROLL
-    for (int v = 0; v < NV; ++v)  // the bound comes second: a NaN gives it
-      q[v] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(x[m][v], lower), upper));
-    // After the clamp, q + zero is a u8, so neither pack saturates.
-    const __m256i s = _mm256_permute4x64_epi64(_mm256_packs_epi32(q[0], q[NV - 1]), 0xd8);
-    const __m128i low = _mm_add_epi16(_mm256_castsi256_si128(s), zero);
-    __m128i* to = reinterpret_cast<__m128i*>(t.dst + m * t.dst_stride);
-    if constexpr (NV == 1)
-      _mm_storel_epi64(to, _mm_packus_epi16(low, low));
-    else
-      _mm_storeu_si128(to, _mm_packus_epi16(low, _mm_add_epi16(_mm256_extracti128_si256(s, 1), zero)));
-  }
 }
 
-/// INT8: panel and weights are s16.
-template <int MR, int NV>
-OCTAVO_AVX2 inline void tile_u8s8s32(const tile& t) noexcept {
-  constexpr int sets = accumulator_sets(MR * NV, 12);
-  __m256i acc[sets][MR][NV];
+/// A strip.
+OCTAVO_AVX2 inline void strip_tile_u8(const direct_tile& t) noexcept {
+  __m256i acc[strip][1];
   OCTAVO_UNROLL
-  for (int i = 0; i < sets * MR * NV; ++i) acc[i / (MR * NV)][i / NV % MR][i % NV] = _mm256_setzero_si256();
-  const std::byte *a = t.panel, *b = t.weights;
-  for (int left = t.steps; left > 0; left -= 4, a += (MR - 1) * chunk_bytes) {
-    for (int turn = std::min(left, 4) * 4 / sets; turn > 0; --turn, a += sets * 4, b += sets * NV * 32) {
-      OCTAVO_UNROLL
-      for (int j = 0; j < sets; ++j) {
-        __m256i w[NV];
-        OCTAVO_UNROLL
-        for (int v = 0; v < NV; ++v) w[v] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + (j * NV + v) * 32));
-        OCTAVO_UNROLL
-        for (int m = 0; m < MR; ++m) {
-          const __m256i x = broadcast_group(a + m * chunk_bytes + j * 4);
-          OCTAVO_UNROLL
-          for (int v = 0; v < NV; ++v) acc[j][m][v] = _mm256_add_epi32(acc[j][m][v], _mm256_madd_epi16(x, w[v]));
-        }
-      }
-    }
-  }
-  sums<MR, NV> x;
-  OCTAVO_UNROLL
-  for (int v = 0; v < NV; ++v) {
-    const __m256 multiplier = _mm256_loadu_ps(t.multiplier + v * 8), offset = _mm256_loadu_ps(t.offset + v * 8);
-    OCTAVO_UNROLL
-    for (int m = 0; m < MR; ++m) {
-      __m256i sum = _mm256_setzero_si256();
-      OCTAVO_UNROLL
-      for (int j = 0; j < sets; ++j) {
-        __m256i part = acc[j][m][v];
-        OCTAVO_KEEP(part);
-        sum = _mm256_add_epi32(sum, part);
-      }
-      x[m][v] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), multiplier, offset);
-    }
-  }
-  if (t.end->to_u8)
-    store_u8<MR, NV>(t, x);
-  else
-    store_f32<MR, NV>(t, x);
+  for (int m = 0; m < strip; ++m) acc[m][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start));
+  sum_products<strip>(t, acc);
+  end_strip<u8s8s32, 1>(t, acc);
 }
 
-/// u8 to s16, 32 of them to a chunk.
-OCTAVO_AVX2
-inline void pack_s16(std::byte* row, int rows, int position, const std::byte* src, int n) noexcept {
-  const int chunk = rows * chunk_bytes;
-  int i = 0;
-  for (; i < n; i += 8) {
-    const int at = position + i;
-    std::byte* to = row + at / 32 * chunk + at % 32 * 2;
-    if (at % 32 == 0 && n - i >= 32) {
-      const __m128i* from = reinterpret_cast<const __m128i*>(src + i);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_cvtepu8_epi16(_mm_loadu_si128(from)));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32), _mm256_cvtepu8_epi16(_mm_loadu_si128(from + 1)));
-      i += 24;
-    } else {
-      const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(src + i));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_cvtepu8_epi16(x));
-    }
-  }
+/// A single pixel.
+OCTAVO_AVX2 inline void pixel_tile_u8(const direct_tile& t) noexcept {
+  __m256i acc[strip][1];
+  acc[0][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start));
+  sum_products<1>(t, acc);
+  alignas(32) float x[8];
+  _mm256_store_ps(x, u8s8s32::scaled(acc[0][0], _mm256_loadu_ps(t.multiplier), _mm256_loadu_ps(t.offset)));
+  end_rows(t, x, 1, 8);
 }
 
-inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>, tile_u8s8s32<1, 2>}},
-                                                         {6, {tile_u8s8s32<6, 1>, tile_u8s8s32<6, 2>}}};
-inline constexpr blocking::microkernel u8s8s32{2, 8, false, pack_s16, tiles_u8s8s32};
+inline constexpr blocking::direct_microkernel direct_u8s8s32{
+    8, 1, strip, true, {{pixel_tile_u8}, {strip_tile_u8}, {two_strips<strip_tile_u8>}}};
 
 }  // namespace octavo::x86::avx2
 
 namespace octavo::x86 {
 
 /// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_6x16_avx2{"conv_u8s8s32_6x16_avx2", isa::avx2,
-                                               [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-                                               blocking::pack_panels<avx2::u8s8s32>};
+inline constexpr kernel conv_u8s8s32_7x8_avx2{"conv_u8s8s32_7x8_avx2", isa::avx2,
+                                              [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
+                                              blocking::pack_direct<avx2::direct_u8s8s32>};
 
 /// conv2d and fc, f32.
 inline constexpr kernel conv_f32_7x16_avx2{"conv_f32_7x16_avx2", isa::avx2,

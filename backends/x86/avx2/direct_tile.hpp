@@ -120,14 +120,15 @@ inline void end_rows(const direct_tile& t, const float* x, int rows, int stride)
   }
 }
 
-/// Ends two rows of 16 channels, or one of 8 twice, as u8 whose clamp may come after packing.
+/// Ends two rows of 16 channels, or four of 8, as u8 whose clamp may come after packing.
 template <class Type, int NV>
-OCTAVO_AVX2 OCTAVO_INLINE void end_pair(const direct_tile& t, const typename Type::sum (&acc)[strip][NV], int m) {
+OCTAVO_AVX2 OCTAVO_INLINE void end_rows_u8(const direct_tile& t, const typename Type::sum (&acc)[strip][NV],
+                                           int first) {
   const blocking::ending& end = *t.end;
   __m256i q[4];
   OCTAVO_UNROLL
   for (int i = 0; i < 4; ++i) {
-    const int row = std::min(m + i / NV % 2, strip - 1), v = i % NV;
+    const int row = std::min(first + i / NV, strip - 1), v = i % NV;
     __m256 x = Type::scaled(acc[row][v], _mm256_loadu_ps(t.multiplier + v * 8), _mm256_loadu_ps(t.offset + v * 8));
     if (t.residual[0]) {
       const __m256i r = load_bytes(t.residual[0] + row * t.residual_stride + v * 8);
@@ -143,15 +144,35 @@ OCTAVO_AVX2 OCTAVO_INLINE void end_pair(const direct_tile& t, const typename Typ
   y = _mm256_min_epu8(y, _mm256_set1_epi8(static_cast<char>(end.highest)));
   // Packing works within 128-bit lanes: dword i of either holds channels of vector i.
   y = _mm256_permutevar8x32_epi32(y, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-  const __m128i first = _mm256_castsi256_si128(y), second = _mm256_extracti128_si256(y, 1);
-  std::byte *to = t.dst[0] + m * t.dst_stride, *next = t.dst[0] + std::min(m + 1, strip - 1) * t.dst_stride;
-  if constexpr (NV == 2) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), first);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(next), second);
-  } else {
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), first);
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(next), _mm_unpackhi_epi64(first, first));
+  OCTAVO_UNROLL
+  for (int i = 0; i < 4 / NV; ++i) {
+    if (first + i >= strip) continue;
+    auto* to = reinterpret_cast<__m128i*>(t.dst[0] + (first + i) * t.dst_stride);
+    const __m128i half = i < 2 / NV ? _mm256_castsi256_si128(y) : _mm256_extracti128_si256(y, 1);
+    if constexpr (NV == 2)
+      _mm_storeu_si128(to, half);
+    else
+      _mm_storel_epi64(to, i % 2 ? _mm_unpackhi_epi64(half, half) : half);
   }
+}
+
+/// Ends a strip.
+template <class Type, int NV>
+OCTAVO_AVX2 OCTAVO_INLINE void end_strip(const direct_tile& t, const typename Type::sum (&acc)[strip][NV]) {
+  if constexpr (!std::is_same_v<Type, f32>)
+    if (t.end->clamp != blocking::clamping::as_floats && t.channels == NV * 8) {
+      OCTAVO_UNROLL
+      for (int m = 0; m < strip; m += 4 / NV) end_rows_u8<Type, NV>(t, acc, m);
+      return;
+    }
+  alignas(32) float x[strip * NV * 8];
+  OCTAVO_UNROLL
+  for (int v = 0; v < NV; ++v) {
+    const __m256 multiplier = _mm256_loadu_ps(t.multiplier + v * 8), offset = _mm256_loadu_ps(t.offset + v * 8);
+    OCTAVO_UNROLL
+    for (int m = 0; m < strip; ++m) _mm256_store_ps(x + (m * NV + v) * 8, Type::scaled(acc[m][v], multiplier, offset));
+  }
+  end_rows(t, x, strip, NV * 8);
 }
 
 /// A strip.
@@ -180,30 +201,17 @@ OCTAVO_AVX2 inline void strip_tile(const direct_tile& t) noexcept {
       }
     }
   }
-  if constexpr (std::is_same_v<Type, vnni_u8s8s32>)
-    if (t.end->clamp != blocking::clamping::as_floats && t.channels == NV * 8) {
-      OCTAVO_UNROLL
-      for (int m = 0; m < strip; m += 2) end_pair<Type, NV>(t, acc, m);
-      return;
-    }
-  alignas(32) float x[strip * NV * 8];
-  OCTAVO_UNROLL
-  for (int v = 0; v < NV; ++v) {
-    const __m256 multiplier = _mm256_loadu_ps(t.multiplier + v * 8), offset = _mm256_loadu_ps(t.offset + v * 8);
-    OCTAVO_UNROLL
-    for (int m = 0; m < strip; ++m) _mm256_store_ps(x + (m * NV + v) * 8, Type::scaled(acc[m][v], multiplier, offset));
-  }
-  end_rows(t, x, strip, NV * 8);
+  end_strip<Type, NV>(t, acc);
 }
 
 /// Two strips, one after the other.
-template <class Type, int NV>
+template <blocking::direct_function one_strip>
 inline void two_strips(const direct_tile& t) noexcept {
   direct_tile one = t;
-  strip_tile<Type, NV>(one);
+  one_strip(one);
   one.src[0] = t.src[1], one.dst[0] = t.dst[1], one.residual[0] = t.residual[1];
   one.ahead_step = 0;
-  strip_tile<Type, NV>(one);
+  one_strip(one);
 }
 
 /// A single pixel. Successive groups take turns at four sums, which hides the latency of a multiply-add.
@@ -244,11 +252,14 @@ OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
 }
 
 template <class Type>
-inline constexpr blocking::direct_microkernel direct{8,
-                                                     strip,
-                                                     {{pixel_tile<Type, 1>, pixel_tile<Type, 2>},
-                                                      {strip_tile<Type, 1>, strip_tile<Type, 2>},
-                                                      {two_strips<Type, 1>, two_strips<Type, 2>}}};
+inline constexpr blocking::direct_microkernel direct{
+    8,
+    2,
+    strip,
+    false,
+    {{pixel_tile<Type, 1>, pixel_tile<Type, 2>},
+     {strip_tile<Type, 1>, strip_tile<Type, 2>},
+     {two_strips<strip_tile<Type, 1>>, two_strips<strip_tile<Type, 2>>}}};
 
 }  // namespace octavo::x86::avx2
 

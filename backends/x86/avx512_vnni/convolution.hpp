@@ -233,7 +233,9 @@ OCTAVO_AVX512 inline void tile(const direct_tile& t) noexcept {
 
 template <class Type>
 inline constexpr blocking::direct_microkernel direct{16,
+                                                     2,
                                                      strip,
+                                                     false,
                                                      {{pixel_tile<Type, 1>, pixel_tile<Type, 2>},
                                                       {tile<Type, 1, 1>, tile<Type, 1, 2>},
                                                       {tile<Type, 2, 1>, tile<Type, 2, 2>}}};

@@ -37,8 +37,8 @@ inline float checked_ratio(double numerator, double denominator, std::string_vie
 /// Folds scales, zero point and bias of a sum of products with s8 weights.
 ///
 /// `weights`: OC rows of `depth` values, `weight_scales`: OC, `bias`: OC or empty, in real units. `y_scale` is 1 for an
-/// f32 output; `residual_scale` is 0 where there is no residual. Throws octavo::error, beginning with `what`, when the
-/// sum of some channel could leave s32 or a multiplier is out of range.
+/// f32 output; `residual_scale` is 0 where there is no residual. Throws octavo::error, beginning with `what`, when a
+/// weight is -128, the sum of some channel could leave s32 or a multiplier is out of range.
 inline output_scales fold_output_scales(std::span<const std::int8_t> weights, std::span<const float> weight_scales,
                                         std::span<const float> bias, const affine& x, float y_scale,
                                         float residual_scale, std::string_view what) {
@@ -47,7 +47,10 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
   out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
   for (std::size_t c = 0; c < channels; ++c) {
     std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
-    for (std::int8_t w : weights.subspan(c * depth, depth)) (w > 0 ? positive : negative) += w;
+    for (std::int8_t w : weights.subspan(c * depth, depth)) {
+      require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
+      (w > 0 ? positive : negative) += w;
+    }
     constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
     require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", depth,
             " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
