@@ -50,8 +50,8 @@ options parse(int argc, char** argv) {
     std::exit(app.exit(e));
   }
   rest = app.remaining();
-  rest.insert(rest.begin(),
-              {argv[0], "--benchmark_min_time=0"});  // one iteration, which is all the turns that are taken
+  // One iteration is all the turns that are taken: Google Benchmark need not repeat it to have time enough.
+  rest.insert(rest.begin(), {argv[0], "--benchmark_min_time=0"});
   for (std::string& s : rest) o.rest.push_back(s.data());
   return o;
 }
@@ -137,7 +137,7 @@ class layer_match {
     if (has_fp32_form(l)) add("fp32", make_problem(l, false), i);
     if (operations_ >= 4 * bytes_) return;  // it is not the memory that such a layer waits for
     auto memory = std::make_shared<readable_memory>(static_cast<std::size_t>(bytes_));
-    contestants_.push_back({"read", [memory] { memory->read(); }});
+    contestants_.push_back({"read", [memory] { memory->read(memory->size()); }});
   }
 
   /// Measures all in turn and returns the counters.
@@ -259,10 +259,9 @@ void register_layers(const options& o, const std::map<isa, core_peak>& peaks, bo
       if (!wanted(l)) continue;
       for (auto i = peaks.rbegin(); i != peaks.rend(); ++i)
         for (const bool cold : {false, true}) {
-          const entry e{
-              l,         i->first,      text(network, "/", l.name, "/", name_of(i->first)), i == peaks.rbegin(), cold,
-              o.seconds, i->second.int8};
-          benchmark::RegisterBenchmark((e.key + (cold ? "/cold" : "/warm")).c_str(),
+          const std::string key = text(network, "/", l.name, "/", name_of(i->first));
+          const entry e{l, i->first, key, i == peaks.rbegin(), cold, o.seconds, i->second.int8};
+          benchmark::RegisterBenchmark((key + (cold ? "/cold" : "/warm")).c_str(),
                                        [e](benchmark::State& s) { run_entry(s, e); })
               ->UseManualTime()
               ->Unit(benchmark::kMicrosecond);

@@ -65,18 +65,17 @@ inline void read_words(const std::byte* from, std::size_t bytes) {
 /// Memory to read for comparison. Its size is rounded up to what one iteration of the loop reads.
 class readable_memory {
  public:
-  explicit readable_memory(std::size_t bytes) : memory_(round_up(bytes, detail::read_step)) {
-    std::memset(memory_.data(), 1, memory_.size());  // pages of their own, not the one page of zeros
-  }
+  explicit readable_memory(std::size_t bytes) : memory_(round_up(bytes, detail::read_step)) {}
   std::size_t size() const noexcept { return memory_.size(); }
 
-  /// Reads all of it once with the widest loads that this CPU has, and does nothing with it.
-  void read() const {
+  /// Reads its first `bytes`, rounded up too, with the widest loads that this CPU has, and does nothing with them.
+  void read(std::size_t bytes) const {
+    bytes = std::min(round_up(bytes, detail::read_step), memory_.size());
 #if OCTAVO_X86
-    if (x86::runs(isa::avx512_vnni)) return detail::read_avx512(memory_.data(), memory_.size());
-    if (x86::runs(isa::avx2)) return detail::read_avx2(memory_.data(), memory_.size());
+    if (x86::runs(isa::avx512_vnni)) return detail::read_avx512(memory_.data(), bytes);
+    if (x86::runs(isa::avx2)) return detail::read_avx2(memory_.data(), bytes);
 #endif
-    detail::read_words(memory_.data(), memory_.size());
+    detail::read_words(memory_.data(), bytes);
   }
 
   /// Changes one byte of each cache line, which then belongs to this core alone.
@@ -88,17 +87,27 @@ class readable_memory {
   aligned_memory memory_;
 };
 
-/// Gigabytes per second of reading `bytes` again and again: the best of several measurements.
+/// A memory that is larger than all caches together.
+inline readable_memory& large_memory() {
+  static readable_memory memory(2 * find_cache_sizes().l3);
+  return memory;
+}
+
+/// Leaves nothing of use in any cache. What a kernel has packed cannot be flushed by address, since nobody else knows
+/// where it lies; so another memory takes its place.
+inline void flush_caches() { large_memory().touch(); }
+
+/// Gigabytes per second of reading `bytes` of large_memory() again and again: the best of several measurements.
 inline double measure_read_rate(std::size_t bytes) {
-  const readable_memory memory(bytes);
+  const readable_memory& memory = large_memory();
   const clock_kind clock = clock_for(1);
-  const auto passes = static_cast<int>(std::max<std::size_t>((16u << 20) / memory.size(), 1));
-  memory.read();
+  const auto passes = static_cast<int>(std::max<std::size_t>((16u << 20) / bytes, 1));
+  memory.read(bytes);
   double best = 0;
   for (int i = 0; i < 5; ++i) {
     const double start = now_us(clock);
-    for (int k = 0; k < passes; ++k) memory.read();
-    best = std::max(best, static_cast<double>(memory.size()) * passes / (now_us(clock) - start) * 1e-3);
+    for (int k = 0; k < passes; ++k) memory.read(bytes);
+    best = std::max(best, static_cast<double>(bytes) * passes / (now_us(clock) - start) * 1e-3);
   }
   return best;
 }
@@ -109,14 +118,7 @@ struct read_rates {
 };
 inline read_rates measure_read_rates() {
   const cache_sizes c = find_cache_sizes();
-  return {measure_read_rate(c.l2 / 2), measure_read_rate(c.l3 / 2), measure_read_rate(2 * c.l3)};
-}
-
-/// Leaves nothing of use in any cache: changes a memory that is larger than all of them. What a kernel has packed cannot
-/// be flushed by address, since nobody else knows where it lies.
-inline void flush_caches() {
-  static readable_memory memory(2 * find_cache_sizes().l3);
-  memory.touch();
+  return {measure_read_rate(c.l2 / 2), measure_read_rate(c.l3 / 2), measure_read_rate(large_memory().size())};
 }
 
 }  // namespace octavo::bench

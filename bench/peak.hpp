@@ -1,5 +1,4 @@
-// What this core can do at most: loops that multiply and add in registers and touch no memory, and how quickly it reads
-// memory (memory.hpp). And which CPU it is.
+// What this core can do at most: loops that multiply and add in registers and touch no memory. And which CPU it is.
 #pragma once
 
 #include <cstring>
