@@ -108,7 +108,7 @@ double tick_step(double range, int count) {
 
 std::string draw_ratios(const measurements& m, std::vector<measured_layer> layers, const std::string& type) {
   std::erase_if(layers, [](const measured_layer& l) { return l.onednn_us <= 0; });
-  require(!layers.empty(), "no layer that oneDNN ran too: nothing to compare");
+  require(!layers.empty(), m.path, ": no layer that oneDNN ran too: nothing to compare");
   const labels names = make_labels(layers);
   std::vector<double> ratios;
   double largest = 1, logarithms = 0;
@@ -150,31 +150,40 @@ struct log_axis {
   double operator()(double v) const { return from + (to - from) * std::log(v / lower) / std::log(upper / lower); }
 };
 
+/// A point on the sheet.
+struct place {
+  double x, y;
+};
+
 /// Rectangles that are taken, so that labels do not cover each other.
 class free_space {
  public:
-  /// Takes the first of the places around (x, y) that is free, or the first at all; returns where text begins.
-  std::array<double, 2> place(double x, double y, double width, double height) {
-    const std::array<double, 2> candidates[] = {{x + 7, y + 4},         {x + 7, y - 6},         {x + 7, y + 14},
-                                                {x - 7 - width, y + 4}, {x - width / 2, y - 8}, {x - width / 2, y + 17},
-                                                {x + 14, y + 4},        {x - 14 - width, y + 4}};
-    for (const auto& c : candidates)
-      if (take({c[0], c[1] - height, c[0] + width, c[1]})) return c;
-    return candidates[0];
+  /// Takes the nearest free rectangle of that size around `p`, or the farthest tried where none is; returns its middle.
+  place find(place p, double width, double height) {
+    place middle = p;
+    for (const double radius : {12.0, 20.0, 30.0, 42.0, 56.0})
+      for (int i = 0; i < 16; ++i) {
+        const double angle = (i % 2 ? -1 : 1) * ((i + 1) / 2) * 0.3927;  // to the right first, then more and more aside
+        middle = {p.x + radius * std::cos(angle), p.y + radius * std::sin(angle)};
+        if (take(middle, width, height)) return middle;
+      }
+    return middle;
   }
-  void block(double x, double y, double radius) { taken_.push_back({x - radius, y - radius, x + radius, y + radius}); }
+  void block(place p, double size) { taken_.push_back({p, size, size}); }
 
  private:
-  struct box {
-    double left, top, right, bottom;
+  struct rectangle {
+    place middle;
+    double width, height;
   };
-  bool take(const box& b) {
-    for (const box& t : taken_)
-      if (b.left < t.right && t.left < b.right && b.top < t.bottom && t.top < b.bottom) return false;
-    taken_.push_back(b);
+  bool take(place p, double width, double height) {
+    for (const rectangle& t : taken_)
+      if (2 * std::abs(p.x - t.middle.x) < width + t.width && 2 * std::abs(p.y - t.middle.y) < height + t.height)
+        return false;
+    taken_.push_back({p, width, height});
     return true;
   }
-  std::vector<box> taken_;
+  std::vector<rectangle> taken_;
 };
 
 double intensity(const measured_layer& l) { return l.operations / l.bytes; }
@@ -202,6 +211,8 @@ void draw_log_grid(svg& s, const log_axis& x, const log_axis& y) {
 
 /// What can be computed, and what can be read, at most.
 void draw_roofs(svg& s, const measurements& m, double peak, const log_axis& x, const log_axis& y) {
+  double slowest = std::numeric_limits<double>::infinity();
+  for (const auto& [name, gbs] : m.read_gbs) slowest = std::min(slowest, gbs);
   for (const auto& [name, gbs] : m.read_gbs) {
     if (gbs <= 0) continue;
     const double begin = std::max(x.lower, y.lower / gbs), end = std::min(x.upper, peak / gbs);
@@ -211,9 +222,9 @@ void draw_roofs(svg& s, const measurements& m, double peak, const log_axis& x, c
     const std::string words = name + " " + rounded(gbs, 0) + " GB/s";
     const double along = std::hypot(x(end) - x(begin), y(end * gbs) - y(begin * gbs));
     if (along < width_of(words, 11) + 20) continue;
-    // The words end shortly before the line does. L3 and memory may be equally quick: one has its words below the line.
+    // The words end shortly before the line does. L3 and memory may be equally quick: the lowest line has them below it.
     const double dx = (x(end) - x(begin)) / along, dy = (y(end * gbs) - y(begin * gbs)) / along;
-    const double from = along - width_of(words, 11) - 12, aside = name == "memory" ? -13 : 5;
+    const double from = along - width_of(words, 11) - 12, aside = gbs == slowest ? -13 : 5;
     s.write({.x = x(begin) + from * dx + aside * dy,
              .y = y(begin * gbs) + from * dy - aside * dx,
              .colour = ink::axis,
@@ -228,13 +239,13 @@ void draw_roofs(svg& s, const measurements& m, double peak, const log_axis& x, c
 
 std::string draw_roofline(const measurements& m, std::vector<measured_layer> layers) {
   std::erase_if(layers, [](const measured_layer& l) { return l.operations <= 0 || l.bytes <= 0; });
-  require(!layers.empty(), "no layer that multiplies: nothing to draw");
+  require(!layers.empty(), m.path, ": no layer that multiplies: nothing to draw");
   std::set<std::string> sets;
   for (const measured_layer& l : layers) sets.insert(l.name[isa_part]);
-  require(sets.size() == 1, "a roofline is of one instruction set, found ", join({sets.begin(), sets.end()}, ", "),
-          ": choose one with --filter");
+  require(sets.size() == 1, m.path, ": a roofline is of one instruction set, found ",
+          join({sets.begin(), sets.end()}, ", "), ": choose one with --filter");
   const auto found = m.peak.find(*sets.begin());
-  require(found != m.peak.end() && found->second > 0, "the file has no peak of ", *sets.begin());
+  require(found != m.peak.end() && found->second > 0, m.path, ": no peak of ", *sets.begin());
   const double peak = found->second;
 
   double x_lower = intensity(layers[0]), x_upper = x_lower, y_lower = peak, y_upper = peak;
@@ -259,9 +270,9 @@ std::string draw_roofline(const measurements& m, std::vector<measured_layer> lay
     if (l.onednn_us > 0) {
       s.line(at, y(gops(l, l.octavo_us)), at, y(gops(l, l.onednn_us)), ink::faint, 0.8);
       s.circle(at, y(gops(l, l.onednn_us)), 3.6, "white", ink::onednn);
-      space.block(at, y(gops(l, l.onednn_us)), 4.5);
+      space.block({at, y(gops(l, l.onednn_us))}, 9);
     }
-    space.block(at, y(gops(l, l.octavo_us)), 4.5);
+    space.block({at, y(gops(l, l.octavo_us))}, 9);
   }
   const bool onednn = std::any_of(layers.begin(), layers.end(), [](const auto& l) { return l.onednn_us > 0; });
   s.circle(list + 5, head + 10, 4, ink::octavo, ink::octavo);
@@ -271,9 +282,11 @@ std::string draw_roofline(const measurements& m, std::vector<measured_layer> lay
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const double px = x(intensity(layers[i])), py = y(gops(layers[i], layers[i].octavo_us));
     const std::string number = std::to_string(i + 1);
+    const place label = space.find({px, py}, width_of(number, 10) + 2, 10);
+    if (std::hypot(label.x - px, label.y - py) > 15) s.line(px, py, label.x, label.y, ink::faint, 0.5);
     s.circle(px, py, 4, ink::octavo, ink::octavo);
-    const auto [tx, ty] = space.place(px, py, width_of(number, 10), 9);
-    s.write({.x = tx, .y = ty, .size = 10}, number);
+    s.rectangle(label.x - width_of(number, 10) / 2, label.y - 4.5, width_of(number, 10), 9, "white");
+    s.write({.x = label.x, .y = label.y + 3.5, .anchor = "middle", .size = 10}, number);
     const double row = head + 40 + 16 * static_cast<double>(i);
     s.write({.x = list + 22, .y = row, .anchor = "end", .colour = ink::faint, .size = 11}, number);
     s.write({.x = list + 30, .y = row, .size = 11}, names.own[i]);

@@ -20,6 +20,7 @@ struct measured_layer {
 
 /// A file of measurements.
 struct measurements {
+  std::string path;
   std::string machine;                     ///< CPU, compiler, flags, oneDNN
   std::map<std::string, double> peak;      ///< GOP/s by instruction set
   std::map<std::string, double> read_gbs;  ///< by what is read: "L2", "L3", "memory"
@@ -68,6 +69,7 @@ inline std::vector<std::string> split_name(std::string name) {
 /// `type` is "int8" or "fp32".
 inline measurements read_layer_benchmarks(const json& j, const std::string& path, const std::string& type) {
   measurements m;
+  m.path = path;
   const json& context = j.at("context");
   m.machine = machine_of(context);
   const std::string peak = "peak_" + type + "_gops_";
@@ -89,6 +91,7 @@ inline measurements read_layer_benchmarks(const json& j, const std::string& path
 
 inline measurements read_network_benchmark(const json& j, const std::string& path, const std::string& type) {
   measurements m;
+  m.path = path;
   m.machine = machine_of(j);
   const std::string isa = j.at("isa").get<std::string>();
   m.peak[isa] = number(j, type == "int8" ? "peak_gops" : "peak_f32_gops");
