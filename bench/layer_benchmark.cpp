@@ -129,12 +129,12 @@ class onednn_contestant {
 /// A layer with all its contestants.
 class layer_match {
  public:
-  layer_match(const layer& l, isa i, bool with_onednn) : with_onednn_(with_onednn) {
+  layer_match(const layer& l, isa i, bool with_onednn) {
     const problem int8 = make_problem(l, true);
     operations_ = bench::operations(int8.op, int8);
     bytes_ = operand_bytes(int8);
-    add("int8", int8, i);
-    if (has_fp32_form(l)) add("fp32", make_problem(l, false), i);
+    add("int8", int8, i, with_onednn);
+    if (has_fp32_form(l)) add("fp32", make_problem(l, false), i, with_onednn);
     if (operations_ >= 4 * bytes_) return;  // it is not the memory that such a layer waits for
     auto memory = std::make_shared<readable_memory>(static_cast<std::size_t>(bytes_));
     contestants_.push_back({"read", [memory] { memory->read(memory->size()); }});
@@ -165,12 +165,12 @@ class layer_match {
  private:
   static constexpr double shortest_timing_us = 20, turn_us = 500;
 
-  void add(const std::string& type, const problem& p, isa i) {
+  void add(const std::string& type, const problem& p, isa i, [[maybe_unused]] bool with_onednn) {
     auto octavo = std::make_shared<octavo_layer>(p, i);
     if (label_.empty()) label_ = octavo->kernel();
     contestants_.push_back({"octavo_" + type, [octavo] { octavo->run(); }});
 #ifdef OCTAVO_HAS_ONEDNN
-    if (!with_onednn_) return;
+    if (!with_onednn) return;
     try {
       auto onednn = std::make_shared<onednn_contestant>(p);
       if (type == "int8") label_ += "; " + onednn->implementation();
@@ -200,7 +200,6 @@ class layer_match {
   }
 
   std::vector<contestant> contestants_;
-  bool with_onednn_;
   std::string label_;
   double operations_ = 0, bytes_ = 0;
 };
