@@ -2,7 +2,6 @@
 // `bench_network --help` lists the options. The four take turns; each time is a median.
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -10,7 +9,10 @@
 #include <optional>
 #include <set>
 
+#include "instruction_set.hpp"
+#include "memory.hpp"
 #include "networks.hpp"
+#include "octavo/io/atomic_file.hpp"
 #include "octavo/octavo.hpp"
 #include "peak.hpp"
 #include "timing.hpp"
@@ -36,7 +38,7 @@ struct options {
 options parse(int argc, char** argv) {
   options o;
   CLI::App app{"Times a network with random weights: Octavo and oneDNN, INT8 and FP32, in turn"};
-  app.add_option("--network", o.network, "resnet50, mobilenet_v1, mobilenet_v2, vgg16 or vgg19");
+  app.add_option("--network", o.network, "resnet50, resnet101, mobilenet_v1, mobilenet_v2, vgg16 or vgg19");
   app.add_option("--isa", o.isa, "portable, avx2, avx_vnni, avx512_vnni or amx (default: the best, see OCTAVO_ISA)");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
@@ -50,16 +52,6 @@ options parse(int argc, char** argv) {
     std::exit(app.exit(e));
   }
   return o;
-}
-
-isa isa_named(const std::string& name) {
-  if (name.empty()) return isa_in_use();
-  for (std::size_t i = 0; i < std::size(isa_names); ++i) {
-    if (isa_names[i] != name) continue;
-    require(x86::runs(static_cast<isa>(i)), "this CPU does not run ", name);
-    return static_cast<isa>(i);
-  }
-  fail("unknown instruction set '", name, "': expected portable, avx2, avx_vnni, avx512_vnni or amx");
 }
 
 std::unique_ptr<parallel_for> make_threads(int threads) {
@@ -105,6 +97,7 @@ class comparison {
     logits_.resize(out.type.extents.count());
     for (const node& n : g.nodes) {
       operations_[n.dst] = bench::operations(n.op, g.signature_of(n));
+      bytes_[n.dst] = operand_bytes(g.signature_of(n));
       total_ += operations_[n.dst];
     }
 #ifdef OCTAVO_HAS_ONEDNN
@@ -135,6 +128,7 @@ class comparison {
   const std::vector<float>& logits() const { return logits_; }
   double operations() const { return total_; }
   double operations(int value) const { return operations_.at(value); }
+  double bytes(int value) const { return bytes_.at(value); }
 
   step_times octavo_times, onednn_times;
 
@@ -142,7 +136,7 @@ class comparison {
   std::vector<float>* pixels_;
   session run_;
   std::vector<float> logits_, onednn_logits_;
-  std::map<int, double> operations_;  // of the node that computes a value
+  std::map<int, double> operations_, bytes_;  // of the node that computes a value
   double total_ = 0;
 #ifdef OCTAVO_HAS_ONEDNN
   std::optional<onednn_network> onednn_;
@@ -276,6 +270,7 @@ nlohmann::json print_layers(std::ostream& out, const comparison& c, double peak,
                     {"kernel", s.kernel},
                     {"onednn", implementation},
                     {"operations", c.operations(s.dst)},
+                    {"bytes", c.bytes(s.dst)},
                     {"octavo_us", octavo},
                     {"onednn_us", onednn}});
   }
@@ -299,6 +294,8 @@ nlohmann::json to_json(const report& r) {
                    {"peak_gops", r.asked.threads * r.peak.int8},
                    {"peak_saturating_gops", r.asked.threads * r.peak.int8_pairs},
                    {"peak_f32_gops", r.asked.threads * r.peak.f32}};
+  const read_rates read = measure_read_rates();
+  j["read_gbs"] = {{"l2", read.l2}, {"l3", read.l3}, {"memory", read.memory}};
   for (const contestant& c : r.contestants) {
     j[c.name + "_ms"] = median(c.us) * 1e-3;
     j[c.name + "_p10_ms"] = quantile(c.us, 0.1) * 1e-3;
@@ -352,7 +349,7 @@ void run(const options& o) {
   const std::unique_ptr<parallel_for> own_threads = make_threads(o.threads);
   parallel_for& threads = own_threads ? *own_threads : serial();
   graph g;
-  find_network(o.network).compose(g, params(std::make_shared<random_weights>(1)));
+  find_classifier(o.network).compose(g, params(std::make_shared<random_weights>(1)));
   g = pass::limit_batch(fold(std::move(g)), o.batch);
   std::vector<float> pixels = random_pixels(o.batch, 1);
   comparison int8(quantize_graph(g, calibrate_on_random_pixels(g, r.used)), o, r.used, threads, pixels);
@@ -369,10 +366,10 @@ void run(const options& o) {
     j["layers_fp32"] = print_layers(std::cout, fp32, o.threads * r.peak.f32, "FP32");
   }
   if (o.json.empty()) return;
-  std::ofstream file(o.json);
-  file << j.dump(2) << "\n";
-  file.close();
-  require(file.good(), o.json, ": cannot write");
+  const std::string json = j.dump(2) + "\n";
+  atomic_file file(o.json);
+  file.write(std::as_bytes(std::span(json)));
+  file.commit();
 }
 
 }  // namespace

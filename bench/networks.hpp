@@ -1,12 +1,12 @@
-// The networks that are benchmarked, and random weights for them.
+// The networks that are benchmarked, and random weights for them. They are composed in networks.cpp, which all benchmarks
+// share: compiling them takes its time.
 #pragma once
 
 #include <cmath>
+#include <span>
 #include <string>
 
-#include "octavo/model/mobilenet.hpp"
-#include "octavo/model/resnet.hpp"
-#include "octavo/model/vgg.hpp"
+#include "octavo/graph/graph.hpp"
 
 namespace octavo::bench {
 
@@ -69,40 +69,17 @@ inline constexpr int largest_batch = 64;
 /// A network by name.
 struct network_entry {
   std::string_view name;
-  void (*compose)(graph&, const params&);  ///< adds the input "image" and the output "logits"
+  void (*compose)(graph&, const params&);  ///< adds the input "image" and the outputs
 };
 
-namespace detail {
-/// Adds an input of (N, 224, 224, 3), the network that `build` makes of it, and the output.
-void compose_imagenet(graph& g, auto&& build) {
-  auto image = g.input<float, nhwc<upto<largest_batch>, 224, 224, 3>>("image");
-  g.output(build(image), "logits");
-}
-}  // namespace detail
+/// Those that classify images of (N, 224, 224, 3): their one output is "logits".
+std::span<const network_entry> classifiers();
 
-/// Those that there are.
-inline constexpr network_entry networks[] = {
-    {"resnet50",
-     [](graph& g, const params& w) { detail::compose_imagenet(g, [&](auto x) { return model::resnet50(x, w); }); }},
-    {"mobilenet_v1",
-     [](graph& g, const params& w) { detail::compose_imagenet(g, [&](auto x) { return model::mobilenet_v1(x, w); }); }},
-    {"mobilenet_v2",
-     [](graph& g, const params& w) { detail::compose_imagenet(g, [&](auto x) { return model::mobilenet_v2(x, w); }); }},
-    {"vgg16",
-     [](graph& g, const params& w) { detail::compose_imagenet(g, [&](auto x) { return model::vgg16(x, w); }); }},
-    {"vgg19",
-     [](graph& g, const params& w) { detail::compose_imagenet(g, [&](auto x) { return model::vgg19(x, w); }); }},
-};
+/// Those that find objects in images of (N, 300, 300, 3).
+std::span<const network_entry> detectors();
 
-/// The network of that name. Throws octavo::error, with the names there are, for others.
-inline const network_entry& find_network(std::string_view name) {
-  std::string names;
-  for (const network_entry& n : networks) {
-    if (n.name == name) return n;
-    names += text(names.empty() ? "" : ", ", n.name);
-  }
-  fail("unknown network '", name, "': expected one of ", names);
-}
+/// The classifier of that name. Throws octavo::error, with the names there are, for others.
+const network_entry& find_classifier(std::string_view name);
 
 /// Operations of a node, a multiplication and an addition counted as two: those of convolutions and fully connected
 /// layers; others count as none, as everywhere.
@@ -111,6 +88,15 @@ inline double operations(const operation& o, const signature& s) {
   const tensor& w = *s.at(0);
   return 2.0 * static_cast<double>(s.dst.extents.count()) *
          static_cast<double>(w.extents().count() / static_cast<std::size_t>(w.extents()[0]));
+}
+
+/// Bytes of all operands of a node: what it has to read and write at least.
+inline double operand_bytes(const signature& s) {
+  const auto bytes = [](const tensor_type& t) { return static_cast<double>(t.extents.count() * size_of(t.type)); };
+  double sum = bytes(s.dst);
+  for (const tensor_type& t : s.src) sum += bytes(t);
+  if (const tensor* w = s.at(0)) sum += static_cast<double>(w->bytes().size());
+  return sum;
 }
 
 }  // namespace octavo::bench

@@ -88,9 +88,11 @@ class onednn_layer {
   /// Waits for primitives that were run.
   static void wait() { stream().wait(); }
 
- private:
+ protected:
   using memory = dnnl::memory;
   using dt = memory::data_type;
+
+  onednn_layer() = default;
 
   static dnnl::engine& engine() {
     static dnnl::engine e(dnnl::engine::kind::cpu, 0);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 
+#include "octavo/backends/x86/amx/tile.hpp"
 #include "octavo/backends/x86/cpu.hpp"
 #include "octavo/backends/x86/target.hpp"
 #include "timing.hpp"
@@ -137,15 +138,39 @@ OCTAVO_TARGET("avx512f,avx512vnni") inline void multiply_add_int8_avx512_vnni(st
   OCTAVO_UNROLL for (int k = 0; k < chains; ++k) OCTAVO_KEEP(sum[k]);
 }
 
-/// The best of several measurements of a few milliseconds; `products` is how many one step multiplies and adds.
-inline double best_rate(void (*loop)(std::int64_t), int products) {
+#if OCTAVO_X86_64
+/// 2x2 blocks of accumulators, as the kernels have them. A step is one tile multiplication, of which an iteration has 4.
+inline constexpr int tile_steps = 4;
+
+OCTAVO_TARGET_AMX inline void multiply_add_int8_amx(std::int64_t iterations) {
+  const x86::amx::tile_region tiles(x86::amx::tile_rows, x86::amx::tile_row_bytes);
+  OCTAVO_TILE_ZERO(0);
+  OCTAVO_TILE_ZERO(1);
+  OCTAVO_TILE_ZERO(2);
+  OCTAVO_TILE_ZERO(3);
+  OCTAVO_TILE_ZERO(4);
+  OCTAVO_TILE_ZERO(5);
+  OCTAVO_TILE_ZERO(6);
+  OCTAVO_TILE_ZERO(7);
+  for (std::int64_t i = 0; i < iterations; ++i) {
+    OCTAVO_TILE_MULTIPLY(0, 4, 6);
+    OCTAVO_TILE_MULTIPLY(1, 4, 7);
+    OCTAVO_TILE_MULTIPLY(2, 5, 6);
+    OCTAVO_TILE_MULTIPLY(3, 5, 7);
+  }
+}
+#endif
+
+/// The best of several measurements of a few milliseconds; `products` is how many one step multiplies and adds, `steps`
+/// how many steps an iteration has.
+inline double best_rate(void (*loop)(std::int64_t), int products, int steps = chains) {
   constexpr std::int64_t iterations = 1 << 19;
   const clock_kind clock = clock_for(1);
   double best = 0;
   for (int i = 0; i < 12; ++i) {
     const double start = now_us(clock);
     loop(iterations);
-    const double operations = 2.0 * products * chains * static_cast<double>(iterations);
+    const double operations = 2.0 * products * steps * static_cast<double>(iterations);
     best = std::max(best, operations / (now_us(clock) - start) * 1e-3);
   }
   return best;
@@ -155,7 +180,8 @@ inline double best_rate(void (*loop)(std::int64_t), int products) {
 
 }  // namespace detail
 
-/// Measures the peak of this core with the instructions of `i`, which must run here.
+/// Measures the peak of this core with the instructions of `i`, which must run here: x86::runs(i), which for AMX also asks
+/// the operating system for tiles.
 inline core_peak measure_peak(isa i) {
   core_peak p;
 #if OCTAVO_X86
@@ -172,6 +198,13 @@ inline core_peak measure_peak(isa i) {
   } else {
     p = {best_rate(detail::multiply_add_int8_avx512_vnni, 64), best_rate(detail::multiply_add_f32_avx512, 16),
          "vpdpbusd zmm", "vfmadd zmm"};
+#if OCTAVO_X86_64
+    constexpr int products = x86::amx::tile_rows * 16 * x86::amx::tile_row_bytes;  // 16 columns of s32
+    if (i == isa::amx) {
+      p.int8 = best_rate(detail::multiply_add_int8_amx, products, detail::tile_steps);
+      p.int8_instruction = "tdpbusd";
+    }
+#endif
   }
 #else
   (void)i;

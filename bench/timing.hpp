@@ -57,7 +57,15 @@ struct contestant {
   std::string name;
   std::function<void()> run;
   std::vector<double> us{};  ///< duration of each timed run
+  int repeat = 1;            ///< runs that are timed together: a clock is slow beside a run of a microsecond
 };
+
+/// Runs a contestant `repeat` times and keeps the mean duration.
+inline void time_run(contestant& c, clock_kind clock) {
+  const double start = now_us(clock);
+  for (int i = 0; i < c.repeat; ++i) c.run();
+  c.us.push_back((now_us(clock) - start) / c.repeat);
+}
 
 /// Runs the contestants in turn for about `seconds` altogether, and each in three turns or more. A turn begins with a run that
 /// is not timed, which brings the contestant's weights back into the caches, and lasts `turn_us` or more.
@@ -67,11 +75,18 @@ inline void take_turns(std::span<contestant> contestants, double seconds, clock_
     for (contestant& c : contestants) {
       c.run();
       const double first = now_us(clock_kind::wall);
-      do {
-        const double start = now_us(clock);
-        c.run();
-        c.us.push_back(now_us(clock) - start);
-      } while (now_us(clock_kind::wall) - first < turn_us);
+      do time_run(c, clock);
+      while (now_us(clock_kind::wall) - first < turn_us);
+    }
+}
+
+/// The same where a turn is one run that finds nothing in the caches: `flush` empties them.
+inline void take_cold_turns(std::span<contestant> contestants, double seconds, clock_kind clock, void (*flush)()) {
+  const double end = now_us(clock_kind::wall) + seconds * 1e6;
+  for (int turn = 0; turn < 3 || now_us(clock_kind::wall) < end; ++turn)
+    for (contestant& c : contestants) {
+      flush();
+      time_run(c, clock);
     }
 }
 

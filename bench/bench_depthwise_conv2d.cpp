@@ -1,0 +1,10 @@
+// Times the depthwise convolutions of real networks: see layer_benchmark.hpp.
+#include "layer_benchmark.hpp"
+
+int main(int argc, char** argv) {
+  using namespace octavo;
+  return bench::benchmark_layers(argc, argv, [](const bench::layer& l) {
+    const auto* c = std::get_if<op::conv2d>(&l.op);
+    return c && c->is_depthwise(l.src[0].back());
+  });
+}

@@ -1,0 +1,8 @@
+// Times the poolings of real networks: see layer_benchmark.hpp.
+#include "layer_benchmark.hpp"
+
+int main(int argc, char** argv) {
+  using namespace octavo;
+  return bench::benchmark_layers(argc, argv,
+                                 [](const bench::layer& l) { return std::holds_alternative<op::pool2d>(l.op); });
+}

@@ -1,0 +1,192 @@
+#include "layers.hpp"
+
+#include <map>
+#include <set>
+
+#include "octavo/graph/passes.hpp"
+
+namespace octavo::bench {
+
+namespace {
+
+/// Zeros of any shape, one tensor for each: only the shapes of weights matter here.
+class zero_weights : public weight_source {
+ public:
+  constant find(const std::string&, const dims& expected) const override {
+    constant& zeros = tensors_[text(expected)];
+    if (!zeros) zeros = make_constant(tensor(element::f32, expected));
+    return zeros;
+  }
+  std::string description() const override { return "zeros"; }
+
+ private:
+  mutable std::map<std::string, constant> tensors_;
+};
+
+/// The network without its batch norms, which vanish in the layers before them. Folding them would compute weights that
+/// nobody reads.
+graph compose_without_batch_norms(const network_entry& n) {
+  static const auto zeros = std::make_shared<zero_weights>();
+  graph g;
+  n.compose(g, params(zeros));
+  for (const node& at : g.nodes)
+    if (at.as<op::batch_norm>()) g.replace_uses(at.dst, at.src[0]);
+  return pass::limit_batch(pass::drop_dead_nodes(std::move(g)), 1);
+}
+
+/// `d` with its bounded extents at their bounds.
+dims fixed(dims d) {
+  d.bounded = 0;
+  return d;
+}
+
+/// The name of its weights, or, for what has none, the kind and what it reads: "relu_112x112x64"; of a concat what it writes.
+std::string name_of_layer(const graph& g, const node& n) {
+  if (has_weights(n.op)) return n.name;
+  dims image;
+  const dims& extents = g.type(n.as<op::concat>() ? n.dst : n.src[0]).extents;
+  for (int i = 1; i < extents.rank; ++i) image.push_back(extents[i]);
+  const std::size_t number = n.name.find_last_not_of("0123456789");  // a graph numbers nodes of one kind: "relu_7"
+  const bool numbered = number + 1 < n.name.size() && n.name[number] == '_';
+  return text(numbered ? n.name.substr(0, number) : n.name, "_", image);
+}
+
+/// Distinct layers, in the order in which they were added.
+class layer_list {
+ public:
+  void add(layer l) {
+    std::string key = text(l.op, " of");
+    for (const dims& x : l.src) key += text(" ", x);
+    if (seen_.insert(key).second) layers_.push_back(std::move(l));
+  }
+  void add(const graph& g, const node& n) {
+    layer l{.name = name_of_layer(g, n), .op = n.op, .src = {}, .dst = fixed(g.type(n.dst).extents)};
+    for (int v : n.src) l.src.push_back(fixed(g.type(v).extents));
+    if (has_weights(n.op)) l.weights = n.constants[0]->extents();
+    if (has_weights(n.op) && g.is_output(n.dst)) l.to = element::f32;
+    add(std::move(l));
+  }
+  std::vector<layer> take() { return std::move(layers_); }
+
+ private:
+  std::vector<layer> layers_;
+  std::set<std::string> seen_;
+};
+
+/// Whether the planner makes nothing of it, or another list has it.
+bool is_free(const graph& g, const node& n) {
+  const op::concat* c = n.as<op::concat>();
+  return n.as<op::input>() || n.as<op::reshape>() || (c && c->axis == g.type(n.dst).extents.rank - 1);
+}
+
+std::vector<layer> layers_of_graph(const network_entry& n) {
+  const graph g = compose_without_batch_norms(n);
+  const graph fused = fold(g);
+  layer_list list;
+  for (const node& at : fused.nodes)
+    if (!is_free(fused, at)) list.add(fused, at);
+  for (const node& at : g.nodes)
+    if (at.as<op::add>() || at.as<op::activate>()) list.add(g, at);
+  return list.take();
+}
+
+std::vector<layer> layers_of_bert_base() {
+  layer_list list;
+  const auto add = [&](const char* name, int tokens, int in, int out, activation act) {
+    list.add({.name = text(name, "_", tokens, "x", in, "x", out),
+              .op = op::fc{.out = out, .act = act},
+              .src = {{tokens, in}},
+              .dst = {tokens, out},
+              .weights = {out, in}});
+  };
+  for (const int tokens : {1, 16, 128, 512}) {
+    add("attention", tokens, 768, 768, no_activation);
+    add("feed_forward_in", tokens, 768, 3072, relu_activation);
+    add("feed_forward_out", tokens, 3072, 768, no_activation);
+  }
+  for (const int tokens : {16, 128, 512}) {
+    const dims scores{12, tokens, tokens};
+    list.add({.name = text("softmax_", scores), .op = op::softmax{}, .src = {scores}, .dst = scores});
+  }
+  return list.take();
+}
+
+std::vector<layer> layers_of_tensors() {
+  struct conversion {
+    const char* name;
+    element from, to;
+  };
+  constexpr conversion conversions[] = {{"quantize", element::f32, element::u8},
+                                        {"dequantize", element::u8, element::f32},
+                                        {"requantize", element::u8, element::u8}};
+  constexpr dims tensors[] = {{1, 224, 224, 3}, {1, 56, 56, 256}, {1, 7, 7, 2048}, {128, 768}, {1, 1000}};
+  std::vector<layer> layers;
+  for (const conversion& c : conversions)
+    for (const dims& x : tensors) layers.push_back({text(c.name, "_", x), op::convert{}, {x}, x, {}, c.from, c.to});
+  layers.push_back({"softmax_1x1000", op::softmax{}, {{1, 1000}}, {1, 1000}});
+  return layers;
+}
+
+/// The affine map of input or output `i` of a layer: one that leaves a kernel all of its work. Inputs of a sum differ in
+/// scale, since equal ones need no rescaling; an activation has something to cut off; what moves bytes keeps the map.
+affine map_of(const layer& l, std::size_t i) {
+  const bool output = i == l.src.size();
+  const bool* residual = fused_residual(l.op);
+  if (std::holds_alternative<op::add>(l.op) || (residual && *residual && i == 1))
+    return {0.02f + 0.01f * static_cast<float>(i), 0};
+  if (std::holds_alternative<op::activate>(l.op)) return output ? affine{6.0f / 255, 0} : affine{0.05f, 128};
+  if (std::holds_alternative<op::convert>(l.op)) return output ? affine{0.03f, 128} : affine{0.02f, 100};
+  if (std::holds_alternative<op::softmax>(l.op) && output) return {1.0f / 255, 0};
+  return {0.02f, 0};
+}
+
+/// Weights, bias and, for INT8, the scales of the weights.
+std::vector<constant> random_constants(const dims& extents, bool int8) {
+  random_bits random(1);
+  const int channels = extents[0];
+  const auto depth = static_cast<float>(extents.count() / static_cast<std::size_t>(channels));
+  const float deviation = std::sqrt(2.0f / depth);  // as random_weights has it
+  tensor weights(int8 ? element::s8 : element::f32, extents), bias(element::f32, {channels});
+  if (!int8) {
+    for (float& w : weights.as<float>()) w = deviation * random.normal();
+    return {make_constant(std::move(weights)), make_constant(std::move(bias))};
+  }
+  tensor scales(element::f32, {channels});
+  for (std::int8_t& w : weights.as<std::int8_t>())
+    w = static_cast<std::int8_t>(std::clamp(std::lrintf(32.0f * random.normal()), -127l, 127l));
+  for (float& s : scales.as<float>()) s = deviation / 32.0f;
+  return {make_constant(std::move(weights)), make_constant(std::move(bias)), make_constant(std::move(scales))};
+}
+
+}  // namespace
+
+std::vector<std::string> layer_networks() {
+  std::vector<std::string> names;
+  for (const network_entry& n : classifiers()) names.emplace_back(n.name);
+  for (const network_entry& n : detectors()) names.emplace_back(n.name);
+  names.insert(names.end(), {"bert_base", "tensors"});
+  return names;
+}
+
+std::vector<layer> layers_of(std::string_view network) {
+  if (network == "bert_base") return layers_of_bert_base();
+  if (network == "tensors") return layers_of_tensors();
+  for (const std::span<const network_entry> list : {classifiers(), detectors()})
+    for (const network_entry& n : list)
+      if (n.name == network) return layers_of_graph(n);
+  std::string names;
+  for (const std::string& n : layer_networks()) names += text(names.empty() ? "" : ", ", n);
+  fail("unknown network '", network, "': expected one of ", names);
+}
+
+problem make_problem(const layer& l, bool int8) {
+  problem p;
+  p.op = l.op;
+  for (std::size_t i = 0; i < l.src.size(); ++i)
+    p.src.push_back({int8 ? l.from : element::f32, l.src[i], map_of(l, i)});
+  p.dst = {int8 ? l.to : element::f32, l.dst, map_of(l, l.src.size())};
+  if (l.weights.rank > 0) p.constants = random_constants(l.weights, int8);
+  return p;
+}
+
+}  // namespace octavo::bench

@@ -1,0 +1,52 @@
+#include "networks.hpp"
+
+#include "octavo/model/mobilenet.hpp"
+#include "octavo/model/resnet.hpp"
+#include "octavo/model/vgg.hpp"
+#include "ssd.hpp"
+
+namespace octavo::bench {
+
+namespace {
+
+template <int Side>
+auto image_of(graph& g) {
+  return g.input<float, nhwc<upto<largest_batch>, Side, Side, 3>>("image");
+}
+
+/// Adds the image, the network that `build` makes of it, and the output.
+void compose_classifier(graph& g, auto&& build) { g.output(build(image_of<224>(g)), "logits"); }
+
+constexpr network_entry classifier_list[] = {
+    {"resnet50",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::resnet50(x, w); }); }},
+    {"resnet101",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::resnet101(x, w); }); }},
+    {"mobilenet_v1",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::mobilenet_v1(x, w); }); }},
+    {"mobilenet_v2",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::mobilenet_v2(x, w); }); }},
+    {"vgg16", [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::vgg16(x, w); }); }},
+    {"vgg19", [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::vgg19(x, w); }); }},
+};
+
+constexpr network_entry detector_list[] = {
+    {"ssd300_vgg16", [](graph& g, const params& w) { compose_ssd300_vgg16(g, image_of<300>(g), w); }},
+    {"ssd300_mobilenet_v1", [](graph& g, const params& w) { compose_ssd300_mobilenet_v1(g, image_of<300>(g), w); }},
+};
+
+}  // namespace
+
+std::span<const network_entry> classifiers() { return classifier_list; }
+std::span<const network_entry> detectors() { return detector_list; }
+
+const network_entry& find_classifier(std::string_view name) {
+  std::string names;
+  for (const network_entry& n : classifier_list) {
+    if (n.name == name) return n;
+    names += text(names.empty() ? "" : ", ", n.name);
+  }
+  fail("unknown network '", name, "': expected one of ", names);
+}
+
+}  // namespace octavo::bench
