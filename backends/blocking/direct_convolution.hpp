@@ -2,12 +2,11 @@
 //
 //   y(p, oc) = end( sum over k of a(p, k) * w(k, oc) )     p = (n, oh, ow), k = (kh, kw, i), one product for each group
 //
-// Output lines are cut into strips of a few pixels, the last one overlapping the one before where they do not fit; a
-// tile is one or two strips. Pixels are read from one of three places:
+// Output lines are cut into strips of a few pixels; a tile is one or two of them. Pixels are read from one of three places:
 //   image: the input itself (1x1, no padding; fully connected).
 //   lines: a copy of the lines of the image, with their padding at either end. Taps above and below the image are
 //          skipped: the sums then begin with what the padding would have given.
-//   rows:  the depth of each pixel, gathered (im2col of a few pixels), where lines are too short for strips.
+//   rows:  the depth of each pixel, gathered (im2col of a few pixels), where lines do not suit strips.
 // With image at stride 1 and with rows, all pixels make one line.
 //
 // A task takes some lines and some columns of output channels. It runs a chunk of lines, which stays in L2, against a
@@ -17,6 +16,7 @@
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/microkernel.hpp"
 #include "octavo/backends/blocking/output_stage.hpp"
+#include "octavo/backends/blocking/strips.hpp"
 #include "octavo/op/kernel.hpp"
 
 namespace octavo::blocking {
@@ -121,38 +121,29 @@ class direct_convolution final : public executable {
   /// Where pixels are read from.
   enum class source : std::uint8_t { image, lines, rows };
 
-  /// What one call has to do: units of output, `sets` of them, times columns in `parts`. A unit is a line, or two strips
+  /// What one call has to do: units of output, `sets` of them, times columns in `parts`. A unit is a line, or two pieces
   /// of the one line that there is, so that strips that overlap are in one task.
   struct call {
     const operand &src, &dst;
     const operand* residual;
-    int line;    ///< pixels of an output line
-    int strips;  ///< of a line
+    cut_line line;  ///< each line of the output
     int units, sets, parts;
 
     call(const direct_convolution& k, const arguments& a)
-        : src(a.src[0]), dst(a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr) {
-      const int rows = static_cast<int>(dst.extents.rows());
-      line = k.one_line_ ? rows : k.out_width_;
-      strips = line < k.kernel_.strip ? line : ceil_div(line, k.kernel_.strip);
-      units = k.one_line_ ? std::max(strips / 2, std::min(rows, 1)) : dst.extents[0] * k.out_height_;
+        : src(a.src[0]),
+          dst(a.dst),
+          residual(k.conv_.residual ? &a.src[1] : nullptr),
+          line{k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.out_width_, k.kernel_.strip} {
+      units = k.one_line_ ? std::max(line.pieces() / 2, std::min(line.pixels, 1)) : dst.extents[0] * k.out_height_;
       // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Cutting the lines first
       // means copying each of them once; below 8 strips for each column of weights, columns are cut instead.
       const double products = static_cast<double>(dst.extents.count()) * k.depth_groups() * 4 / k.value_bytes_;
       const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
       const int columns = k.conv_.groups * k.group_columns_;
-      sets = std::clamp(ceil_div(k.one_line_ ? strips : units * strips, 8), 1, std::max(1, std::min(wanted, units)));
+      sets = std::clamp(ceil_div(k.one_line_ ? line.pieces() : units * line.pieces(), 8), 1,
+                        std::max(1, std::min(wanted, units)));
       parts = std::min(columns, ceil_div(wanted, sets));
     }
-  };
-
-  /// A tile of the current chunk.
-  struct placed_tile {
-    std::ptrdiff_t src[2];    ///< bytes
-    std::ptrdiff_t pixel[2];  ///< of the output
-    int strips;               ///< 0 for a single pixel
-    int first_run, runs;      ///< those that meet the image
-    int start;                ///< index of what the sums begin with
   };
 
   /// Where part `i` of `parts` begins when n things are cut evenly.
@@ -163,9 +154,7 @@ class direct_convolution final : public executable {
     const bool whole_groups = bytes % group_bytes == 0;  // a tile reads nothing beyond a pixel
     const bool plain = s.conv.kernel == hw(1) && s.conv.pad == padding{} && whole_groups;
     if (plain && s.conv.stride == hw(1)) return source::image;
-    // Strips that overlap compute some pixels twice: up to 15 % cost less than rows.
-    const int line = s.flat ? 1 : s.dst.extents[2];
-    if (line < kernel.strip || 20 * ceil_div(line, kernel.strip) * kernel.strip > 23 * line) return source::rows;
+    if (!cut_line{s.flat ? 1 : s.dst.extents[2], kernel.strip}.suits()) return source::rows;
     return plain ? source::image : source::lines;
   }
 
@@ -194,7 +183,7 @@ class direct_convolution final : public executable {
     const int units = one_line_ ? ceil_div(most_pixels, 2 * kernel_.strip) : out_height_;
     chunk_units_ = std::clamp(direct_chunk_budget / unit_bytes, 1, units);
     chunk_tiles_ =
-        one_line_ ? std::max(chunk_units_ + 1, kernel_.strip) : chunk_units_ * ceil_div(out_width_, kernel_.strip);
+        one_line_ ? 2 * chunk_units_ + kernel_.strip : chunk_units_ * cut_line{out_width_, kernel_.strip}.pieces();
     if (from_ == source::rows)
       copied_bytes_ = static_cast<std::size_t>(2 * chunk_units_ + 1) * static_cast<std::size_t>(strip_bytes);
     if (from_ == source::lines)
@@ -344,7 +333,7 @@ class direct_convolution final : public executable {
     while (first < last) {
       int end = std::min(last, first + chunk_units_);
       if (!one_line_) end = std::min(end, (first / out_height_ + 1) * out_height_);  // of one image
-      const int count = one_line_ ? place_strips(c, first, end, tiles) : place_lines(c, first, end, tiles);
+      const int count = one_line_ ? place_pieces(c, first, end, tiles) : place_lines(c, first, end, tiles);
       if (from_ == source::lines) copy_lines(c, first, end, copy);
       for (int column = from; column < to;) {
         const int group = column / group_columns_, base = group * group_columns_;
@@ -357,63 +346,48 @@ class direct_convolution final : public executable {
     }
   }
 
-  /// The strips of the one line that units [first, end) have.
-  std::pair<int, int> strips_of(const call& c, int first, int end) const noexcept {
-    return {2 * first, end == c.units ? c.strips : 2 * end};
-  }
-
-  /// The first pixel of a strip; the last strip ends with the line. Strips of a shorter line are single pixels.
-  int strip_pixel(const call& c, int strip) const noexcept {
-    return c.line < kernel_.strip ? strip : std::min(strip * kernel_.strip, c.line - kernel_.strip);
+  /// The pieces of the one line that units [first, end) have.
+  std::pair<int, int> pieces_of(const call& c, int first, int end) const noexcept {
+    return {2 * first, end == c.units ? c.line.pieces() : 2 * end};
   }
 
   /// The tiles of units [first, end) of the one line.
-  int place_strips(const call& c, int first, int end, placed_tile* tiles) const noexcept {
-    const auto [begin, last] = strips_of(c, first, end);
-    const bool pixels = c.line < kernel_.strip;
+  int place_pieces(const call& c, int first, int end, placed_tile* tiles) const noexcept {
+    const auto [begin, last] = pieces_of(c, first, end);
     const std::ptrdiff_t step = from_ == source::rows ? row_bytes() : c.src.stride * value_bytes_;
-    const int origin = from_ == source::rows ? strip_pixel(c, begin) : 0;
-    int count = 0;
-    for (int strip = begin; strip < last;) {
-      placed_tile& t = tiles[count++];
-      t.strips = pixels ? 0 : std::min(2, last - strip);
-      t.first_run = 0, t.runs = static_cast<int>(runs_.size()), t.start = 0;
-      for (int i = 0; i < std::max(t.strips, 1); ++i, ++strip) {
-        t.pixel[i] = strip_pixel(c, strip);
-        t.src[i] = (t.pixel[i] - origin) * step;
-      }
+    const int origin = from_ == source::rows ? c.line.first(begin) : 0, runs = static_cast<int>(runs_.size());
+    tile_list list(tiles);
+    for (int piece = begin; piece < last; ++piece) {
+      const int pixel = c.line.first(piece);
+      list.add({{(pixel - origin) * step, 0}, {pixel, 0}, c.line.is_strip(piece) ? 1 : 0, 0, runs, 0});
     }
-    return count;
+    return list.count();
   }
 
-  /// The tiles of output lines [first, end) of one image. Strips whose taps meet the image alike make pairs.
+  /// The tiles of output lines [first, end) of one image.
   int place_lines(const call& c, int first, int end, placed_tile* tiles) const noexcept {
     const std::ptrdiff_t pixel_bytes = from_ == source::image ? c.src.stride * value_bytes_ : pixel_bytes_;
     const std::ptrdiff_t line_bytes = from_ == source::image ? width_ * pixel_bytes : line_bytes_;
     const int line_runs = static_cast<int>(runs_.size()) / conv_.kernel.h;
     const int image = first / out_height_, begin = first % out_height_;
     const int copied = std::max(0, begin * conv_.stride.h - conv_.pad.top);  // the first line of the copy
-    int count = 0;
-    bool open = false;  // the last tile wants a second strip
+    tile_list list(tiles);
     for (int i = first; i < end; ++i) {
       const int oh = i % out_height_;
       const auto [first_kh, last_kh] = lines_inside(oh);
-      const int first_run = first_kh * line_runs, runs = (last_kh - first_kh) * line_runs;
-      const int start = start_of_[start_index(first_kh, last_kh)];
       const int line =
           from_ == source::image ? image * height_ + oh * conv_.stride.h : oh * conv_.stride.h - conv_.pad.top - copied;
-      for (int strip = 0; strip < c.strips; ++strip) {
-        open = open && tiles[count - 1].first_run == first_run && tiles[count - 1].runs == runs;
-        placed_tile& t = open ? tiles[count - 1] : tiles[count++];
-        const int at = open ? 1 : 0, ow = strip_pixel(c, strip);
-        t.strips = at + 1;
-        t.first_run = first_run, t.runs = runs, t.start = start;
-        t.pixel[at] = static_cast<std::ptrdiff_t>(i) * out_width_ + ow;
-        t.src[at] = line * line_bytes + ow * conv_.stride.w * pixel_bytes;
-        open = !open;
+      for (int piece = 0; piece < c.line.pieces(); ++piece) {
+        const int ow = c.line.first(piece);
+        list.add({{line * line_bytes + ow * conv_.stride.w * pixel_bytes, 0},
+                  {static_cast<std::ptrdiff_t>(i) * out_width_ + ow, 0},
+                  c.line.is_strip(piece) ? 1 : 0,
+                  first_kh * line_runs,
+                  (last_kh - first_kh) * line_runs,
+                  start_of_[start_index(first_kh, last_kh)]});
       }
     }
-    return count;
+    return list.count();
   }
 
   /// Copies the lines of the image under output lines [first, end), padding at either end.
@@ -434,9 +408,8 @@ class direct_convolution final : public executable {
 
   /// Gathers the depth of the pixels of units [first, end), of the channels of `group`.
   void gather_rows(const call& c, int first, int end, int group, std::byte* to) const noexcept {
-    const auto [begin, last] = strips_of(c, first, end);
-    const int pixel_end = strip_pixel(c, last - 1) + (c.line < kernel_.strip ? 1 : kernel_.strip);
-    for (int pixel = strip_pixel(c, begin); pixel < pixel_end; ++pixel, to += row_bytes()) {
+    const auto [begin, last] = pieces_of(c, first, end);
+    for (int pixel = c.line.first(begin); pixel < c.line.end(last - 1); ++pixel, to += row_bytes()) {
       const int ow = pixel % out_width_, oh = pixel / out_width_ % out_height_;
       gather_pixel(c, pixel / out_width_ / out_height_, oh * conv_.stride.h - conv_.pad.top,
                    ow * conv_.stride.w - conv_.pad.left, group, to);
