@@ -103,6 +103,10 @@ class direct_convolution final : public executable {
 
   std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes() + starts_.size(); }
 
+  std::span<const std::byte> first_weights() const noexcept override {
+    return {weights_.data(), std::min(weights_.size(), static_cast<std::size_t>(columns_together_ * column_bytes()))};
+  }
+
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
     const int columns = conv_.groups * group_columns_;
@@ -126,6 +130,7 @@ class direct_convolution final : public executable {
   struct call {
     const operand &src, &dst;
     const operand* residual;
+    std::span<const std::byte> ahead;
     cut_line line;  ///< each line of the output
     int units, sets, parts;
 
@@ -133,6 +138,7 @@ class direct_convolution final : public executable {
         : src(a.src[0]),
           dst(a.dst),
           residual(k.conv_.residual ? &a.src[1] : nullptr),
+          ahead(a.ahead),
           line{k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.out_width_, k.kernel_.strip} {
       units = k.one_line_ ? std::max(line.pieces() / 2, std::min(line.pixels, 1)) : dst.extents[0] * k.out_height_;
       // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Cutting the lines first
@@ -204,6 +210,7 @@ class direct_convolution final : public executable {
   std::ptrdiff_t column_bytes() const {
     return static_cast<std::ptrdiff_t>(depth_groups()) * block_channels_ * group_bytes;
   }
+  const std::byte* weights_end() const noexcept { return weights_.data() + weights_.size(); }
   std::byte* column_weights(int group, int column) const {
     return weights_.data() + (group * group_columns_ + column) * column_bytes();
   }
@@ -439,7 +446,8 @@ class direct_convolution final : public executable {
     }
   }
 
-  /// Runs the tiles of a chunk against columns [first, last) of a group, and brings as many columns after them near.
+  /// Runs the tiles of a chunk against columns [first, last) of a group, and brings as many columns after them near, or what
+  /// the next step needs.
   void run_columns(const call& c, std::span<const placed_tile> tiles, const std::byte* copy, int group, int first,
                    int last) const noexcept {
     const std::byte* src = from_ == source::image ? c.src.as<const std::byte>() : copy;
@@ -453,8 +461,8 @@ class direct_convolution final : public executable {
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
     t.end = &stage_.end();
     t.ahead = column_weights(group, last);
-    const std::byte* ahead_end =
-        std::min<const std::byte*>(t.ahead + (last - first) * column_bytes(), weights_.data() + weights_.size());
+    const std::byte* ahead_end = std::min<const std::byte*>(t.ahead + (last - first) * column_bytes(), weights_end());
+    if (t.ahead == ahead_end) t.ahead = c.ahead.data(), ahead_end = t.ahead + c.ahead.size();
     for (const placed_tile& p : tiles) {
       t.runs = runs_.data() + p.first_run;
       t.run_count = p.runs;

@@ -59,6 +59,11 @@ class tile_convolution final : public executable {
 
   std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes(); }
 
+  std::span<const std::byte> first_weights() const noexcept override {
+    return {weights_.data(),
+            std::min(weights_.size(), static_cast<std::size_t>(column_set_ * 2 * steps_ * tile_bytes))};
+  }
+
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
     if (begin >= end || c.pixels == 0 || c.images == 0) return;
@@ -85,12 +90,13 @@ class tile_convolution final : public executable {
   struct call {
     const operand &src, &dst;
     const operand* residual;
+    std::span<const std::byte> ahead;
     int images, pixels;  ///< pixels of an image, those between its lines included
     int image_blocks, blocks;
     int sets, parts;
 
     call(const tile_convolution& k, const arguments& a)
-        : src(a.src[0]), dst(a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr) {
+        : src(a.src[0]), dst(a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
       const bool flat = k.from_ == source::image;
       images = flat ? 1 : dst.extents[0];
       pixels = flat ? static_cast<int>(dst.extents.rows()) : (k.out_height_ - 1) * k.grid_width_ + k.out_width_;
@@ -260,15 +266,15 @@ class tile_convolution final : public executable {
                  int to) const noexcept {
     for (int column = from; column < to; column += column_set_) {
       const int end = std::min(to, column + column_set_), next_end = std::min(to, end + column_set_);
-      w.next = {};
+      // The columns after these, or what the next step needs.
+      w.next = {c.ahead.data(), c.ahead.data() + c.ahead.size()};
       if (end < to) {
-        const std::ptrdiff_t lines = (next_end - end) * steps_ * 2 * (tile_bytes / 64);
         w.next.at = column_weights(group, end);
         w.next.end = next_end < group_columns_ ? column_weights(group, next_end)
                                                : column_weights(group, 0) + group_weight_bytes();
-        const int steps = count * (end - column) * steps_;
-        w.next.lines = static_cast<int>((lines + steps - 1) / steps);
       }
+      const std::ptrdiff_t steps = static_cast<std::ptrdiff_t>(count) * (end - column) * steps_;
+      w.next.lines = static_cast<int>((w.next.end - w.next.at) / tile_row_bytes / steps) + 1;
       for (int i = 0; i < count; ++i) {
         factors f{};
         waiting now;

@@ -104,7 +104,7 @@ class session {
     for (std::size_t i = 0; i < net_->steps.size(); ++i) {
       const step& s = net_->steps[i];
       for (std::size_t k = 0; k < s.src.size(); ++k) src_[k] = operands_[static_cast<std::size_t>(s.src[k])];
-      const arguments_of_step a{{*s.run, {{src_.data(), s.src.size()}, operands_[static_cast<std::size_t>(s.dst)]}},
+      const arguments_of_step a{{*s.run, {{src_.data(), s.src.size()}, operands_[static_cast<std::size_t>(s.dst)], s.ahead}},
                                 scratch_.data(),
                                 net_->scratch_bytes};
       if (profiling_) {

@@ -34,6 +34,9 @@ class executable {
   /// Scratch memory that each worker needs.
   virtual std::size_t scratch_bytes() const noexcept { return 0; }
 
+  /// The packed weights that a run reads first, if it has any.
+  virtual std::span<const std::byte> first_weights() const noexcept { return {}; }
+
   /// Bytes of packed weights and tables.
   virtual std::size_t packed_bytes() const noexcept { return 0; }
 };

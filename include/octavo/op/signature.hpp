@@ -56,6 +56,7 @@ struct operand {
 struct arguments {
   std::span<const operand> src;
   operand dst;
+  std::span<const std::byte> ahead{};  ///< what the next step will read first; a kernel may bring it into the cache
 };
 
 /// Facts about an operator that passes read instead of its name.

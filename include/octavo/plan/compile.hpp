@@ -137,6 +137,7 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels) {
     p->scratch_bytes = std::max(p->scratch_bytes, round_up(p->steps.back().run->scratch_bytes(), cache_line));
     p->weight_bytes += p->steps.back().run->packed_bytes();
   }
+  for (std::size_t i = 1; i < p->steps.size(); ++i) p->steps[i - 1].ahead = p->steps[i].run->first_weights();
   detail::place_in_memory(*p, where, step_of_node);
   // The plan's copy of the graph is for printing; the packed weights are the ones that run.
   for (node& n : p->source.nodes) n.constants.clear();

@@ -30,6 +30,7 @@ struct step {
   std::vector<int> src;     ///< indices of values
   int dst = -1;
   std::shared_ptr<const executable> run;
+  std::span<const std::byte> ahead{};  ///< weights that the next step reads first
 };
 
 /// What compile() makes. See network.
