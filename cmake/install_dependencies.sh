@@ -1,5 +1,5 @@
-# Sourced by examples/run.sh and test/run.sh: install_dependencies installs what is missing with apt-get, or says what
-# to install and fails where it may not.
+# Sourced by examples/run.sh and test/run.sh: install_dependencies and install_arm_tools install what is missing with
+# apt-get, or say what to install and fail where they may not.
 
 has_header() {
   printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" |
@@ -22,18 +22,30 @@ missing_packages() {
   # Optional, for the benchmarks: libbenchmark-dev libdnnl-dev.
 }
 
-install_dependencies() {
-  missing=$(missing_packages | tr '\n' ' ')
-  if [ -z "$missing" ]; then
+# What the preset "aarch64" needs besides.
+missing_arm_packages() {
+  command -v aarch64-linux-gnu-g++ > /dev/null || echo g++-aarch64-linux-gnu
+  command -v qemu-aarch64 > /dev/null || echo qemu-user
+}
+
+install_packages() {
+  if [ $# -eq 0 ]; then
     return 0
   fi
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
-    echo "Please install these packages (Debian and Ubuntu names) and run this script again: $missing" >&2
+    echo "Please install these packages (Debian and Ubuntu names) and run this script again: $*" >&2
     if command -v apt-get > /dev/null; then
-      echo "  sudo apt-get install $missing" >&2
+      echo "  sudo apt-get install $*" >&2
     fi
     return 1
   fi
-  # $missing is a list of words: no quotes.
-  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# The packages are a list of words: no quotes.
+install_dependencies() {
+  install_packages $(missing_packages)
+}
+install_arm_tools() {
+  install_packages $(missing_arm_packages)
 }

@@ -73,7 +73,8 @@ TEST_CASE("batch_norm: INT8 against the formulas") {
           const tensor y = reference_output(op::batch_norm{1e-3f, act}, {{t_x}, t_y, c}, list_of(x.reshaped(e)));
           for (std::size_t i = 0; i < e.count(); ++i) {
             const auto at = [&](std::size_t k) { return static_cast<double>(c[k]->as<float>()[i % 7]); };
-            const double gain = at(0) / std::sqrt(at(3) + static_cast<double>(1e-3f)), shift = at(1) - at(2) * gain;
+            const double gain = at(0) / std::sqrt(at(3) + static_cast<double>(1e-3f)),
+                         shift = std::fma(-at(2), gain, at(1));
             const double s_x = u8_in ? static_cast<double>(q_x.scale) : 1.0,
                          s_y = u8_out ? static_cast<double>(q_y.scale) : 1.0;
             const float in = u8_in ? static_cast<float>(x.as<std::uint8_t>()[i] - zp_x) : x.as<float>()[i];

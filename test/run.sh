@@ -1,45 +1,72 @@
 #!/bin/sh
-# Installs what is missing, builds everything and runs the tests. The last line is `N passed, N failed`, followed by
-# `, N skipped` where tests were skipped. `sh test/run.sh asan` does it with another preset of CMakePresets.json.
+# Installs what is missing, builds everything and runs the tests; then builds those of arithmetic for 64-bit Arm and runs
+# them under QEMU. The last line is `N passed, N failed`, followed by `, N skipped` where tests were skipped.
+# `sh test/run.sh asan` does it with another preset of CMakePresets.json, or several.
 set -eu
 cd "$(dirname "$0")/.."
 . cmake/install_dependencies.sh
-preset=${1:-release}
-build=build/$preset
+passed=0
+failed=0
+skipped=0
 
-stop() {
+fail() {
   echo "$1" >&2
-  echo "0 passed, 1 failed"
-  exit 1
+  failed=$((failed + 1))
 }
 
-install_dependencies || stop "dependencies are missing"
-cmake --preset "$preset" || stop "configuration failed"
+run_preset() {
+  build=build/$1
+  if ! cmake --preset "$1"; then
+    fail "$1: configuration failed"
+    return
+  fi
 
-# A program that does not compile must not keep the others from being tested.
-if [ -f "$build/build.ninja" ]; then
-  keep_going="-k 0"
+  # A program that does not compile must not keep the others from being tested.
+  if [ -f "$build/build.ninja" ]; then
+    keep_going="-k 0"
+  else
+    keep_going="-k"
+  fi
+  built=0
+  cmake --build --preset "$1" -- $keep_going || built=$?
+
+  log=$PWD/$build/tests.log
+  rm -f "$log"
+  ctest --preset "$1" --output-log "$log" || true
+
+  # ctest counts a skipped test as passed.
+  summary=$(sed -n 's/.*tests passed, \([0-9]*\) tests* failed out of \([0-9]*\).*/\1 \2/p' "$log" | tail -n 1)
+  if [ -z "$summary" ]; then
+    fail "$1: no test ran"
+    return
+  fi
+  failed_here=${summary% *}
+  skipped_here=$(grep -c '\*\*\*Skipped' "$log" || true)
+  passed=$((passed + ${summary#* } - failed_here - skipped_here))
+  failed=$((failed + failed_here))
+  skipped=$((skipped + skipped_here))
+  # What is no test itself, an example say, and did not build still counts.
+  if [ "$built" -ne 0 ] && [ "$failed_here" -eq 0 ]; then
+    fail "$1: the build failed"
+  fi
+}
+
+if ! install_dependencies; then
+  fail "dependencies are missing"
+elif [ $# -gt 0 ]; then
+  for preset in "$@"; do
+    run_preset "$preset"
+  done
 else
-  keep_going="-k"
-fi
-built=0
-cmake --build --preset "$preset" -- $keep_going || built=$?
-
-log=$PWD/$build/tests.log
-rm -f "$log"
-ctest --preset "$preset" --output-log "$log" || true
-
-# ctest counts a skipped test as passed.
-summary=$(sed -n 's/.*tests passed, \([0-9]*\) tests* failed out of \([0-9]*\).*/\1 \2/p' "$log" | tail -n 1)
-[ -n "$summary" ] || stop "no test ran"
-failed=${summary% *}
-total=${summary#* }
-skipped=$(grep -c '\*\*\*Skipped' "$log" || true)
-passed=$((total - failed - skipped))
-# What is no test itself, an example say, and did not build still counts.
-if [ "$built" -ne 0 ]; then
-  echo "the build failed" >&2
-  [ "$failed" -gt 0 ] || failed=1
+  run_preset release
+  if [ "$(uname -m)" != aarch64 ]; then
+    if install_arm_tools; then
+      run_preset aarch64
+    else
+      echo "skipped: the tests for 64-bit Arm" >&2
+      skipped=$((skipped + 1))
+    fi
+  fi
 fi
 
 line="$passed passed, $failed failed"

@@ -6,6 +6,7 @@
 #include "octavo/backends/portable/depthwise.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
 #include "octavo/backends/portable/pool.hpp"
+#include "octavo/backends/portable/softmax.hpp"
 
 namespace octavo::portable {
 inline namespace OCTAVO_ARCH_NAMESPACE {
@@ -19,6 +20,7 @@ inline kernel_list kernels() {
   list.push_back(conv_f32_portable);
   add(pool_kernels);
   add(elementwise_kernels);
+  add(softmax_kernels);
   return list;
 }
 

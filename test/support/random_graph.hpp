@@ -16,9 +16,11 @@ class graph_maker {
   /// `batch` is the outermost extent of everything; negative means "up to".
   graph_maker(unsigned seed, int nodes, int batch = 2) : random_(seed), batch_(batch) {
     const int inputs = random_.between(1, 2);
-    for (int i = 0; i < inputs; ++i)
-      add_value(graph_.append(op::input{}, text("in", i), {},
-                              image(random_.between(3, 6), random_.between(3, 6), random_.between(1, 5))));
+    for (int i = 0; i < inputs; ++i) {
+      // Braces draw in order; the arguments of a call may be drawn in any.
+      const dims image{batch_, random_.between(3, 6), random_.between(3, 6), random_.between(1, 5)};
+      add_value(graph_.append(op::input{}, text("in", i), {}, {element::f32, image, {}}));
+    }
     while (static_cast<int>(graph_.nodes.size()) < nodes) add_node();
     for (int v : images_)
       if (graph_.uses(v) == 0 || random_.chance(10)) graph_.outputs.push_back({v, text("out", graph_.outputs.size())});
@@ -29,7 +31,6 @@ class graph_maker {
   const graph& made() const { return graph_; }
 
  private:
-  tensor_type image(int h, int w, int c) const { return {element::f32, dims{batch_, h, w, c}, {}}; }
   void add_value(int v) { images_.push_back(v); }
   int any() { return images_[static_cast<std::size_t>(random_.below(static_cast<int>(images_.size())))]; }
   const dims& extents(int v) const { return graph_.type(v).extents; }

@@ -54,8 +54,8 @@ struct folded_channel {
   float m, b;
   folded_channel(float s_x, int zp_x, float s_w, std::int64_t weight_sum, float bias, double s_y)
       : m(static_cast<float>(static_cast<double>(s_x) * static_cast<double>(s_w) / s_y)),
-        b(static_cast<float>(static_cast<double>(bias) / s_y -
-                             static_cast<double>(zp_x * weight_sum) * static_cast<double>(m))) {}
+        b(static_cast<float>(std::fma(-static_cast<double>(zp_x * weight_sum), static_cast<double>(m),
+                                      static_cast<double>(bias) / s_y))) {}
   float operator()(std::int64_t acc) const { return fused_multiply_add(static_cast<float>(acc), m, b); }
 };
 

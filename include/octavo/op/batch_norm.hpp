@@ -39,7 +39,7 @@ inline channel_affine as_affine(const batch_norm& b, std::span<const constant> c
     const double gain =
         static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(var[c]) + static_cast<double>(b.eps));
     a.gain.push_back(gain);
-    a.shift.push_back(static_cast<double>(bias[c]) - static_cast<double>(mean[c]) * gain);
+    a.shift.push_back(std::fma(-static_cast<double>(mean[c]), gain, static_cast<double>(bias[c])));
   }
   return a;
 }

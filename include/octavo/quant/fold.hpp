@@ -1,5 +1,6 @@
 // Folding at construction: everything that can be computed before the first run is computed here, in double, once,
-// so that every kernel starts from the same binary32 numbers.
+// so that every kernel starts from the same binary32 numbers. Here as everywhere, a product that goes into a sum is an
+// explicit std::fma unless it is exact: of a * b + c, each compiler and -m flag may make one rounding or two.
 //
 // With x = s_x (q_x - zp_x), w = s_w[c] q_w and y = s_y (q_y - zp_y), a sum of products becomes
 //   q_y = clamp(rne(fma(acc, m[c], b[c]) [then fma(q_r - zp_r, m_r, .)]) + zp_y)
@@ -58,7 +59,7 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
     const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
     const double b = (bias.empty() ? 0.0 : static_cast<double>(bias[c])) / static_cast<double>(y_scale);
     out.multiplier.push_back(m);
-    out.offset.push_back(checked_ratio(b - shift * static_cast<double>(m), 1.0, what));
+    out.offset.push_back(checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what));
   }
   return out;
 }

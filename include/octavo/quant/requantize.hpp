@@ -5,10 +5,16 @@
 // in binary32 with fused multiply-add, rounded once to nearest even. relu is `lo`.
 #pragma once
 
+#include <cfloat>
 #include <cmath>
 #include <cstdint>
 
 #include "octavo/quant/affine.hpp"
+
+// -ffast-math removes the rounding of (x + 1.5 * 2^23) - 1.5 * 2^23, and the x87 rounds to other widths.
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST) || FLT_EVAL_METHOD == 2
+#error "octavo: the results would be wrong: compile without -ffast-math (-Ofast) and for SSE instead of the x87"
+#endif
 
 namespace octavo {
 

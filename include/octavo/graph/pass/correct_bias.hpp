@@ -57,8 +57,8 @@ inline graph correct_bias(graph g, const channel_means& means, const std::set<st
       for (std::size_t i = 0; i < columns * taps; ++i) {
         const std::size_t at = r * columns * taps + i;
         const double rounded = static_cast<double>(q.scales.as<float>()[r]) * q.values.as<std::int8_t>()[at];
-        shift += (static_cast<double>(weights.as<float>()[at]) - rounded) *
-                 static_cast<double>(mean[first_input + i / taps]);
+        shift = std::fma(static_cast<double>(weights.as<float>()[at]) - rounded,
+                         static_cast<double>(mean[first_input + i / taps]), shift);
       }
       bias.as<float>()[r] += static_cast<float>(shift);
     }

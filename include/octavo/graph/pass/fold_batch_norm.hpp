@@ -16,7 +16,7 @@ inline void scale_outputs(node& n, std::span<const double> gain, std::span<const
     for (std::size_t i = c * depth; i < (c + 1) * depth; ++i)
       weights.as<float>()[i] = static_cast<float>(static_cast<double>(old_weights.as<float>()[i]) * gain[c]);
     const double b = old_bias ? static_cast<double>(old_bias->as<float>()[c]) : 0.0;
-    bias.as<float>()[c] = static_cast<float>(b * gain[c] + shift[c]);
+    bias.as<float>()[c] = static_cast<float>(std::fma(b, gain[c], shift[c]));
   }
   n.constants[0] = make_constant(std::move(weights));
   n.constants[1] = make_constant(std::move(bias));
