@@ -59,6 +59,31 @@ TEST_CASE("placement: the inputs of a concat along channels live in its buffer")
   CHECK(net->steps.size() == 4);
 }
 
+TEST_CASE("placement: a sum takes the place of its residual where nothing else needs that") {
+  // x -> a -> conv(b) + a, where a is needed later or not
+  for (const bool needed : {false, true}) {
+    graph g;
+    auto x = g.input<float, image>("x");
+    auto a = relu(x), b = relu6(x);
+    op::conv2d c;
+    c.out = 6;
+    c.residual = true;
+    const auto append = [&](int src, int residual) {
+      tensor w(element::f32, {6, 6, 1, 1});
+      std::ranges::fill(w.as<float>(), 0.25f);
+      return g.append(c, "conv", {src, residual}, g.type(a.id), {make_constant(std::move(w)), nullptr});
+    };
+    const int sum = append(b.id, a.id);
+    const int twice = append(sum, sum);  // reads what it would overwrite
+    const int last = needed ? append(twice, a.id) : append(b.id, twice);
+    g.outputs.push_back({last, "y"});
+    check_placed(g, sum, needed ? sum : a.id, 0, 6);
+    check_placed(g, twice, twice, 0, 6);
+    check_placed(g, last, last, 0, 6);  // the user's memory
+    checked_plan(g);
+  }
+}
+
 TEST_CASE("placement: nested concats share one buffer") {
   graph g;
   auto x = g.input<float, image>("x");

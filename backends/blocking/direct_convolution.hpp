@@ -139,7 +139,7 @@ class direct_convolution final : public executable {
           dst(a.dst),
           residual(k.conv_.residual ? &a.src[1] : nullptr),
           ahead(a.ahead),
-          line{k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.out_width_, k.kernel_.strip} {
+          line(k.line_of(k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.out_width_)) {
       units = k.one_line_ ? std::max(line.pieces() / 2, std::min(line.pixels, 1)) : dst.extents[0] * k.out_height_;
       // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Cutting the lines first
       // means copying each of them once; below 8 strips for each column of weights, columns are cut instead.
@@ -160,9 +160,12 @@ class direct_convolution final : public executable {
     const bool whole_groups = bytes % group_bytes == 0;  // a tile reads nothing beyond a pixel
     const bool plain = s.conv.kernel == hw(1) && s.conv.pad == padding{} && whole_groups;
     if (plain && s.conv.stride == hw(1)) return source::image;
-    if (!cut_line{s.flat ? 1 : s.dst.extents[2], kernel.strip}.suits()) return source::rows;
+    if (!cut_line{s.flat ? 1 : s.dst.extents[2], kernel.strip, !s.conv.residual}.suits()) return source::rows;
     return plain ? source::image : source::lines;
   }
+
+  /// A residual may be overwritten by its sum, so that no pixel may be computed twice.
+  cut_line line_of(int pixels) const { return {pixels, kernel_.strip, !conv_.residual}; }
 
   /// Taps that are neighbours in a line are neighbours in the depth of a pixel.
   bool merged_taps() const { return conv_.groups == 1 && conv_.dilation.w == 1; }
@@ -188,8 +191,7 @@ class direct_convolution final : public executable {
     const int unit_bytes = one_line_ ? 2 * strip_bytes : conv_.stride.h * line_bytes_;
     const int units = one_line_ ? ceil_div(most_pixels, 2 * kernel_.strip) : out_height_;
     chunk_units_ = std::clamp(direct_chunk_budget / unit_bytes, 1, units);
-    chunk_tiles_ =
-        one_line_ ? 2 * chunk_units_ + kernel_.strip : chunk_units_ * cut_line{out_width_, kernel_.strip}.pieces();
+    chunk_tiles_ = one_line_ ? 2 * chunk_units_ + kernel_.strip : chunk_units_ * line_of(out_width_).pieces();
     if (from_ == source::rows)
       copied_bytes_ = static_cast<std::size_t>(2 * chunk_units_ + 1) * static_cast<std::size_t>(strip_bytes);
     if (from_ == source::lines)

@@ -5,14 +5,15 @@
 
 namespace octavo::blocking {
 
-/// A line of pixels cut into strips of one length. What is left makes one strip more, which overlaps the one before, or
-/// single pixels where it is but one or two or the line is shorter than a strip.
+/// A line of pixels cut into strips of one length. What is left makes one strip more, which overlaps the one before where
+/// it may, or single pixels where it is but one or two or the line is shorter than a strip.
 struct cut_line {
   int pixels, strip;
+  bool may_overlap;
 
   int whole() const { return pixels / strip; }
   int rest() const { return pixels % strip; }
-  bool overlaps() const { return whole() > 0 && rest() > 2; }
+  bool overlaps() const { return may_overlap && whole() > 0 && rest() > 2; }
   int pieces() const { return whole() + (overlaps() ? 1 : rest()); }
   int first(int piece) const {
     if (piece < whole()) return piece * strip;

@@ -130,16 +130,17 @@ struct depthwise_u8 {
     store(weights, ends, s, r, pixel, c, channels);
   }
 
-  /// All pixels of a 3x3 kernel, four vectors at a time, the last four overlapping those before; none, which is the
-  /// answer, where there are too few. A vector has `width` pixels; the next begins `Stride` columns of the input later.
+  /// Pixels of a 3x3 kernel, four vectors at a time; returns how many. All of them, the last four vectors overlapping
+  /// those before, unless there are too few, or a residual that the sums may overwrite. A vector has `width` pixels; the next begins `Stride` columns of the input later.
   template <int Stride>
   static OCTAVO_AVX512 int run_columns(const packed& weights, const std::byte* block,
                                        const native::depthwise_run<source>& r, int c, std::uint64_t channels,
                                        int width) {
     const std::ptrdiff_t column = r.step * width / Stride;
     const std::byte* const ends = block + 3 * 256;
-    if (r.pixels < 4 * width) return 0;
-    for (int done = 0; done < r.pixels; done += 4 * width) {
+    const bool overlap = !r.residual && r.pixels >= 4 * width;
+    const int pixels = overlap ? r.pixels : r.pixels / (4 * width) * (4 * width);
+    for (int done = 0; done < pixels; done += 4 * width) {
       const int pixel = std::min(done, r.pixels - 4 * width);
       const source *x0 = r.taps[0] + pixel * r.step + c, *x1 = r.taps[1] + pixel * r.step + c,
                    *x2 = r.taps[2] + pixel * r.step + c;
@@ -160,7 +161,7 @@ struct depthwise_u8 {
       OCTAVO_UNROLL
       for (int p = 0; p < 4; ++p) store(weights, ends, s[p], r, pixel + p * width, c, channels);
     }
-    return r.pixels;
+    return pixels;
   }
 
   static OCTAVO_AVX512 OCTAVO_INLINE void store(const packed& w, const std::byte* ends, const quad& s,

@@ -1,5 +1,6 @@
 // Where each value of a graph lives: in the user's memory, in a buffer of its own, or inside the buffer of another value.
-// This is what makes a concat along channels free (its inputs are written into slices of its output) and a reshape too.
+// This is what makes a concat along channels free (its inputs are written into slices of its output) and a reshape too,
+// and what lets a residual sum replace its residual.
 #pragma once
 
 #include "octavo/graph/graph.hpp"
@@ -26,6 +27,7 @@ class placer {
     for (const bool external : {true, false})
       for (const node& n : g.nodes)
         if (n.as<op::reshape>() && is_external(n.dst) == external) place_reshape(n);
+    for (std::size_t n = 0; n < g.nodes.size(); ++n) place_sum(n);
   }
 
   placement resolve(int v) const {
@@ -75,6 +77,22 @@ class placer {
     } else if (!is_external(x) && inside(x) < 0 && same_rows) {
       inside_[static_cast<std::size_t>(x)] = y;
     }
+  }
+
+  /// The output of an operator with a residual takes the residual's place, where nothing else needs that any more.
+  void place_sum(std::size_t at) {
+    const node& n = g_.nodes[at];
+    const bool* residual = fused_residual(n.op);
+    if (!residual || !*residual) return;
+    const int x = n.src[0], r = n.src[1], y = n.dst;
+    if (is_external(y) || inside(y) >= 0 || g_.type(r).extents != g_.type(y).extents) return;
+    const placement place = resolve(r);
+    if (is_external(place.root) || resolve(x).root == place.root) return;
+    const bool needed =
+        std::any_of(g_.nodes.begin() + static_cast<std::ptrdiff_t>(at) + 1, g_.nodes.end(), [&](const node& m) {
+          return std::any_of(m.src.begin(), m.src.end(), [&](int v) { return resolve(v).root == place.root; });
+        });
+    if (!needed) inside_[static_cast<std::size_t>(y)] = r;
   }
 
   const graph& g_;
