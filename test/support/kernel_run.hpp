@@ -29,6 +29,10 @@ class guarded_operand {
 
   const operand& view() const { return view_; }
   element type() const { return type_; }
+  std::byte* row(std::size_t i) const {
+    return view_.as<std::byte>() +
+           static_cast<std::ptrdiff_t>(i) * view_.stride * static_cast<std::ptrdiff_t>(size_of(type_));
+  }
   std::span<std::uint8_t> bytes() const { return bytes_.span().first(size_); }
 
   void fill(std::uint8_t value) { std::memset(bytes_.data(), value, size_); }
@@ -135,6 +139,15 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
     const std::ptrdiff_t wrong = first_difference(got, expected, how.tolerance);
     CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", p.dst), ": differs first at element ",
                   wrong, " of rows ", y_stride, " apart");
+    const bool* residual = fused_residual(p.op);
+    if (!residual || !*residual) continue;
+    std::vector<operand> in_place = views;  // the sum overwrites its residual
+    const std::size_t row_bytes = static_cast<std::size_t>(y.back()) * size_of(p.dst.type);
+    for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got.row(i), src[1]->row(i), row_bytes);
+    in_place[1] = got.view();
+    run_in_portions(*e, {in_place, got.view()}, random);
+    CHECK_MESSAGE(first_difference(got, expected, how.tolerance) < 0, k.name,
+                  " in place: ", text(p.op, " on ", p.src[0], " to ", p.dst));
   }
   return supporting;
 }
