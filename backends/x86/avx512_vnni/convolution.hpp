@@ -107,6 +107,7 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
   const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
   const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
   const std::uint32_t channels = channel_mask(t.channels);
+  const bool whole = t.channels == NV * 16;  // goes without the mask: see lanes.hpp
   // Copies, which no store of bytes can change.
   std::byte* const dst[2] = {t.dst[0], t.dst[1]};
   const std::byte* const residual[2] = {t.residual[0], t.residual[1]};
@@ -121,7 +122,8 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
       __m512 x = Type::scaled(acc[m][v], multiplier[v], offset[v]);
       if constexpr (Residual) {
         const std::byte* from = residual[m / strip] + m % strip * residual_stride + v * 16;
-        const __m128i r = _mm_maskz_loadu_epi8(static_cast<__mmask16>(channels >> (v * 16)), from);
+        const __m128i r = whole ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))
+                                : _mm_maskz_loadu_epi8(static_cast<__mmask16>(channels >> (v * 16)), from);
         x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(r), residual_zero)),
                             residual_multiplier, x);
       }
