@@ -49,7 +49,8 @@ class random_operands {
   operand dst_;
 };
 
-/// The median duration of each of `candidates`. They take turns, so that a slow moment of the machine meets all of them.
+/// The median duration of each of `candidates`. They take turns, so that a slow moment of the machine meets all of them;
+/// one that is far behind in the first is left at that.
 inline std::vector<std::chrono::nanoseconds> time_kernels(const std::vector<const kernel*>& candidates,
                                                           const problem& p, const std::vector<std::ptrdiff_t>& strides,
                                                           int repetitions) {
@@ -62,17 +63,23 @@ inline std::vector<std::chrono::nanoseconds> time_kernels(const std::vector<cons
     scratch_bytes = std::max(scratch_bytes, packed.back()->scratch_bytes());
   }
   const aligned_memory scratch(scratch_bytes);
-  std::vector<std::vector<std::chrono::nanoseconds>> times(candidates.size());
-  for (int r = 0; r <= repetitions; ++r)
-    for (std::size_t i = 0; i < packed.size(); ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      packed[i]->run(a, 0, packed[i]->tasks(a), scratch.data());
-      if (r > 0) times[i].push_back(std::chrono::steady_clock::now() - start);  // the first run warms up
-    }
-  std::vector<std::chrono::nanoseconds> medians;
-  for (auto& t : times) {
-    std::nth_element(t.begin(), t.begin() + repetitions / 2, t.end());
-    medians.push_back(t[static_cast<std::size_t>(repetitions / 2)]);
+  const auto time = [&](const executable& e) -> std::chrono::nanoseconds {
+    const auto start = std::chrono::steady_clock::now();
+    e.run(a, 0, e.tasks(a), scratch.data());
+    return std::chrono::steady_clock::now() - start;
+  };
+  std::vector<std::chrono::nanoseconds> medians;  // at first of the one run that warms up
+  for (const auto& e : packed) medians.push_back(time(*e));
+  const auto hopeless = 5 * *std::min_element(medians.begin(), medians.end());
+  std::vector<std::vector<std::chrono::nanoseconds>> times(packed.size());
+  for (int r = 0; r < repetitions; ++r)
+    for (std::size_t i = 0; i < packed.size(); ++i)
+      if (medians[i] <= hopeless) times[i].push_back(time(*packed[i]));
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    if (times[i].empty()) continue;
+    const auto middle = times[i].begin() + repetitions / 2;
+    std::nth_element(times[i].begin(), middle, times[i].end());
+    medians[i] = *middle;
   }
   return medians;
 }
