@@ -1,6 +1,7 @@
 // oneDNN's kernel against the reference evaluation: u8 within one step, f32 within the rounding of its sums.
 #include "octavo/backends/onednn/kernels.hpp"
 
+#include <filesystem>
 #include <thread>
 
 #include "octavo/graph/builder.hpp"
@@ -257,12 +258,18 @@ TEST_CASE("onednn: threads share a network, and get the bits of one") {
   CHECK(wrong == 0);
 }
 
-#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
-TEST_CASE("onednn: the caller's number of OpenMP threads is as before") {
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP && defined(__linux__)
+TEST_CASE("onednn: a run starts no threads, and the caller's number of OpenMP threads is as before") {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto before = threads();
   omp_set_num_threads(3);
   random_numbers random(9);
   tally count;
-  check_convolution(make_conv(16, 3, 1, 1), {1, 8, 8, 16}, element::f32, element::f32, random, count);
+  check_convolution(make_conv(64, 3, 1, 1), {2, 28, 28, 64}, element::f32, element::f32, random, count);
+  CHECK(threads() == before);
   CHECK(omp_get_max_threads() == 3);
 }
 #endif

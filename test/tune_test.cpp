@@ -102,9 +102,9 @@ TEST_CASE("tune: the fastest kernel is kept, equal problems are timed once") {
                                                                 seen.push_back({done, all});
                                                               }});
   const std::string softmax = first_name(g, "softmax");
-  for (const auto& [node, kernel] : found.by_node) {
-    CAPTURE(node);
-    if (node != softmax) CHECK(kernel == "quick");
+  for (const auto& choice : found.by_node) {
+    CAPTURE(choice.first);
+    if (choice.first != softmax) CHECK(choice.second == "quick");
   }
   CHECK(found.by_node.at(softmax) != "slow");
   // a and b are one problem; c, global pool and the two pools (whose outputs are slices of one concat) are three more,

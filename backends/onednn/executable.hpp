@@ -8,7 +8,9 @@
 
 #include <dnnl.hpp>
 
+#include <algorithm>
 #include <bit>
+#include <memory>
 #include <mutex>
 
 #include "octavo/backends/onednn/layer.hpp"
@@ -18,7 +20,7 @@ namespace octavo::onednn {
 /// The arguments of a layer's primitive, for one thread at a time.
 class bound_layer {
  public:
-  explicit bound_layer(const layer& l, const dnnl::primitive& p) : primitive_(p), stream_(cpu()) {
+  bound_layer(const layer& l, const dnnl::primitive& p) : primitive_(p), stream_(cpu()) {
     const auto bind = [&](int argument, const dnnl::memory::desc& d) {
       operands_.emplace_back(d, cpu(), nullptr);
       arguments_.push_back({argument, operands_.back().get()});
@@ -26,13 +28,12 @@ class bound_layer {
     bind(DNNL_ARG_SRC, l.source());
     bind(DNNL_ARG_DST, l.destination());
     bind(DNNL_ARG_SCRATCHPAD, l.primitive.scratchpad_desc());
-    const bool two = l.primitive.get_kind() == dnnl::primitive::kind::binary;
-    if (two) bind(DNNL_ARG_SRC_1, l.primitive.query_md(dnnl::query::src_md, 1));
+    has_second_ = l.primitive.get_kind() == dnnl::primitive::kind::binary;
+    if (has_second_) bind(DNNL_ARG_SRC_1, l.primitive.query_md(dnnl::query::src_md, 1));
     for (const auto& [argument, m] : l.constants) {
       operands_.push_back(m);
       arguments_.push_back({argument, m.get()});
     }
-    has_second_ = two;
   }
 
   /// Runs the primitive. `second` is the other term of a sum.

@@ -9,7 +9,10 @@
 
 #include <dnnl.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <string_view>
 #include <utility>
 #include <vector>
 
