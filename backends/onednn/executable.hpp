@@ -198,7 +198,7 @@ class layer_executable : public executable {
     std::byte* const dst = dst_.find(a.dst, at);
     const bool apart = dst_.is_apart(a.dst);
     std::byte* const y = apart ? copies : dst;
-    if (residual_) {
+    if (residual_ && src[1] != y) {
       // The stride of a single row means nothing; that of many images is dense.
       const std::size_t step = src_[1].is_apart(a.src[1]) ? src_[1].step(a.src[1]) : dst_.row_bytes;
       copy_rows(src[1], step, y, dst_.row_bytes, dst_.rows * static_cast<std::size_t>(s.batch), dst_.row_bytes);
