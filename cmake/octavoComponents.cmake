@@ -47,7 +47,10 @@ if("onednn" IN_LIST octavo_components AND NOT TARGET octavo::onednn)
   find_library(OCTAVO_ONEDNN_LIBRARY dnnl)
   mark_as_advanced(OCTAVO_ONEDNN_INCLUDE_DIR OCTAVO_ONEDNN_LIBRARY)
   if(OCTAVO_ONEDNN_INCLUDE_DIR AND OCTAVO_ONEDNN_LIBRARY)
+    # The backend tells a oneDNN that was built for OpenMP how many threads to use.
+    find_package(OpenMP QUIET COMPONENTS CXX)
     octavo_add_component(onednn
-      INCLUDE ${OCTAVO_ONEDNN_INCLUDE_DIR} LINK ${OCTAVO_ONEDNN_LIBRARY} DEFINE OCTAVO_HAS_ONEDNN)
+      INCLUDE ${OCTAVO_ONEDNN_INCLUDE_DIR} ${OpenMP_CXX_INCLUDE_DIRS}
+      LINK ${OCTAVO_ONEDNN_LIBRARY} ${OpenMP_CXX_LIBRARIES} DEFINE OCTAVO_HAS_ONEDNN)
   endif()
 endif()

@@ -16,6 +16,9 @@
 #include "octavo/octavo.hpp"
 #include "progress.hpp"
 #include "report.hpp"
+#ifdef OCTAVO_HAS_ONEDNN
+#include "octavo/backends/onednn/kernels.hpp"
+#endif
 
 namespace {
 
@@ -28,7 +31,7 @@ struct options {
   int calib_images = 200, warmup = 3, batch = 1, iterations = 0, threads = 1;
   std::vector<std::string> keep_fp32;
   std::optional<double> tolerance;
-  bool profile = false;
+  bool profile = false, tune = false, onednn = false;
   std::vector<float> mean, deviation;  // 3 values each where given
   std::optional<int> crop, resize;
   bool bgr = false;
@@ -52,6 +55,11 @@ options parse(int argc, char** argv) {
   app.add_option("--calibration", o.recipe, "absmax, minmax, percentile or entropy");
   app.add_option("--keep-fp32", o.keep_fp32, "nodes that stay FP32, separated by commas")->delimiter(',');
   app.add_option("--tolerance", o.tolerance, "fail when INT8's top-1 is more than this below FP32's (0.01: one point)");
+  app.add_flag("--tune", o.tune, "time the kernels on this machine and use the fastest");
+#ifdef OCTAVO_HAS_ONEDNN
+  app.add_flag("--onednn", o.onednn,
+               "use oneDNN's kernels where there are any; with --tune, where they are the fastest");
+#endif
   app.add_flag("--profile", o.profile, "print where the time goes, step by step");
   app.add_option("--dot", o.dot, "write the graph as composed and as quantized, two Graphviz graphs in one file");
   app.add_option("--json", o.json, "write the results as JSON");
@@ -114,6 +122,20 @@ calibration run_calibration(const graph& g, const image_set& images, const optio
   how.progress = [&](int) { bar.advance(); };
   const sample_set samples{count, [&](int i, std::span<tensor> inputs) { images.read(i, inputs[0].as<float>()); }};
   return calibrate(fp32, samples, how, threads);
+}
+
+kernel_list kernels_of([[maybe_unused]] const options& o) {
+#ifdef OCTAVO_HAS_ONEDNN
+  if (o.onednn) return join(onednn::kernels(), native_kernels());
+#endif
+  return native_kernels();
+}
+
+network plan_network(const graph& g, const options& o) {
+  const kernel_list kernels = kernels_of(o);
+  if (!o.tune) return plan_graph(g, kernels);
+  progress bar("tune", static_cast<int>(g.nodes.size()));
+  return plan_graph(g, kernels, tune_kernels(g, kernels, {.progress = [&](int, int) { bar.advance(); }}));
 }
 
 /// Runs a network on batches and keeps count.
@@ -206,8 +228,9 @@ int classify(const options& o) {
   openmp_parallel_for threads(o.threads);
 
   const calibration found = run_calibration(g, *calib_images, o, threads);
-  const network fp32_net = octavo::compile(g);
-  const network int8_net = octavo::quantize(g, found, {.keep_fp32 = {o.keep_fp32.begin(), o.keep_fp32.end()}});
+  const network fp32_net = plan_network(fold(g), o);
+  const network int8_net =
+      plan_network(quantize_graph(g, found, {.keep_fp32 = {o.keep_fp32.begin(), o.keep_fp32.end()}}), o);
   if (!o.dot.empty()) {
     std::ostringstream dot;
     write_dot(dot, g, o.model + " as composed");

@@ -16,6 +16,7 @@
 #include "octavo/exec/prepare.hpp"
 #include "octavo/graph/builder.hpp"
 #include "octavo/graph/print.hpp"
+#include "octavo/plan/tune.hpp"
 #include "octavo/version.hpp"
 
 namespace octavo {
@@ -50,15 +51,28 @@ inline kernel_list native_kernels(isa up_to = isa_in_use()) {
   return list;
 }
 
-/// Folds and plans `g` with `kernels`. Throws octavo::error, naming the node, when a node cannot be run.
-inline network compile(const graph& g, const kernel_list& kernels = native_kernels()) {
-  return plan_graph(fold(g), kernels);
+/// Folds and plans `g` with `kernels`. Throws octavo::error, naming the node, when a node cannot be run, or not by the
+/// kernel of `choices`.
+inline network compile(const graph& g, const kernel_list& kernels = native_kernels(),
+                       const kernel_choices& choices = {}) {
+  return plan_graph(fold(g), kernels, choices);
 }
 
-/// Quantizes `g` by what calibrate(compile(g), ...) found, and plans it.
+/// The same with the kernels that are the fastest on this machine: see tune_kernels(). choices_of() tells which.
+inline network compile(const graph& g, const kernel_list& kernels, const tune_options& how) {
+  const graph folded = fold(g);
+  return plan_graph(folded, kernels, tune_kernels(folded, kernels, how));
+}
+
+/// Quantizes `g` by what calibrate(compile(g), ...) found, and plans it, as compile() does.
 inline network quantize(const graph& g, const calibration& found, const quantize_options& options = {},
-                        const kernel_list& kernels = native_kernels()) {
-  return plan_graph(quantize_graph(g, found, options), kernels);
+                        const kernel_list& kernels = native_kernels(), const kernel_choices& choices = {}) {
+  return plan_graph(quantize_graph(g, found, options), kernels, choices);
+}
+inline network quantize(const graph& g, const calibration& found, const quantize_options& options,
+                        const kernel_list& kernels, const tune_options& how) {
+  const graph int8 = quantize_graph(g, found, options);
+  return plan_graph(int8, kernels, tune_kernels(int8, kernels, how));
 }
 
 /// One operator without a graph: kernel chosen and weights packed once, then run on views: prepare(...)(x, y).

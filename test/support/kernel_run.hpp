@@ -56,12 +56,13 @@ class guarded_operand {
   operand view_;
 };
 
-/// How results are compared: u8 exactly; f32 exactly too (any NaN equals any other), unless a tolerance is given,
-/// relative to max(1, |expected|).
+/// How results are compared: u8 exactly, or within a number of steps; f32 exactly too (any NaN equals any other), unless
+/// a tolerance is given, relative to max(1, |expected|).
 struct comparison {
   float tolerance = 0.0f;
   bool specials = false;  ///< f32 inputs hold zeros, infinities and NaNs
   bool largest = false;   ///< u8 inputs are all 255
+  int steps = 0;          ///< that u8 may differ by
 };
 
 inline bool equal(float a, float b, float tolerance) {
@@ -71,11 +72,12 @@ inline bool equal(float a, float b, float tolerance) {
 }
 
 /// Place of the first difference, or -1.
-inline std::ptrdiff_t first_difference(const guarded_operand& got, const guarded_operand& expected, float tolerance) {
+inline std::ptrdiff_t first_difference(const guarded_operand& got, const guarded_operand& expected,
+                                       const comparison& how) {
   const std::size_t size = size_of(got.type()), count = got.bytes().size() / size;
   for (std::size_t i = 0; i < count; ++i) {
-    const bool same = size == 1 ? got.bytes()[i] == expected.bytes()[i]
-                                : equal(got.view().as<float>()[i], expected.view().as<float>()[i], tolerance);
+    const bool same = size == 1 ? std::abs(got.bytes()[i] - expected.bytes()[i]) <= how.steps
+                                : equal(got.view().as<float>()[i], expected.view().as<float>()[i], how.tolerance);
     if (!same) return static_cast<std::ptrdiff_t>(i);
   }
   return -1;
@@ -136,7 +138,7 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
     got.fill(0xa5);
     const std::unique_ptr<const executable> e = k.pack(p);
     run_in_portions(*e, {views, got.view()}, random);
-    const std::ptrdiff_t wrong = first_difference(got, expected, how.tolerance);
+    const std::ptrdiff_t wrong = first_difference(got, expected, how);
     CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", p.dst), ": differs first at element ",
                   wrong, " of rows ", y_stride, " apart");
     const bool* residual = fused_residual(p.op);
@@ -146,7 +148,7 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
     for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got.row(i), src[1]->row(i), row_bytes);
     in_place[1] = got.view();
     run_in_portions(*e, {in_place, got.view()}, random);
-    CHECK_MESSAGE(first_difference(got, expected, how.tolerance) < 0, k.name,
+    CHECK_MESSAGE(first_difference(got, expected, how) < 0, k.name,
                   " in place: ", text(p.op, " on ", p.src[0], " to ", p.dst));
   }
   return supporting;

@@ -60,4 +60,10 @@ struct kernel {
 /// Kernels in order of preference: the first that supports a problem runs it.
 using kernel_list = std::vector<kernel>;
 
+/// The kernels of `first`, then those of `second`.
+inline kernel_list join(kernel_list first, const kernel_list& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
 }  // namespace octavo

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "octavo/graph/passes.hpp"
+#include "octavo/plan/kernel_choices.hpp"
 #include "octavo/plan/network.hpp"
 
 namespace octavo {
@@ -35,6 +36,24 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
   for (const kernel& k : kernels)
     if (k.supports(p)) return k;
   return reference_kernel;
+}
+
+/// The kernel that `choices` name for a node, else choose_kernel(). Throws octavo::error when no kernel has that name or
+/// those that have it do not support `p`.
+inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p, const kernel_choices& choices,
+                                   const std::string& node) {
+  const auto found = choices.by_node.find(node);
+  if (found == choices.by_node.end()) return choose_kernel(kernels, p);
+  const std::string& name = found->second;
+  if (name == reference_kernel.name) return reference_kernel;
+  bool known = false;
+  for (const kernel& k : kernels) {
+    if (k.name != name) continue;
+    if (k.supports(p)) return k;
+    known = true;
+  }
+  require(known, choices.origin, ": no kernel '", name, "' is in the list; this CPU or OCTAVO_ISA may not allow it");
+  fail(choices.origin, ": kernel '", name, "' does not support ", p.op, " on ", p.src[0], " to ", p.dst);
 }
 
 namespace detail {
@@ -115,9 +134,9 @@ inline graph separate_outputs(graph g) {
 
 }  // namespace detail
 
-/// Plans `g` as it is: chooses a kernel for each node from `kernels` (best first), packs weights, lays out the arena.
-/// Throws octavo::error, naming the node, when a node cannot be run.
-inline network plan_graph(const graph& g, std::span<const kernel> kernels) {
+/// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
+/// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be kept.
+inline network plan_graph(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices = {}) {
   require(!g.outputs.empty(), "the graph has no outputs: call output()");
   auto p = std::make_shared<plan>();
   p->source = detail::separate_outputs(g);
@@ -129,7 +148,7 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels) {
     const problem q{p->source.signature_of(n), n.op};
     try {
       check(n.op, q);
-      const kernel& k = choose_kernel(kernels, q);
+      const kernel& k = choose_kernel(kernels, q, choices, n.name);
       p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, k.pack(q)});
     } catch (const error& e) {
       fail("node '", n.name, "': ", e.what());
@@ -138,6 +157,9 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels) {
     p->weight_bytes += p->steps.back().run->packed_bytes();
   }
   for (std::size_t i = 1; i < p->steps.size(); ++i) p->steps[i - 1].ahead = p->steps[i].run->first_weights();
+  for (const auto& choice : choices.by_node)
+    require(std::any_of(p->steps.begin(), p->steps.end(), [&](const step& s) { return s.name == choice.first; }),
+            choices.origin, ": the network has no step '", choice.first, "' for kernel '", choice.second, "'");
   detail::place_in_memory(*p, where, step_of_node);
   // The plan's copy of the graph is for printing; the packed weights are the ones that run.
   for (node& n : p->source.nodes) n.constants.clear();

@@ -1,0 +1,318 @@
+// One node as a primitive of oneDNN, in the cheapest form that oneDNN has for it:
+//   - weights go into whatever layout the primitive prefers;
+//   - zero points, which are constant, are folded into the bias. Only where a padded source has one, oneDNN is given it:
+//     the border must be that of the zero point;
+//   - the residual is a sum onto the destination, where it must lie before; the activation is a clamp.
+// All in steps of the destination: q = m acc + b + zp [+ m_r (q_r - zp_r)], then the clamp, then rounding. Octavo adds zp
+// after rounding, so a tie may end one step apart.
+#pragma once
+
+#include <dnnl.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "octavo/backends/onednn/library.hpp"
+#include "octavo/op/kernel.hpp"
+
+namespace octavo::onednn {
+
+/// A primitive that could be made, and the constants that it reads.
+struct layer {
+  dnnl::primitive_desc primitive{};
+  std::vector<std::pair<int, dnnl::memory>> constants{};  ///< by argument: bias, scales, zero points, packed weights
+  dnnl::memory weights{};                                 ///< of the problem, not packed; refers to its tensor
+
+  dnnl::memory::desc source() const { return primitive.query_md(dnnl::query::src_md, 0); }
+  dnnl::memory::desc destination() const { return primitive.query_md(dnnl::query::dst_md, 0); }
+};
+
+namespace detail {
+
+inline float scale_of(const tensor_type& t) { return t.is_u8() ? t.q.scale : 1.0f; }
+inline float zero_of(const tensor_type& t) { return t.is_u8() ? static_cast<float>(t.q.zero_point) : 0.0f; }
+
+template <class T>
+dnnl::memory constant_of(const std::vector<T>& values) {
+  constexpr auto type = std::is_same_v<T, float> ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::s32;
+  const dnnl::memory m({{static_cast<dnnl::memory::dim>(values.size())}, type, dnnl::memory::format_tag::x}, cpu());
+  std::memcpy(m.get_data_handle(), values.data(), values.size() * sizeof(T));
+  return m;
+}
+
+template <class Primitive, class... Arguments>
+dnnl::primitive_desc describe_primitive(const dnnl::primitive_attr& attr, const Arguments&... arguments) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(cpu(), arguments..., attr);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(arguments...), attr, cpu());
+#endif
+}
+
+inline void append_eltwise(dnnl::post_ops& after, dnnl::algorithm a, float alpha, float beta) {
+#if DNNL_VERSION_MAJOR >= 3
+  after.append_eltwise(a, alpha, beta);
+#else
+  after.append_eltwise(1.0f, a, alpha, beta);
+#endif
+}
+
+/// The activation, in steps of the destination. Where u8 ends anyway nothing is to be done.
+inline void append_clamp(dnnl::post_ops& after, const activation& act, const tensor_type& y) {
+  if (y.is_u8()) {
+    const saturation s = saturation_of(act, y.q);
+    if (s.lower != 0 || s.upper != 255)
+      append_eltwise(after, dnnl::algorithm::eltwise_clip, static_cast<float>(s.lower), static_cast<float>(s.upper));
+  } else if (act == relu_activation) {
+    append_eltwise(after, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  } else if (!act.is_none()) {
+    append_eltwise(after, dnnl::algorithm::eltwise_clip, act.lower, act.upper);
+  }
+}
+
+/// y = alpha x + beta.
+inline void append_linear(dnnl::post_ops& after, float alpha, float beta) {
+  if (alpha != 1.0f || beta != 0.0f) append_eltwise(after, dnnl::algorithm::eltwise_linear, alpha, beta);
+}
+
+/// Attributes that every primitive begins with: it works in memory that the caller gives.
+inline dnnl::primitive_attr make_attributes() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+/// What follows the sum of products of a layer with weights: m[c] and the bias; `l` gets them as constants.
+inline void add_scales_and_bias(layer& l, dnnl::primitive_attr& attr, const problem& p, bool residual, bool grouped,
+                                float& residual_multiplier) {
+  std::vector<float> bias(static_cast<std::size_t>(p.dst.extents.back()));
+  residual_multiplier = 1.0f;
+  if (p.src[0].is_u8()) {
+    const output_scales fold = fold_output_scales(p, residual, "oneDNN");
+    residual_multiplier = fold.residual_multiplier;
+    const float shift = zero_of(p.dst) - (residual ? residual_multiplier * zero_of(p.src[1]) : 0.0f);
+    for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = fold.offset[c] + shift;
+#if DNNL_VERSION_MAJOR >= 3
+    attr.set_scales_mask(DNNL_ARG_WEIGHTS, grouped ? 3 : 1);
+    l.constants.emplace_back(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, constant_of(fold.multiplier));
+#else
+    (void)grouped;
+    attr.set_output_scales(1 << 1, fold.multiplier);
+    for (std::size_t c = 0; c < bias.size(); ++c) {
+      bias[c] /= fold.multiplier[c];  // this oneDNN scales the bias too
+      require(std::isfinite(bias[c]), "oneDNN: the bias of channel ", c, " is too large for its scale");
+    }
+#endif
+  } else if (const tensor* b = p.at(1)) {
+    bias.assign(b->as<float>().begin(), b->as<float>().end());
+  }
+  l.constants.emplace_back(DNNL_ARG_BIAS, constant_of(bias));
+}
+
+/// The constant weights of `p`, which lie in that order of `extents`; returns the layout "any".
+inline dnnl::memory::desc take_weights(layer& l, const problem& p, const dnnl::memory::dims& extents) {
+  const tensor& w = *p.at(0);
+  dnnl::memory::dims strides(extents.size(), 1);
+  for (std::size_t i = extents.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * extents[i];
+  l.weights = dnnl::memory({extents, data_type_of(w.type()), strides}, cpu(), const_cast<std::byte*>(w.bytes().data()));
+  return {extents, data_type_of(w.type()), dnnl::memory::format_tag::any};
+}
+
+inline dnnl::memory::desc bias_of(const problem& p) {
+  return {{p.dst.extents.back()}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x};
+}
+
+inline void set_post_ops(dnnl::primitive_attr& attr, const problem& p, const activation& act, bool residual,
+                         float residual_multiplier) {
+  dnnl::post_ops after;
+  if (residual) after.append_sum(residual_multiplier);
+  append_clamp(after, act, p.dst);
+  attr.set_post_ops(after);
+}
+
+/// Whether some window along an axis lies wholly in the padding.
+inline bool has_empty_window(int in, int out, int k, int stride, int before, int dilation) {
+  for (int o = 0; o < out; ++o) {
+    bool empty = true;
+    for (int i = 0; i < k; ++i) {
+      const int at = o * stride - before + i * dilation;
+      empty = empty && (at < 0 || at >= in);
+    }
+    if (empty) return true;
+  }
+  return false;
+}
+
+inline layer make_convolution(const op::conv2d& c, problem p, const dnnl::memory::desc& x,
+                              const dnnl::memory::desc& y) {
+  const dims &in = p.src[0].extents, &out = p.dst.extents;
+  require(!has_empty_window(in[1], out[1], c.kernel.h, c.stride.h, c.pad.top, c.dilation.h) &&
+              !has_empty_window(in[2], out[2], c.kernel.w, c.stride.w, c.pad.left, c.dilation.w),
+          "oneDNN before 3.1 leaves out the residual, or crashes, where a window lies in the padding");
+  layer l;
+  dnnl::primitive_attr attr = make_attributes();
+  if (p.src[0].is_u8() && p.src[0].q.zero_point != 0 && c.pad != padding{}) {
+#if DNNL_VERSION_MAJOR >= 3
+    attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
+    l.constants.emplace_back(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC,
+                             constant_of(std::vector<std::int32_t>{p.src[0].q.zero_point}));
+#else
+    attr.set_zero_points(DNNL_ARG_SRC, 0, {p.src[0].q.zero_point});
+#endif
+    p.src[0].q.zero_point = 0;  // what is left to fold
+  }
+  float residual_multiplier = 0;
+  add_scales_and_bias(l, attr, p, c.residual, c.groups > 1, residual_multiplier);
+  set_post_ops(attr, p, c.act, c.residual, residual_multiplier);
+  const dnnl::memory::dim g = c.groups, ic = p.src[0].extents[3] / g;
+  dnnl::memory::dims extents{c.out / g, ic, c.kernel.h, c.kernel.w};
+  if (g > 1) extents.insert(extents.begin(), g);
+  const dnnl::memory::desc w = take_weights(l, p, extents);
+  using pair = dnnl::memory::dims;
+  l.primitive = describe_primitive<dnnl::convolution_forward>(
+      attr, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x, w, bias_of(p), y,
+      pair{c.stride.h, c.stride.w}, pair{c.dilation.h - 1, c.dilation.w - 1}, pair{c.pad.top, c.pad.left},
+      pair{c.pad.bottom, c.pad.right});
+  const bool by_gemm = std::string_view(l.primitive.impl_info_str()).find("gemm") != std::string_view::npos;
+  require(g == 1 || !by_gemm, "oneDNN 2.6's INT8 convolution by GEMM is wrong for some groups");
+  return l;
+}
+
+inline layer make_inner_product(const op::fc& f, const problem& p, const dnnl::memory::desc& x,
+                                const dnnl::memory::desc& y) {
+  layer l;
+  dnnl::primitive_attr attr = make_attributes();
+  float residual_multiplier = 0;
+  add_scales_and_bias(l, attr, p, f.residual, false, residual_multiplier);
+  set_post_ops(attr, p, f.act, f.residual, residual_multiplier);
+  const dnnl::memory::desc w = take_weights(l, p, {f.out, p.src[0].extents.back()});
+  l.primitive =
+      describe_primitive<dnnl::inner_product_forward>(attr, dnnl::prop_kind::forward_inference, x, w, bias_of(p), y);
+  return l;
+}
+
+inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::memory::desc& x,
+                          const dnnl::memory::desc& y) {
+  const dims &in = p.src[0].extents, &out = p.dst.extents;
+  // Padding after the image as the windows use it: less than asked for where the last ones fit before, more in ceil mode.
+  const auto behind = [](int n_in, int n_out, int k, int stride, int before) {
+    return (n_out - 1) * stride + k - n_in - before;
+  };
+  const int bottom = behind(in[1], out[1], q.kernel.h, q.stride.h, q.pad.top);
+  const int right = behind(in[2], out[2], q.kernel.w, q.stride.w, q.pad.left);
+  const bool average = q.kind == op::pool2d::average, counts = average && q.count_padding;
+  require(!counts || (bottom <= q.pad.bottom && right <= q.pad.right), "oneDNN counts all of a window in ceil mode");
+  require(!p.src[0].is_u8() || in[3] >= 32, "oneDNN on AVX2 reads before an image of fewer than 32 u8 channels");
+  require(!counts || q.pad == padding{} || zero_of(p.src[0]) == 0, "oneDNN counts padding as the integer 0");
+  dnnl::primitive_attr attr = make_attributes();
+  dnnl::post_ops after;
+  if (average) {
+    const float m = op::detail::rescale(p.src[0], p.dst, "oneDNN");
+    append_linear(after, m, zero_of(p.dst) - m * zero_of(p.src[0]));
+  }
+  attr.set_post_ops(after);
+  const auto algorithm = !average ? dnnl::algorithm::pooling_max
+                         : counts ? dnnl::algorithm::pooling_avg_include_padding
+                                  : dnnl::algorithm::pooling_avg_exclude_padding;
+  using pair = dnnl::memory::dims;
+  const pair steps{q.stride.h, q.stride.w}, kernel{q.kernel.h, q.kernel.w}, before{q.pad.top, q.pad.left};
+  layer l;
+  l.primitive = describe_primitive<dnnl::pooling_forward>(attr, dnnl::prop_kind::forward_inference, algorithm, x, y,
+                                                          steps, kernel,
+#if DNNL_VERSION_MAJOR >= 3
+                                                          pair{0, 0},
+#endif
+                                                          before, pair{bottom, right});
+  return l;
+}
+
+inline layer make_sum(const op::add& a, const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
+  layer l;
+  dnnl::primitive_attr attr = make_attributes();
+  float shift = zero_of(p.dst);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const int argument = i == 0 ? DNNL_ARG_SRC_0 : DNNL_ARG_SRC_1;
+    const float m = op::detail::rescale(p.src[i], p.dst, "oneDNN");
+    shift -= m * zero_of(p.src[i]);
+    if (m == 1.0f) continue;
+#if DNNL_VERSION_MAJOR >= 3
+    attr.set_scales_mask(argument, 0);
+    l.constants.emplace_back(DNNL_ARG_ATTR_SCALES | argument, constant_of(std::vector<float>{m}));
+#else
+    attr.set_scales(argument, 0, {m});
+#endif
+  }
+  dnnl::post_ops after;
+  append_linear(after, 1.0f, shift);
+  append_clamp(after, a.act, p.dst);
+  attr.set_post_ops(after);
+  l.primitive = describe_primitive<dnnl::binary>(attr, dnnl::algorithm::binary_add, x, memory_of(p.src[1]), y);
+  return l;
+}
+
+inline layer make_softmax(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
+  require(!p.src[0].is_u8() && !p.dst.is_u8(), "oneDNN: softmax of f32 only");
+  constexpr int axis = 1;  // the channels, of images too
+  layer l;
+#if DNNL_VERSION_MAJOR >= 3
+  l.primitive = describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference,
+                                                          dnnl::algorithm::softmax_accurate, x, y, axis);
+#else
+  (void)y;
+  l.primitive =
+      describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference, x, axis);
+#endif
+  return l;
+}
+
+}  // namespace detail
+
+/// The primitive for `p`, whose source and destination have these layouts, or any that oneDNN chooses. Throws dnnl::error
+/// where oneDNN cannot do it, octavo::error where this backend cannot.
+inline layer make_layer(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
+  if (const auto* c = std::get_if<op::conv2d>(&p.op)) return detail::make_convolution(*c, p, x, y);
+  if (const auto* f = std::get_if<op::fc>(&p.op)) return detail::make_inner_product(*f, p, x, y);
+  if (const auto* q = std::get_if<op::pool2d>(&p.op)) return detail::make_pooling(*q, p, x, y);
+  if (const auto* a = std::get_if<op::add>(&p.op)) return detail::make_sum(*a, p, x, y);
+  if (std::holds_alternative<op::softmax>(p.op)) return detail::make_softmax(p, x, y);
+  fail("oneDNN: no primitive for ", name_of(p.op));
+}
+
+/// The same on dense operands.
+inline layer make_layer(problem p) {
+  const auto flatten = [](dims& e) { e = {static_cast<int>(e.rows()), e.back()}; };
+  if (std::holds_alternative<op::fc>(p.op)) {
+    for (tensor_type& t : p.src) flatten(t.extents);
+    flatten(p.dst.extents);
+  }
+  return make_layer(p, memory_of(p.src[0]), memory_of(p.dst));
+}
+
+/// Whether oneDNN's implementation of `l` is quicker than Octavo's kernels can be, and reads no more than its operands:
+/// neither holds for its reference, the latter not for some of SSE4.1.
+inline bool is_worth_it(const layer& l) {
+  const std::string_view name = l.primitive.impl_info_str();
+  return !name.starts_with("ref") && name.find("sse41") == std::string_view::npos;
+}
+
+/// Packs the weights of `l`, if it has any, for its primitive, or shares those of another that wants the same layout.
+inline void pack_weights(layer& l, std::vector<dnnl::memory>& packed) {
+  if (!l.weights) return;
+  const dnnl::memory::desc wanted = l.primitive.query_md(dnnl::query::weights_md, 0);
+  auto found = std::find_if(packed.begin(), packed.end(), [&](const auto& m) { return m.get_desc() == wanted; });
+  if (found == packed.end()) {
+    dnnl::memory to(wanted, cpu());
+    dnnl::stream stream(cpu());
+    dnnl::reorder(l.weights, to).execute(stream, l.weights, to);
+    stream.wait();
+    found = packed.insert(packed.end(), to);
+  }
+  l.constants.emplace_back(DNNL_ARG_WEIGHTS, *found);
+  l.weights = {};
+}
+
+}  // namespace octavo::onednn

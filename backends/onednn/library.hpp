@@ -1,0 +1,60 @@
+// What all of the backend needs of oneDNN itself: the engine, one thread, memory in its terms. Written for oneDNN 2.6
+// and 3, whose differences stay in this folder.
+#pragma once
+
+#include <dnnl.hpp>
+
+#include "octavo/op/signature.hpp"
+
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
+#include <omp.h>
+#endif
+
+namespace octavo::onednn {
+
+/// The CPU, on which all primitives run.
+inline const dnnl::engine& cpu() {
+  static const dnnl::engine e(dnnl::engine::kind::cpu, 0);
+  return e;
+}
+
+/// While it lives, oneDNN uses the calling thread alone: who runs a session chooses its threads, and oneDNN must not add
+/// its own. OpenMP's number is one of each thread, so others see nothing of it. For a oneDNN built for TBB it does
+/// nothing: limit that by tbb::global_control.
+class one_thread {
+ public:
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
+  one_thread() : threads_(omp_get_max_threads()) {
+    if (threads_ != 1) omp_set_num_threads(1);
+  }
+  ~one_thread() {
+    if (threads_ != 1) omp_set_num_threads(threads_);
+  }
+#else
+  one_thread() {}
+#endif
+  one_thread(const one_thread&) = delete;
+  one_thread& operator=(const one_thread&) = delete;
+
+ private:
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
+  int threads_;
+#endif
+};
+
+inline dnnl::memory::data_type data_type_of(element e) {
+  using type = dnnl::memory::data_type;
+  return e == element::u8 ? type::u8 : e == element::s8 ? type::s8 : type::f32;
+}
+
+/// A tensor whose rows lie `stride` elements apart: images as (N, C, H, W) in the order N, H, W, C, others as (rows, C).
+inline dnnl::memory::desc memory_of(const tensor_type& t, std::ptrdiff_t stride) {
+  const dims& e = t.extents;
+  const auto type = data_type_of(t.type);
+  if (e.rank != 4) return {{static_cast<dnnl::memory::dim>(e.rows()), e.back()}, type, {stride, 1}};
+  return {{e[0], e[3], e[1], e[2]}, type, {e[1] * e[2] * stride, 1, e[2] * stride, stride}};
+}
+/// The same, dense.
+inline dnnl::memory::desc memory_of(const tensor_type& t) { return memory_of(t, t.extents.back()); }
+
+}  // namespace octavo::onednn
