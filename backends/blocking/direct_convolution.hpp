@@ -219,8 +219,8 @@ class direct_convolution final : public executable {
 
   /// To (groups, columns, runs, groups of depth, NR, 4 bytes).
   void pack_weights(const tensor& w) {
-    weights_ = aligned_memory(static_cast<std::size_t>(conv_.groups * group_columns_) *
-                              static_cast<std::size_t>(column_bytes()));
+    weights_ = pooled_memory(static_cast<std::size_t>(conv_.groups * group_columns_) *
+                             static_cast<std::size_t>(column_bytes()));
     const std::byte* from = w.bytes().data();
     for (int oc = 0; oc < conv_.out; ++oc) {
       const int channel = oc % group_outputs_, column = channel / block_channels_;
@@ -510,7 +510,8 @@ class direct_convolution final : public executable {
   int chunk_units_ = 1, chunk_tiles_ = 1;
   int columns_together_ = 1;  ///< that a tile meets one after the other
   std::size_t copied_bytes_ = 0;
-  aligned_memory weights_, starts_;
+  pooled_memory weights_;
+  aligned_memory starts_;
   std::vector<int> start_of_;                ///< by start_index()
   std::vector<std::int32_t> order_, exact_;  ///< see direct_tile
 };

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "octavo/backends/blocking/layer.hpp"
-#include "octavo/base/aligned_memory.hpp"
+#include "octavo/base/pooled_memory.hpp"
 
 namespace octavo::blocking {
 

@@ -150,7 +150,7 @@ class panel_convolution final : public executable {
   /// To (groups, columns, depth/group, NR, 4 bytes); the last column of a group is one or two vectors wide.
   void pack_weights(const signature& s) {
     const op::conv2d& c = conv_;
-    weights_ = aligned_memory(static_cast<std::size_t>(c.groups) * group_weight_bytes());
+    weights_ = pooled_memory(static_cast<std::size_t>(c.groups) * group_weight_bytes());
     const bool quantized = s.src[0].is_u8();
     const std::byte* from = s.at(op::conv2d::weights)->bytes().data();
     const int taps = c.kernel.h * c.kernel.w, value_bytes = group_bytes / kernel_.values;
@@ -295,7 +295,8 @@ class panel_convolution final : public executable {
   std::size_t panel_bytes_;
   int set_blocks_ = 1;  ///< the most pixel blocks that are packed at a time
   output_stage stage_;
-  aligned_memory weights_, padding_;
+  pooled_memory weights_;
+  aligned_memory padding_;
 };
 
 /// The layer `p` packed for `kernel`.

@@ -207,8 +207,8 @@ class tile_convolution final : public executable {
   /// To (groups, columns, steps, tiles, 16 groups of depth, 16 channels, 4 bytes).
   void pack_weights(const signature& s) {
     const int group_tiles = ceil_div(group_outputs_, 16);
-    weights_ = aligned_memory(static_cast<std::size_t>(conv_.groups * group_tiles) *
-                              static_cast<std::size_t>(steps_ * tile_bytes));
+    weights_ = pooled_memory(static_cast<std::size_t>(conv_.groups * group_tiles) *
+                             static_cast<std::size_t>(steps_ * tile_bytes));
     const std::int8_t* from = s.at(op::conv2d::weights)->as<std::int8_t>().data();
     for (int oc = 0; oc < conv_.out; ++oc) {
       const int channel = oc % group_outputs_, column = channel / block_channels, n = channel % block_channels;
@@ -417,7 +417,7 @@ class tile_convolution final : public executable {
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
   blocking::output_stage stage_;
-  aligned_memory weights_;
+  pooled_memory weights_;
 };
 
 }  // namespace octavo::x86::amx

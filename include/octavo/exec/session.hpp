@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "octavo/base/parallel.hpp"
+#include "octavo/base/pooled_memory.hpp"
 #include "octavo/exec/profile.hpp"
 #include "octavo/plan/network.hpp"
 
@@ -217,9 +218,9 @@ class session {
 
   network net_;
   parallel_for* threads_;
-  aligned_memory arena_;
+  pooled_memory arena_;
   int workers_;
-  aligned_memory scratch_;
+  pooled_memory scratch_;
   std::vector<operand> operands_;  // of each value, for the current run
   std::vector<operand> src_;       // of the current step
   std::vector<duration_statistics> profile_;
