@@ -181,12 +181,12 @@ class dynamic_matmul final : public executable {
     const int strip = kernel_.tiles.strip, rows = last - first;
     const bool pixels = rows < strip;
     const int strips = pixels ? rows : ceil_div(rows, strip);
-    const std::int32_t run = 0;
-    const std::ptrdiff_t run_start = 0;
+    const std::ptrdiff_t run = 0;
+    const std::int32_t exact = 0;
     direct_tile t{};
     t.src_stride = copies_rows_ ? row_bytes() : c.a.stride * value_bytes_;
-    t.runs = &run_start, t.run_count = 1, t.run_groups = groups_;
-    t.order = order_.data(), t.exact = &run;
+    t.runs = &run, t.run_count = 1, t.run_groups = groups_;
+    t.order = order_.data(), t.exact = &exact;
     t.multiplier = multiplier_, t.offset = offset_;
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.end = &end_;

@@ -73,10 +73,10 @@ class matrix_product final : public executable {
     }
   }
 
-  /// (depth/16, height, 16); zeros beyond the depth. Rows that do not exist stay as they are.
+  /// (depth/16, height, 16); zeros beyond the depth. The last of `count` rows stands for those that do not exist.
   void pack_rows(const operand& a, int first, int count, float* to) const noexcept {
-    for (int m = 0; m < count; ++m) {
-      const T* from = a.row<const T>(static_cast<std::size_t>(first + m));
+    for (int m = 0; m < height; ++m) {
+      const T* from = a.row<const T>(static_cast<std::size_t>(first + std::min(m, count - 1)));
       for (int k = 0; k < steps_ * 4; ++k)
         to[(k / 16 * height + m) * 16 + k % 16] = k < depth_ ? number(from[k], a_zero_) : 0.0f;
     }
