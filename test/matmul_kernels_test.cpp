@@ -1,6 +1,7 @@
 // Every kernel for products of two activations against the reference evaluation: random problems, sizes about those of
 // tiles, the ends of the integer ranges, slices of wider tensors, in every split of the tasks.
 #include "octavo/backends/portable/matmul.hpp"
+#include "octavo/backends/x86/amx/matmul.hpp"
 #include "octavo/backends/x86/avx2/matmul.hpp"
 #include "octavo/backends/x86/avx512_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx_vnni/matmul.hpp"
@@ -13,8 +14,11 @@ namespace {
 
 const kernel_list& all_kernels() {
   static const kernel_list list {
+#if OCTAVO_X86_64
+    x86::matmul_u8s8s32_32x32_amx,
+#endif
 #if OCTAVO_X86
-    x86::matmul_u8s8s32_14x32_avx512_vnni, x86::matmul_f32_14x32_avx512_vnni, x86::matmul_u8s8s32_7x16_avx_vnni,
+        x86::matmul_u8s8s32_14x32_avx512_vnni, x86::matmul_f32_14x32_avx512_vnni, x86::matmul_u8s8s32_7x16_avx_vnni,
         x86::matmul_u8s8s32_7x8_avx2, x86::matmul_f32_7x16_avx2,
 #endif
         portable::matmul_u8s32_portable, portable::matmul_f32_portable

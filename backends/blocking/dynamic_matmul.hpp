@@ -25,9 +25,12 @@ struct column_pack {
   std::int32_t* corrections;  ///< u8, for tiles that sum pairs: (width) what makes up for them, see direct_tile::order
 };
 
-/// What an instruction set offers for a pair of types.
-struct matmul_microkernel {
-  direct_microkernel tiles;
+/// What an instruction set offers for a pair of types, besides tiles.
+struct matmul_packing {
+  int vector;       ///< columns in one vector
+  int vectors;      ///< in a block of columns: 1 or 2
+  int step_groups;  ///< a depth beyond so many groups is padded to a multiple of them
+  int copied_rows;  ///< of a, the most that a tile needs copied
   void (*pack)(const column_pack&) noexcept;
   std::int32_t (*sum_row)(const std::byte* row, int n) noexcept;  ///< of n u8 values
 };
@@ -35,31 +38,28 @@ struct matmul_microkernel {
 /// Bytes of packed columns that the rows of a pass by.
 inline constexpr int matmul_column_budget = 64 * 1024;
 
-/// A matrix product prepared for one microkernel.
-class dynamic_matmul final : public executable {
+/// A matrix product: everything but its tiles.
+class dynamic_matmul : public executable {
  public:
-  dynamic_matmul(const matmul_microkernel& kernel, const problem& p)
-      : kernel_(kernel),
+  dynamic_matmul(const matmul_packing& packing, const problem& p)
+      : packing_(packing),
         transposed_(std::get<op::matmul>(p.op).transpose_b),
         value_bytes_(static_cast<int>(size_of(p.src[0].type))),
         dst_bytes_(static_cast<int>(size_of(p.dst.type))),
         depth_(p.src[0].extents.back()),
-        groups_(ceil_div(depth_ * value_bytes_, group_bytes)),
-        block_(kernel.tiles.vector * kernel.tiles.vectors),
+        groups_(padded(ceil_div(depth_ * value_bytes_, group_bytes), packing.step_groups)),
+        block_(packing.vector * packing.vectors),
         columns_(ceil_div(p.dst.extents.back(), block_)),
         together_(std::clamp(matmul_column_budget / (groups_ * block_ * group_bytes), 1, columns_)),
-        copies_rows_(depth_ * value_bytes_ % group_bytes != 0) {
+        whole_rows_(depth_ * value_bytes_ == row_bytes()) {
     const op::matmul& f = std::get<op::matmul>(p.op);
     const float m = op::multiplier_of(f, p);
     std::ranges::fill(multiplier_, m);
     end_ = make_ending(p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));
     if (value_bytes_ == 1) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
-    if (kernel.tiles.pairs)
-      for (int i = 0; i < groups_; ++i) order_.push_back(i * group_bytes);
     const auto rows = static_cast<std::size_t>(p.dst.extents[p.dst.extents.rank - 2]);
     row_starts_bytes_ = b_zero_ == w_zero ? 0 : round_up(rows * sizeof(std::int32_t), cache_line);
-    copy_bytes_ =
-        copies_rows_ ? round_up(static_cast<std::size_t>(2 * kernel.tiles.strip * row_bytes()), cache_line) : 0;
+    copy_bytes_ = round_up(static_cast<std::size_t>(packing.copied_rows * row_bytes()), cache_line);
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -71,8 +71,6 @@ class dynamic_matmul final : public executable {
     return row_starts_bytes_ + copy_bytes_ +
            static_cast<std::size_t>(together_) * (static_cast<std::size_t>(column_bytes()) + sizeof(column_starts));
   }
-
-  std::size_t packed_bytes() const noexcept override { return order_.size() * sizeof order_[0]; }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
@@ -86,9 +84,8 @@ class dynamic_matmul final : public executable {
     }
   }
 
- private:
-  static constexpr std::int32_t w_zero = 128;
-  static constexpr int widest = 32;  // columns
+ protected:
+  static constexpr int widest = 32;  // columns in a block
 
   /// What the sums of packed columns begin with; zeros for f32.
   struct alignas(cache_line) column_starts {
@@ -108,20 +105,60 @@ class dynamic_matmul final : public executable {
       const double products = static_cast<double>(dst.extents.count()) * k.depth_;
       const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
       column_parts = std::min(k.columns_, ceil_div(wanted, slices));
-      row_parts =
-          std::clamp(ceil_div(wanted, slices * column_parts), 1, std::max(1, rows / (8 * k.kernel_.tiles.strip)));
+      row_parts = std::clamp(ceil_div(wanted, slices * column_parts), 1, std::max(1, rows / 64));
     }
   };
 
-  /// Where part `i` of `parts` begins when n things are cut evenly.
-  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
+  /// What a block of rows works with.
+  struct workspace {
+    const std::int32_t* row_starts;  // (rows of the slice), or null
+    const column_starts* starts;     // of each block of columns
+    const std::byte* packed;
+    std::byte* copy;  // (copied_rows, row_bytes())
+  };
+
+  /// Runs rows [first, last) of a slice against packed blocks of columns [from, to).
+  virtual void run_rows(const call& c, int slice, int first, int last, int from, int to,
+                        const workspace& w) const noexcept = 0;
 
   int row_bytes() const { return groups_ * group_bytes; }
   std::ptrdiff_t column_bytes() const { return static_cast<std::ptrdiff_t>(groups_) * block_ * group_bytes; }
 
-  const std::byte* row_of_a(const call& c, int row) const {
-    return c.a.as<const std::byte>() + row * c.a.stride * value_bytes_;
+  const std::byte* row_of_a(const call& c, int slice, int row) const {
+    return c.a.as<const std::byte>() + (static_cast<std::ptrdiff_t>(slice) * c.rows + row) * c.a.stride * value_bytes_;
   }
+  std::byte* row_of_y(const call& c, int slice, int row, int column) const {
+    const std::ptrdiff_t index = static_cast<std::ptrdiff_t>(slice) * c.rows + row;
+    return c.dst.as<std::byte>() + (index * c.dst.stride + column * block_) * dst_bytes_;
+  }
+  /// How many columns there are in a block.
+  int columns_in(const call& c, int column) const { return std::min(block_, c.dst.extents.back() - column * block_); }
+
+  /// Copies rows so that a tile reads nothing beyond them. What follows the depth meets zeros.
+  const std::byte* copy_rows(const std::byte* from, const call& c, int count, std::byte* to) const noexcept {
+    for (int i = 0; i < count; ++i)
+      copy_run(to + i * row_bytes(), from + i * c.a.stride * value_bytes_,
+               static_cast<std::size_t>(depth_ * value_bytes_));
+    return to;
+  }
+
+  matmul_packing packing_;
+  bool transposed_;
+  int value_bytes_, dst_bytes_;
+  int depth_, groups_;
+  int block_, columns_;  ///< columns of b in a block, and such blocks, which are called columns elsewhere
+  int together_;         ///< that are packed at a time
+  bool whole_rows_;      ///< rows of a need no padding
+  ending end_;
+  alignas(cache_line) float multiplier_[widest] = {}, offset_[widest] = {};
+
+ private:
+  static constexpr std::int32_t w_zero = 128;
+
+  static int padded(int groups, int step) { return groups <= step ? groups : ceil_div(groups, step) * step; }
+
+  /// Where part `i` of `parts` begins when n things are cut evenly.
+  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   /// Rows [first, last) of a slice by columns [from, to).
   void run_block(const call& c, int slice, int first, int last, int from, int to, std::byte* scratch) const noexcept {
@@ -131,7 +168,7 @@ class dynamic_matmul final : public executable {
     auto* packed = reinterpret_cast<std::byte*>(starts + together_);
     if (row_starts_bytes_ == 0) row_starts = nullptr;
     for (int row = first; row_starts && row < last; ++row)
-      row_starts[row] = (w_zero - b_zero_) * kernel_.sum_row(row_of_a(c, slice * c.rows + row), depth_);
+      row_starts[row] = (w_zero - b_zero_) * packing_.sum_row(row_of_a(c, slice, row), depth_);
     for (int column = from; column < to; column += together_) {
       const int stop = std::min(to, column + together_);
       for (int i = column; i < stop; ++i)
@@ -139,8 +176,6 @@ class dynamic_matmul final : public executable {
       run_rows(c, slice, first, last, column, stop, {row_starts, starts, packed, copy});
     }
   }
-
-  int column_width(int columns) const { return ceil_div(columns, kernel_.tiles.vector) * kernel_.tiles.vector; }
 
   void pack_column(const call& c, int slice, int column, std::byte* to, column_starts& starts) const noexcept {
     const int n = c.dst.extents.back(), first = column * block_;
@@ -152,12 +187,14 @@ class dynamic_matmul final : public executable {
     p.stride = stride;
     p.transposed = transposed_;
     p.depth = depth_;
-    p.columns = std::min(block_, n - first);
-    p.width = column_width(p.columns);
+    p.columns = columns_in(c, column);
+    p.width = ceil_div(p.columns, packing_.vector) * packing_.vector;
     p.to = to;
     std::int32_t sums[widest] = {}, corrections[widest] = {};
     p.sums = sums, p.corrections = corrections;
-    kernel_.pack(p);
+    packing_.pack(p);
+    const int packed = ceil_div(depth_ * value_bytes_, group_bytes), group = p.width * group_bytes;
+    std::memset(to + packed * group, 0, static_cast<std::size_t>((groups_ - packed) * group));
     // Sums may pass the ends of s32 on their way to a result within them: they wrap.
     const auto a_zero = static_cast<std::uint32_t>(a_zero_),
                shift = static_cast<std::uint32_t>(depth_ * (w_zero - b_zero_));
@@ -168,23 +205,41 @@ class dynamic_matmul final : public executable {
                                                         a_zero * (static_cast<std::uint32_t>(sums[i]) + shift));
   }
 
-  /// What a block of rows works with.
-  struct workspace {
-    const std::int32_t* row_starts;  // (rows of the slice), or null
-    const column_starts* starts;
-    const std::byte* packed;
-    std::byte* copy;
-  };
+  std::int32_t a_zero_ = 0, b_zero_ = w_zero;
+  std::size_t row_starts_bytes_ = 0, copy_bytes_ = 0;
+};
 
-  /// Runs rows [first, last) of a slice, in strips of which the last one ends with them, against packed columns.
-  void run_rows(const call& c, int slice, int first, int last, int from, int to, const workspace& w) const noexcept {
-    const int strip = kernel_.tiles.strip, rows = last - first;
+/// What an instruction set offers for a pair of types.
+struct matmul_microkernel {
+  direct_microkernel tiles;
+  void (*pack)(const column_pack&) noexcept;
+  std::int32_t (*sum_row)(const std::byte* row, int n) noexcept;  ///< see matmul_packing
+};
+
+/// A matrix product on direct tiles.
+class direct_matmul final : public dynamic_matmul {
+ public:
+  direct_matmul(const matmul_microkernel& kernel, const problem& p)
+      : dynamic_matmul(
+            {kernel.tiles.vector, kernel.tiles.vectors, 1, 2 * kernel.tiles.strip, kernel.pack, kernel.sum_row}, p),
+        tiles_(kernel.tiles) {
+    if (tiles_.pairs)
+      for (int i = 0; i < groups_; ++i) order_.push_back(i * group_bytes);
+  }
+
+  std::size_t packed_bytes() const noexcept override { return order_.size() * sizeof order_[0]; }
+
+ private:
+  /// The last strip ends with the rows, and may overlap the one before.
+  void run_rows(const call& c, int slice, int first, int last, int from, int to,
+                const workspace& w) const noexcept override {
+    const int strip = tiles_.strip, rows = last - first;
     const bool pixels = rows < strip;
     const int strips = pixels ? rows : ceil_div(rows, strip);
     const std::ptrdiff_t run = 0;
     const std::int32_t exact = 0;
     direct_tile t{};
-    t.src_stride = copies_rows_ ? row_bytes() : c.a.stride * value_bytes_;
+    t.src_stride = whole_rows_ ? c.a.stride * value_bytes_ : row_bytes();
     t.runs = &run, t.run_count = 1, t.run_groups = groups_;
     t.order = order_.data(), t.exact = &exact;
     t.multiplier = multiplier_, t.offset = offset_;
@@ -195,42 +250,21 @@ class dynamic_matmul final : public executable {
       int row[2];
       for (int j = 0; j < count; ++j, ++i) {
         row[j] = first + (pixels ? i : std::min(i * strip, rows - strip));
-        t.src[j] = row_of_a(c, slice * c.rows + row[j]);
-        if (copies_rows_) t.src[j] = copy_rows(t.src[j], c, pixels ? 1 : strip, w.copy + j * strip * row_bytes());
+        t.src[j] = row_of_a(c, slice, row[j]);
+        if (!whole_rows_) t.src[j] = copy_rows(t.src[j], c, pixels ? 1 : strip, w.copy + j * strip * row_bytes());
         if (w.row_starts) t.row_start[j] = w.row_starts + row[j];
       }
       for (int column = from; column < to; ++column) {
-        const int channel = column * block_;
-        for (int j = 0; j < count; ++j)
-          t.dst[j] = c.dst.as<std::byte>() + (static_cast<std::ptrdiff_t>(slice) * c.rows + row[j]) * t.dst_stride +
-                     channel * dst_bytes_;
+        for (int j = 0; j < count; ++j) t.dst[j] = row_of_y(c, slice, row[j], column);
         t.weights = t.ahead = w.packed + (column - from) * column_bytes();
         t.start = w.starts[column - from].start;
-        t.channels = std::min(block_, c.dst.extents.back() - channel);
-        kernel_.tiles.tiles[pixels ? 0 : count][ceil_div(t.channels, kernel_.tiles.vector) - 1](t);
+        t.channels = columns_in(c, column);
+        tiles_.tiles[pixels ? 0 : count][ceil_div(t.channels, tiles_.vector) - 1](t);
       }
     }
   }
 
-  /// Rows whose last group of depth is not whole, so that a tile reads nothing beyond them.
-  const std::byte* copy_rows(const std::byte* from, const call& c, int count, std::byte* to) const noexcept {
-    for (int i = 0; i < count; ++i)
-      copy_run(to + i * row_bytes(), from + i * c.a.stride * value_bytes_,
-               static_cast<std::size_t>(depth_ * value_bytes_));
-    return to;
-  }
-
-  matmul_microkernel kernel_;
-  bool transposed_;
-  int value_bytes_, dst_bytes_;
-  int depth_, groups_;
-  int block_, columns_;  ///< columns of b in a block, and such blocks, which are called columns elsewhere
-  int together_;         ///< that are packed at a time
-  bool copies_rows_;
-  std::int32_t a_zero_ = 0, b_zero_ = w_zero;
-  std::size_t row_starts_bytes_ = 0, copy_bytes_ = 0;
-  ending end_;
-  alignas(cache_line) float multiplier_[widest] = {}, offset_[widest] = {};
+  direct_microkernel tiles_;
   std::vector<std::int32_t> order_;  ///< see direct_tile
 };
 
@@ -242,7 +276,7 @@ inline bool is_matmul_of(const problem& p, element src) {
 /// The product `p` prepared for `kernel`.
 template <const matmul_microkernel& kernel>
 std::unique_ptr<const executable> prepare_matmul(const problem& p) {
-  return std::make_unique<dynamic_matmul>(kernel, p);
+  return std::make_unique<direct_matmul>(kernel, p);
 }
 
 }  // namespace octavo::blocking

@@ -5,6 +5,7 @@
 
 #if OCTAVO_X86
 #include "octavo/backends/x86/amx/convolution.hpp"
+#include "octavo/backends/x86/amx/matmul.hpp"
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx2/depthwise.hpp"
 #include "octavo/backends/x86/avx2/elementwise.hpp"
@@ -31,6 +32,7 @@ inline kernel_list kernels() {
   add(avx512_vnni::depthwise_kernels);
 #if OCTAVO_X86_64
   list.push_back(conv_u8s8s32_32x32_amx);
+  list.push_back(matmul_u8s8s32_32x32_amx);
 #endif
   list.push_back(conv_u8s8s32_14x32_avx512_vnni);
   list.push_back(conv_f32_14x32_avx512_vnni);
