@@ -37,6 +37,7 @@ struct direct_tile {
   const std::int32_t* exact;
   const std::byte* weights;   // (runs, groups, NR, 4 bytes)
   const std::int32_t* start;  // (NR) what the sums begin with
+  const std::int32_t* row_start[2];  ///< what those of either strip's pixels begin with beyond that, or null
   const float *multiplier, *offset;
   std::byte* dst[2];  // (strip, channels)
   std::ptrdiff_t dst_stride;

@@ -27,6 +27,21 @@ struct ending {
   std::uint8_t lowest = 0, highest = 255;  ///< bounds of a u8 output
 };
 
+/// The ending of outputs of type `y` that come from no number larger than `most`, before rounding and in steps of y.
+inline ending make_ending(const tensor_type& y, const activation& act, double most) {
+  ending e;
+  e.to_u8 = y.is_u8();
+  e.lower = act.lower, e.upper = act.upper;
+  if (!e.to_u8) return e;
+  const saturation bounds = saturation_of(act, y.q);
+  e.zero = bounds.zero_point;
+  e.lower = static_cast<float>(bounds.lower - bounds.zero_point);
+  e.upper = static_cast<float>(bounds.upper - bounds.zero_point);
+  e.lowest = static_cast<std::uint8_t>(bounds.lower), e.highest = static_cast<std::uint8_t>(bounds.upper);
+  if (most < 0x1p30) e.clamp = bounds == saturation{} ? clamping::by_packing : clamping::as_bytes;
+  return e;
+}
+
 /// Multipliers and offsets, each group of channels padded with zeros to whole blocks, and the ending.
 class output_stage {
  public:
@@ -57,18 +72,10 @@ class output_stage {
       most =
           std::max(most, 255.0 * 127 * depth * std::fabs(static_cast<double>(m)) + std::fabs(static_cast<double>(b)));
     }
-    end_.to_u8 = s.dst.is_u8();
-    end_.lower = conv.act.lower, end_.upper = conv.act.upper;
+    end_ = make_ending(s.dst, conv.act, most + 255 * static_cast<double>(f.residual_multiplier));
     if (!end_.to_u8) return;
-    const saturation bounds = saturation_of(conv.act, s.dst.q);
-    end_.zero = bounds.zero_point;
-    end_.lower = static_cast<float>(bounds.lower - bounds.zero_point);
-    end_.upper = static_cast<float>(bounds.upper - bounds.zero_point);
-    end_.lowest = static_cast<std::uint8_t>(bounds.lower), end_.highest = static_cast<std::uint8_t>(bounds.upper);
     end_.residual_multiplier = f.residual_multiplier;
     if (conv.residual) end_.residual_zero = s.src[1].q.zero_point;
-    if (most + 255 * static_cast<double>(f.residual_multiplier) < 0x1p30)
-      end_.clamp = bounds == saturation{} ? clamping::by_packing : clamping::as_bytes;
   }
 
   const ending& end() const noexcept { return end_; }

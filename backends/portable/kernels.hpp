@@ -5,6 +5,7 @@
 #include "octavo/backends/portable/convolution.hpp"
 #include "octavo/backends/portable/depthwise.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
+#include "octavo/backends/portable/matmul.hpp"
 #include "octavo/backends/portable/pool.hpp"
 #include "octavo/backends/portable/softmax.hpp"
 
@@ -18,6 +19,8 @@ inline kernel_list kernels() {
   add(depthwise_kernels);
   list.push_back(conv_u8s8s32_portable);
   list.push_back(conv_f32_portable);
+  list.push_back(matmul_u8s32_portable);
+  list.push_back(matmul_f32_portable);
   add(pool_kernels);
   add(elementwise_kernels);
   add(softmax_kernels);

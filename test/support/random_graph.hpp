@@ -131,9 +131,20 @@ class graph_maker {
                          {constants({out, depth}, -bound, bound), constants({out})});
   }
 
+  /// softmax(x y^T) y for each line of the image, where y is a convolution of x: attention.
+  int attention(int x) {
+    const int y = companion(x);
+    const auto product = [&](int a, int b, bool transpose_b) {
+      const op::matmul f{.transpose_b = transpose_b};
+      return graph_.append(f, "matmul", {a, b}, {element::f32, op::infer(f, extents(a), extents(b)), {}});
+    };
+    const int scores = product(x, y, true);
+    return product(graph_.append(op::softmax{}, "softmax", {scores}, graph_.type(scores)), y, false);
+  }
+
   void add_node() {
     const int x = random_.chance(60) ? images_.back() : any();
-    switch (random_.below(12)) {
+    switch (random_.below(13)) {
       case 0:
       case 1: return add_value(some_convolution(x));
       case 2: return add_value(activation_of(batch_norm(some_convolution(x))));
@@ -153,6 +164,7 @@ class graph_maker {
         const op::pad_channels p{random_.below(3), random_.below(3)};
         return add_value(graph_.append(p, "pad", {x}, {element::f32, op::infer(p, extents(x)), {}}));
       }
+      case 11: return add_value(attention(x));
       default:
         if (random_.chance(30)) return add_value(graph_.append(op::softmax{}, "softmax", {x}, graph_.type(x)));
         return add_value(graph_.append(op::bias_add{}, "bias", {x}, graph_.type(x), {constants({extents(x).back()})}));

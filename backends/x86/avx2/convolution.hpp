@@ -62,6 +62,7 @@ OCTAVO_AVX2 inline void strip_tile_u8(const direct_tile& t) noexcept {
   __m256i acc[strip][1];
   OCTAVO_UNROLL
   for (int m = 0; m < strip; ++m) acc[m][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start));
+  add_row_starts<u8s8s32, 1>(t, acc);
   sum_products<strip>(t, acc);
   end_strip<u8s8s32, 1>(t, acc);
 }
@@ -70,6 +71,7 @@ OCTAVO_AVX2 inline void strip_tile_u8(const direct_tile& t) noexcept {
 OCTAVO_AVX2 inline void pixel_tile_u8(const direct_tile& t) noexcept {
   __m256i acc[strip][1];
   acc[0][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start));
+  if (t.row_start[0]) acc[0][0] = _mm256_add_epi32(acc[0][0], _mm256_set1_epi32(*t.row_start[0]));
   sum_products<1>(t, acc);
   alignas(32) float x[8];
   _mm256_store_ps(x, u8s8s32::scaled(acc[0][0], _mm256_loadu_ps(t.multiplier), _mm256_loadu_ps(t.offset)));

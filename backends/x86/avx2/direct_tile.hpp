@@ -175,6 +175,19 @@ OCTAVO_AVX2 OCTAVO_INLINE void end_strip(const direct_tile& t, const typename Ty
   end_rows(t, x, strip, NV * 8);
 }
 
+/// Adds what the sums of each row begin with beyond `start`.
+template <class Type, int NV>
+OCTAVO_AVX2 OCTAVO_INLINE void add_row_starts(const direct_tile& t, typename Type::sum (&acc)[strip][NV]) {
+  if constexpr (!std::is_same_v<Type, f32>)
+    if (t.row_start[0]) {
+      OCTAVO_UNROLL
+      for (int m = 0; m < strip; ++m) {
+        OCTAVO_UNROLL
+        for (int v = 0; v < NV; ++v) acc[m][v] = _mm256_add_epi32(acc[m][v], _mm256_set1_epi32(t.row_start[0][m]));
+      }
+    }
+}
+
 /// A strip.
 template <class Type, int NV>
 OCTAVO_AVX2 inline void strip_tile(const direct_tile& t) noexcept {
@@ -184,6 +197,7 @@ OCTAVO_AVX2 inline void strip_tile(const direct_tile& t) noexcept {
     OCTAVO_UNROLL
     for (int m = 0; m < strip; ++m) acc[m][v] = Type::load(t.start + v * 8);
   }
+  add_row_starts<Type, NV>(t, acc);
   // One pointer and three strides reach the pixels of a strip.
   const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
   const std::byte *weights = t.weights, *ahead = t.ahead;
@@ -210,6 +224,7 @@ inline void two_strips(const direct_tile& t) noexcept {
   direct_tile one = t;
   one_strip(one);
   one.src[0] = t.src[1], one.dst[0] = t.dst[1], one.residual[0] = t.residual[1];
+  one.row_start[0] = t.row_start[1];
   one.ahead_step = 0;
   one_strip(one);
 }
@@ -223,6 +238,8 @@ OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
     acc[0][v] = Type::load(t.start + v * 8);
     OCTAVO_UNROLL
     for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
+    if constexpr (!std::is_same_v<Type, f32>)
+      if (t.row_start[0]) acc[1][v] = _mm256_set1_epi32(*t.row_start[0]);
   }
   const std::byte* weights = t.weights;
   for (int run = 0; run < t.run_count; ++run) {

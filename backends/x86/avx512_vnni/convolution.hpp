@@ -58,6 +58,20 @@ struct f32 {
   OCTAVO_AVX512 static OCTAVO_INLINE __m512 scaled(sum s, __m512, __m512 offset) { return _mm512_add_ps(s, offset); }
 };
 
+/// Adds what the sums of each row begin with beyond `start`.
+template <class Type, int Rows, int NV>
+OCTAVO_AVX512 OCTAVO_INLINE void add_row_starts(const direct_tile& t, typename Type::sum (&acc)[Rows][NV]) {
+  if constexpr (std::is_same_v<Type, u8s8s32>)
+    if (t.row_start[0]) {
+      OCTAVO_UNROLL
+      for (int m = 0; m < Rows; ++m) {
+        OCTAVO_UNROLL
+        for (int v = 0; v < NV; ++v)
+          acc[m][v] = Type::add(acc[m][v], _mm512_set1_epi32(t.row_start[m / strip][m % strip]));
+      }
+    }
+}
+
 /// A bit for each of up to 32 channels.
 inline std::uint32_t channel_mask(int channels) { return 0xffffffffu >> (32 - channels); }
 
@@ -158,6 +172,8 @@ OCTAVO_AVX512 inline void pixel_tile(const direct_tile& t) noexcept {
     acc[0][v] = Type::load(t.start + v * 16);
     OCTAVO_UNROLL
     for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
+    if constexpr (std::is_same_v<Type, u8s8s32>)
+      if (t.row_start[0]) acc[1][v] = _mm512_set1_epi32(*t.row_start[0]);
   }
   const std::byte* weights = t.weights;
   for (int run = 0; run < t.run_count; ++run) {
@@ -195,6 +211,7 @@ OCTAVO_AVX512 inline void tile(const direct_tile& t) noexcept {
     OCTAVO_UNROLL
     for (int m = 0; m < rows; ++m) acc[m][v] = start;
   }
+  add_row_starts<Type>(t, acc);
   // One pointer and three strides reach the pixels of a strip.
   const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
   const std::byte *weights = t.weights, *ahead = t.ahead;

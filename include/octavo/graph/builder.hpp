@@ -34,7 +34,7 @@ namespace detail {
 // instantiates those 50 times.
 
 OCTAVO_COLD inline int append_node(graph& g, operation op, const char* name, std::initializer_list<int> src,
-                                       const dims& extents, element type) {
+                                   const dims& extents, element type) {
   return g.append(std::move(op), name, src, {type, extents, {}});
 }
 
@@ -127,6 +127,36 @@ auto fc(value<T, S> x, const params& w) {  // (..., I)
   static_assert(S::value.rank >= 1, "octavo: fc needs an input of at least one axis");
   constexpr dims y = op::infer(op::fc{.out = Out}, S::value);
   return detail::handle<y>(x, detail::append_fc(*x.owner, x.id, Out, w));  // (..., Out)
+}
+
+namespace detail {
+template <class A, class B, bool TransposeB>
+concept multipliable = op::fits(op::matmul{.transpose_b = TransposeB}, A::value, B::value);
+
+template <bool TransposeB, class T, class A, class B>
+auto matmul(value<T, A> a, value<T, B> b) {
+  static_assert(multipliable<A, B, TransposeB>,
+                "octavo: matmul needs equal batch extents and an equal depth; depth and columns cannot be bounded");
+  if constexpr (multipliable<A, B, TransposeB>) {
+    require(a.owner == b.owner, "matmul: the inputs belong to different graphs");
+    constexpr op::matmul f{.transpose_b = TransposeB};
+    return append<op::infer(f, A::value, B::value)>(a, f, "matmul", {a.id, b.id});
+  } else {
+    return a;
+  }
+}
+}  // namespace detail
+
+/// Matrix product of each batch slice: (..., M, K) by (..., K, N).
+template <class T, class A, class B>
+auto matmul(value<T, A> a, value<T, B> b) {  // (..., M, N)
+  return detail::matmul<false>(a, b);
+}
+
+/// The same with b transposed, as the scores of attention are made: (..., M, K) by (..., N, K).
+template <class T, class A, class B>
+auto matmul_transposed(value<T, A> a, value<T, B> b) {  // (..., M, N)
+  return detail::matmul<true>(a, b);
 }
 
 /// Batch normalisation; reads "weight", "bias", "running_mean" and "running_var", each (C), of `w`.

@@ -9,6 +9,7 @@
 #include "octavo/op/conv2d.hpp"
 #include "octavo/op/elementwise.hpp"
 #include "octavo/op/fc.hpp"
+#include "octavo/op/matmul.hpp"
 #include "octavo/op/pad.hpp"
 #include "octavo/op/pool2d.hpp"
 #include "octavo/op/reshape.hpp"
@@ -28,8 +29,9 @@ inline void evaluate(const input&, const signature&, const arguments&) {}
 }  // namespace op
 
 /// Any operator.
-using operation = std::variant<op::input, op::conv2d, op::fc, op::batch_norm, op::activate, op::bias_add, op::add,
-                               op::pool2d, op::concat, op::pad_channels, op::softmax, op::reshape, op::convert>;
+using operation =
+    std::variant<op::input, op::conv2d, op::fc, op::matmul, op::batch_norm, op::activate, op::bias_add, op::add,
+                 op::pool2d, op::concat, op::pad_channels, op::softmax, op::reshape, op::convert>;
 
 /// The operator's name, e.g. "conv2d".
 inline std::string_view name_of(const operation& o) {

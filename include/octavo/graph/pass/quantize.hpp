@@ -103,7 +103,8 @@ class quantizer {
   }
 
   void rewrite(const node& n) {
-    const bool int8 = is_int8(n), f32_out = !int8 || (has_weights(n.op) && only_f32_readers(n.dst));
+    const bool sums_products = has_weights(n.op) || n.as<op::matmul>();  // which become FP32 as well as u8
+    const bool int8 = is_int8(n), f32_out = !int8 || (sums_products && only_f32_readers(n.dst));
     std::vector<int> src;
     for (std::size_t i = 0; i < n.src.size(); ++i) {
       const bool is_residual = i > 0 && has_weights(n.op);  // the residual has the output's type

@@ -1,0 +1,146 @@
+// Matrix products of two activations on whatever vectors xsimd finds: the innermost loops of convolution.hpp, both
+// operands packed at each run, a few rows and columns at a time, into scratch.
+//
+// INT8: zero points are taken off while packing. Numbers of at most 255 become f32, whose products and sums are exact
+// integers below 2^24; after 256 products, at most 256 * 255^2 = 16 646 400, the sums move to s32.
+#pragma once
+
+#include "octavo/backends/portable/convolution.hpp"
+#include "octavo/backends/portable/lanes.hpp"
+
+namespace octavo::portable {
+inline namespace OCTAVO_ARCH_NAMESPACE {
+
+/// A matrix product of T, u8 or f32.
+template <class T>
+class matrix_product final : public executable {
+ public:
+  explicit matrix_product(const problem& p)
+      : transposed_(std::get<op::matmul>(p.op).transpose_b),
+        depth_(p.src[0].extents.back()),
+        steps_(ceil_div(depth_, 4)),
+        a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
+        b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
+        multiplier_(op::multiplier_of(std::get<op::matmul>(p.op), p)),
+        end_(native::make_output_rule(p.dst, std::get<op::matmul>(p.op).act)) {}
+
+  /// Blocks of columns of all batch slices.
+  int tasks(const arguments& a) const noexcept override {
+    return static_cast<int>(a.dst.extents.rows()) / rows_of(a) * ceil_div(a.dst.extents.back(), width);
+  }
+  std::size_t scratch_bytes() const noexcept override {
+    return static_cast<std::size_t>(steps_ * 4 * width + ceil_div(steps_, 4) * 16 * height) * sizeof(float);
+  }
+
+  void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
+    auto* columns = reinterpret_cast<float*>(scratch);
+    float* panel = columns + steps_ * 4 * width;
+    const int blocks = ceil_div(a.dst.extents.back(), width), rows = rows_of(a);
+    for (int task = begin; task < end; ++task) {
+      const int slice = task / blocks, column = task % blocks * width;
+      pack_columns(a, slice, column, columns);
+      for (int row = 0; row < rows; row += height) {
+        pack_rows(a.src[0], slice * rows + row, std::min(height, rows - row), panel);
+        run_tile(a, slice * rows + row, std::min(height, rows - row), column, panel, columns);
+      }
+    }
+  }
+
+ private:
+  static constexpr int height = 6, width = 2 * lanes;  // of a tile
+  static constexpr int exact = 256 / 4;                // steps that f32 sums exactly
+
+  static int rows_of(const arguments& a) { return a.dst.extents[a.dst.extents.rank - 2]; }
+
+  /// (depth, width); zeros beyond the depth.
+  void pack_columns(const arguments& a, int slice, int first, float* to) const noexcept {
+    const operand& b = a.src[1];
+    const int n = a.dst.extents.back(), count = std::min(width, n - first);
+    std::fill_n(to, steps_ * 4 * width, 0.0f);
+    if (transposed_) {
+      for (int c = 0; c < count; ++c) {
+        const T* from = b.row<const T>(static_cast<std::size_t>(slice) * static_cast<std::size_t>(n) +
+                                       static_cast<std::size_t>(first + c));
+        for (int k = 0; k < depth_; ++k) to[k * width + c] = number(from[k], b_zero_);
+      }
+      return;
+    }
+    for (int k = 0; k < depth_; ++k, to += width) {
+      const T* from = b.row<const T>(static_cast<std::size_t>(slice) * static_cast<std::size_t>(depth_) +
+                                     static_cast<std::size_t>(k)) +
+                      first;
+      for (int c = 0; c < count; ++c) to[c] = number(from[c], b_zero_);
+    }
+  }
+
+  /// (depth/16, height, 16); zeros beyond the depth. The last of `count` rows stands for those that do not exist.
+  void pack_rows(const operand& a, int first, int count, float* to) const noexcept {
+    for (int m = 0; m < height; ++m) {
+      const T* from = a.row<const T>(static_cast<std::size_t>(first + std::min(m, count - 1)));
+      for (int k = 0; k < steps_ * 4; ++k)
+        to[(k / 16 * height + m) * 16 + k % 16] = k < depth_ ? number(from[k], a_zero_) : 0.0f;
+    }
+  }
+
+  static float number(T value, std::int32_t zero) {
+    if constexpr (std::is_same_v<T, float>)
+      return value;
+    else
+      return static_cast<float>(value - zero);
+  }
+
+  void run_tile(const arguments& a, int row, int rows, int column, const float* panel,
+                const float* columns) const noexcept {
+    alignas(cache_line) float x[height * width];
+    const auto *from = reinterpret_cast<const std::byte*>(panel), *w = reinterpret_cast<const std::byte*>(columns);
+    if constexpr (std::is_same_v<T, float>) {
+      multiply<height, 2>(from, w, steps_, x);
+    } else {
+      alignas(cache_line) std::int32_t acc[height * width] = {};
+      for (int left = steps_; left > 0; left -= exact) {
+        multiply<height, 2>(from, w, std::min(left, exact), x);
+        for (int i = 0; i < height * width; ++i) acc[i] += static_cast<std::int32_t>(x[i]);
+      }
+      for (int i = 0; i < height * width; ++i) x[i] = fused_multiply_add(static_cast<float>(acc[i]), multiplier_, 0.0f);
+    }
+    const int count = std::min(width, a.dst.extents.back() - column);
+    for (int m = 0; m < rows; ++m) {
+      if (end_.type == element::u8)
+        store(a.dst.row<std::uint8_t>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
+      else
+        store(a.dst.row<float>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
+    }
+  }
+
+  /// Ends a row by the one rule.
+  template <class Y>
+  void store(Y* to, const float* x, int count) const noexcept {
+    numbers v{};
+    Y y[block];
+    for (int c = 0; c < count; c += block) {
+      std::copy_n(x + c, std::min(block, width), v.at);
+      end(y, v, end_);
+      std::copy_n(y, std::min(block, count - c), to + c);
+    }
+  }
+
+  bool transposed_;
+  int depth_, steps_;
+  std::int32_t a_zero_, b_zero_;
+  float multiplier_;
+  output_rule end_;
+};
+
+/// matmul of T.
+template <class T>
+constexpr kernel matmul_kernel(std::string_view name) {
+  return {name, isa::portable,
+          [](const problem& p) { return std::holds_alternative<op::matmul>(p.op) && p.src[0].type == element_of<T>; },
+          [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<matrix_product<T>>(p); }};
+}
+
+inline constexpr kernel matmul_u8s32_portable = matmul_kernel<std::uint8_t>("matmul_u8s32_portable");
+inline constexpr kernel matmul_f32_portable = matmul_kernel<float>("matmul_f32_portable");
+
+}  // namespace OCTAVO_ARCH_NAMESPACE
+}  // namespace octavo::portable

@@ -1,0 +1,118 @@
+// Matrix products of two activations on AMX: blocks of 32 rows x 32 columns, 2x2 tiles of sums, which begin with what the
+// zero points add (blocking/dynamic_matmul.hpp) instead of zeros.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86_64
+
+#include "octavo/backends/x86/amx/microkernel.hpp"
+#include "octavo/backends/x86/avx2/pack_columns.hpp"
+
+// GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+namespace octavo::x86::amx {
+
+/// Sets each of `count` rows of sums to the start of the columns plus its own, if there are such.
+OCTAVO_TARGET_AMX inline void set_sums(std::byte* sums, const std::int32_t* starts, const std::int32_t* row_starts,
+                                       int count) noexcept {
+  const __m512i low = _mm512_loadu_si512(starts), high = _mm512_loadu_si512(starts + 16);
+  for (int m = 0; m < count; ++m, sums += sums_stride) {
+    const __m512i row = _mm512_set1_epi32(row_starts ? row_starts[m] : 0);
+    _mm512_storeu_si512(sums, _mm512_add_epi32(low, row));
+    _mm512_storeu_si512(sums + 64, _mm512_add_epi32(high, row));
+  }
+}
+
+/// sums += a b for MT x 16 rows and NT x 16 columns. `b`: (steps, 16 groups, NT x 16 columns, 4 bytes).
+template <int MT, int NT>
+OCTAVO_TARGET_AMX inline void multiply_add(std::byte* sums, const std::byte* a, std::ptrdiff_t a_stride,
+                                           const std::byte* b, int steps) noexcept {
+  constexpr std::ptrdiff_t b_stride = NT * tile_row_bytes;
+  const std::byte* a1 = a + tile_rows * a_stride;
+  OCTAVO_TILE_FENCE;
+  OCTAVO_TILE_LOAD(0, sums, sums_stride);
+  if constexpr (NT > 1) OCTAVO_TILE_LOAD(1, sums + 64, sums_stride);
+  if constexpr (MT > 1) OCTAVO_TILE_LOAD(2, sums + tile_rows * sums_stride, sums_stride);
+  if constexpr (MT > 1 && NT > 1) OCTAVO_TILE_LOAD(3, sums + tile_rows * sums_stride + 64, sums_stride);
+  for (; steps > 0; --steps, a += tile_row_bytes, a1 += tile_row_bytes, b += NT * tile_bytes) {
+    OCTAVO_TILE_LOAD(6, b, b_stride);
+    OCTAVO_TILE_LOAD(4, a, a_stride);
+    OCTAVO_TILE_MULTIPLY(0, 4, 6);
+    if constexpr (MT > 1) {
+      OCTAVO_TILE_LOAD(5, a1, a_stride);
+      OCTAVO_TILE_MULTIPLY(2, 5, 6);
+    }
+    if constexpr (NT > 1) {
+      OCTAVO_TILE_LOAD(7, b + 64, b_stride);
+      OCTAVO_TILE_MULTIPLY(1, 4, 7);
+      if constexpr (MT > 1) OCTAVO_TILE_MULTIPLY(3, 5, 7);
+    }
+  }
+  store_sums<MT, NT>(sums);
+}
+
+/// A matrix product on tiles.
+class tile_matmul final : public blocking::dynamic_matmul {
+ public:
+  explicit tile_matmul(const problem& p)
+      : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx2::pack_u8<false>, avx2::sum_row}, p) {}
+
+  void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
+    const tile_region region(tile_rows, std::min(row_bytes(), tile_row_bytes));
+    dynamic_matmul::run(a, begin, end, scratch);
+  }
+
+ private:
+  void run_rows(const call& c, int slice, int first, int last, int from, int to,
+                const workspace& w) const noexcept override {
+    using multiplication = void (*)(std::byte*, const std::byte*, std::ptrdiff_t, const std::byte*, int) noexcept;
+    static constexpr multiplication multiplications[2][2] = {{multiply_add<1, 1>, multiply_add<1, 2>},
+                                                             {multiply_add<2, 1>, multiply_add<2, 2>}};
+    alignas(cache_line) std::byte sums[sums_bytes];
+    rows r{};
+    r.sums = sums;
+    r.multiplier = multiplier_, r.offset = offset_;
+    r.dst_stride = c.dst.stride * dst_bytes_;
+    for (int row = first; row < last; row += block_rows) {
+      r.count = std::min(block_rows, last - row);
+      const std::byte* a = row_of_a(c, slice, row);
+      std::ptrdiff_t a_stride = c.a.stride;
+      if (!whole_rows_ || r.count % tile_rows != 0) {  // tiles have whole rows, and 16 of them
+        a = copy_rows(a, c, r.count, w.copy);
+        a_stride = row_bytes();
+      }
+      for (int column = from; column < to; ++column) {
+        const int columns = columns_in(c, column);
+        set_sums(sums, w.starts[column - from].start, w.row_starts ? w.row_starts + row : nullptr, r.count);
+        multiplications[r.count > tile_rows][columns > tile_rows](
+            sums, a, a_stride, w.packed + (column - from) * column_bytes(), ceil_div(row_bytes(), tile_row_bytes));
+        r.dst = row_of_y(c, slice, row, column);
+        r.channels = 0xffffffffu >> (widest - columns);
+        end_rows(r, end_);
+      }
+    }
+  }
+};
+
+}  // namespace octavo::x86::amx
+
+namespace octavo::x86 {
+
+/// matmul, u8 x u8 to u8 or f32.
+inline constexpr kernel matmul_u8s8s32_32x32_amx{
+    "matmul_u8s8s32_32x32_amx", isa::amx, [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
+    [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<amx::tile_matmul>(p); }};
+
+}  // namespace octavo::x86
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#endif

@@ -1,0 +1,32 @@
+// Matrix products of two activations on AVX-512: the tiles of convolution.hpp.
+#pragma once
+
+#include "octavo/backends/x86/avx2/pack_columns.hpp"
+#include "octavo/backends/x86/avx512_vnni/convolution.hpp"
+
+#if OCTAVO_X86
+
+namespace octavo::x86::avx512_vnni {
+
+inline constexpr blocking::matmul_microkernel matmul_u8{direct<u8s8s32>, avx2::pack_u8<false>, avx2::sum_row};
+inline constexpr blocking::matmul_microkernel matmul_f32{direct<f32>, avx2::pack_f32, avx2::sum_row};
+
+}  // namespace octavo::x86::avx512_vnni
+
+namespace octavo::x86 {
+
+/// matmul, u8 x u8 to u8 or f32.
+inline constexpr kernel matmul_u8s8s32_14x32_avx512_vnni{
+    "matmul_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
+    [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
+    blocking::prepare_matmul<avx512_vnni::matmul_u8>};
+
+/// matmul, f32.
+inline constexpr kernel matmul_f32_14x32_avx512_vnni{
+    "matmul_f32_14x32_avx512_vnni", isa::avx512_vnni,
+    [](const problem& p) { return blocking::is_matmul_of(p, element::f32); },
+    blocking::prepare_matmul<avx512_vnni::matmul_f32>};
+
+}  // namespace octavo::x86
+
+#endif
