@@ -23,7 +23,7 @@ using namespace octavo::test;
 const std::vector<isa>& instruction_sets() {
   static const std::vector<isa> sets = [] {
     std::vector<isa> available;
-    for (isa i : {isa::portable, isa::avx2, isa::avx512_vnni, isa::amx}) {
+    for (isa i : {isa::portable, isa::avx2, isa::avx_vnni, isa::avx512_vnni, isa::amx}) {
       if (x86::runs(i))
         available.push_back(i);
       else

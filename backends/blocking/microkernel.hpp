@@ -1,21 +1,20 @@
 // The innermost part of a blocked convolution, which is all that differs between instruction sets and types: a tile of
 // MR pixels x NR output channels whose accumulators stay in registers.
 //
-// Depth (taps x input channels of a group) is counted in groups of 4 bytes: 1 f32, 2 s16 or 4 u8 values. Four groups
+// Panels and weights are f32, which hold the integers of INT8. Four values of depth (taps x input channels of a group)
 // make a step, four steps a chunk. Both operands are padded with zeros to a whole number of steps.
-//   panel:   (depth/chunk, MR, 64 bytes)   the pixels of a tile; one pointer and constant offsets reach all of it
-//   weights: (depth/group, NR, 4 bytes)    so that one vector load brings a group of several channels
+//   panel:   (depth/chunk, MR, 16 values)   the pixels of a tile; one pointer and constant offsets reach all of it
+//   weights: (depth, NR)                    so that one vector load brings several channels
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
 #include "octavo/backends/blocking/output_stage.hpp"
 
 namespace octavo::blocking {
 
-inline constexpr int group_bytes = 4;   ///< of depth: what one lane of a vector takes
+inline constexpr int group_bytes = 4;   ///< of depth: what one lane of a vector takes, an f32 or four u8
 inline constexpr int step_bytes = 16;   ///< depth is padded to a multiple of this
 inline constexpr int chunk_bytes = 64;  ///< of one pixel that lie together in a panel
 
@@ -50,21 +49,13 @@ struct tile_shape {
 /// The largest tile: rows x channels.
 inline constexpr int largest_tile = 16 * 32;
 
-/// What an instruction set offers for a pair of types.
+/// What an instruction set offers for a pair of types. Tiles store whole vectors of channels.
 struct microkernel {
-  int values;   ///< in a group of depth: 1 means f32, 2 s16, 4 u8 panels with s8 weights
-  int vector;   ///< output channels in one vector
-  bool masked;  ///< tiles store only `channels` channels; otherwise they store whole vectors
+  int vector;  ///< output channels in one vector
   pack_function pack;
   std::span<const tile_shape> tiles;  ///< by ascending rows, beginning with 1
 
   constexpr int largest_rows() const { return tiles.back().rows; }
 };
-
-/// How many sets of accumulators a tile of `registers` accumulators needs, so that `wanted` independent sums hide the
-/// latency of a multiply-add: 1, 2 or 4, at which successive groups of depth take turns.
-constexpr int accumulator_sets(int registers, int wanted) {
-  return registers * 2 > wanted ? 1 : registers * 4 > wanted ? 2 : 4;
-}
 
 }  // namespace octavo::blocking

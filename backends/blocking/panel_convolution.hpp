@@ -68,8 +68,8 @@ class panel_convolution final : public executable {
         group_inputs_(s.src[0].extents.back() / conv_.groups),
         group_outputs_(conv_.out / conv_.groups),
         depth_(conv_.kernel.h * conv_.kernel.w * group_inputs_),
-        steps_(ceil_div(depth_, 4 * kernel.values)),
-        direct_(group_inputs_ % (4 * kernel.values) == 0),
+        steps_(ceil_div(depth_, 4)),
+        direct_(group_inputs_ % 4 == 0),
         block_channels_(2 * kernel.vector),
         group_columns_(ceil_div(group_outputs_, block_channels_)),
         padded_outputs_(ceil_div(group_outputs_, kernel.vector) * kernel.vector),
@@ -143,42 +143,26 @@ class panel_convolution final : public executable {
   /// Where part `i` of `parts` begins when n things are cut evenly.
   static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
-  std::size_t line_bytes() const {
-    return round_up(static_cast<std::size_t>(steps_ * 4 * kernel_.values * src_bytes_), cache_line);
-  }
+  std::size_t line_bytes() const { return round_up(static_cast<std::size_t>(steps_ * 4 * src_bytes_), cache_line); }
 
-  /// To (groups, columns, depth/group, NR, 4 bytes); the last column of a group is one or two vectors wide.
+  /// To (groups, columns, depth, NR); the last column of a group is one or two vectors wide.
   void pack_weights(const signature& s) {
     const op::conv2d& c = conv_;
     weights_ = pooled_memory(static_cast<std::size_t>(c.groups) * group_weight_bytes());
     const bool quantized = s.src[0].is_u8();
     const std::byte* from = s.at(op::conv2d::weights)->bytes().data();
-    const int taps = c.kernel.h * c.kernel.w, value_bytes = group_bytes / kernel_.values;
+    const int taps = c.kernel.h * c.kernel.w;
     for (int oc = 0; oc < c.out; ++oc) {
       const int group = oc / group_outputs_, column = oc % group_outputs_ / block_channels_;
       std::byte* to = column_weights(group, column) + oc % group_outputs_ % block_channels_ * group_bytes;
       const int group_step = column_vectors(column) * kernel_.vector * group_bytes;
       for (int i = 0; i < group_inputs_; ++i)
         for (int tap = 0; tap < taps; ++tap, from += quantized ? 1 : 4) {
-          const int k = tap * group_inputs_ + i;
-          const std::ptrdiff_t at =
-              static_cast<std::ptrdiff_t>(k / kernel_.values) * group_step + k % kernel_.values * value_bytes;
-          const auto w = std::to_integer<std::int8_t>(*from);
-          if (!quantized)
-            std::memcpy(to + at, from, 4);
-          else if (kernel_.values == 1)
-            store(to + at, static_cast<float>(w));
-          else if (kernel_.values == 2)
-            store(to + at, static_cast<std::int16_t>(w));
-          else
-            store(to + at, w);
+          const auto w = static_cast<float>(std::to_integer<std::int8_t>(*from));
+          std::memcpy(to + static_cast<std::ptrdiff_t>(tap * group_inputs_ + i) * group_step,
+                      quantized ? reinterpret_cast<const std::byte*>(&w) : from, sizeof w);
         }
     }
-  }
-
-  template <class T>
-  static void store(std::byte* to, T value) {
-    std::memcpy(to, &value, sizeof value);
   }
 
   std::size_t group_weight_bytes() const {
@@ -237,7 +221,7 @@ class panel_convolution final : public executable {
         position += values;
       }
     }
-    if (!direct_) kernel_.pack(row, rows, 0, line, steps_ * 4 * kernel_.values);
+    if (!direct_) kernel_.pack(row, rows, 0, line, steps_ * 4);
   }
 
   /// Runs the packed blocks [first, last) against one column of weights.
@@ -259,7 +243,7 @@ class panel_convolution final : public executable {
       t.rows = b.count;
       t.dst = c.dst.as<std::byte>() + b.first * t.dst_stride + dst_channel;
       if (c.residual) t.residual = c.residual->as<const std::byte>() + b.first * t.residual_stride + dst_channel;
-      if (b.count == b.shape->rows && (kernel_.masked || t.channels == vectors * kernel_.vector))
+      if (b.count == b.shape->rows && t.channels == vectors * kernel_.vector)
         b.shape->run[vectors - 1](t);
       else
         run_partial(t, *b.shape, vectors);

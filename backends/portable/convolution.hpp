@@ -136,8 +136,8 @@ inline constexpr blocking::tile_shape tiles_u8s8s32[] = {{1, {tile_u8s8s32<1, 1>
                                                          {6, {tile_u8s8s32<6, 1>, tile_u8s8s32<6, 2>}}};
 inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f32<1, 2>}},
                                                      {6, {tile_f32<6, 1>, tile_f32<6, 2>}}};
-inline constexpr blocking::microkernel u8s8s32{1, lanes, false, pack_u8, tiles_u8s8s32};
-inline constexpr blocking::microkernel f32{1, lanes, false, pack_f32, tiles_f32};
+inline constexpr blocking::microkernel u8s8s32{lanes, pack_u8, tiles_u8s8s32};
+inline constexpr blocking::microkernel f32{lanes, pack_f32, tiles_f32};
 
 /// conv2d and fc, u8 x s8 to u8 or f32.
 inline constexpr kernel conv_u8s8s32_portable{
