@@ -11,6 +11,7 @@
 #include "octavo/backends/x86/amx/convolution.hpp"
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx512_vnni/convolution.hpp"
+#include "octavo/backends/x86/avx512_vnni/winograd.hpp"
 #include "octavo/backends/x86/avx_vnni/convolution.hpp"
 #include "octavo/backends/x86/cpu.hpp"
 #include "support/guarded_buffer.hpp"
@@ -20,13 +21,22 @@ namespace {
 using namespace octavo;
 using test::guarded_buffer;
 
+#if OCTAVO_X86
+/// `k` wherever it can run, rather than only where it is the faster one.
+template <const blocking::winograd_microkernel& microkernel>
+kernel anywhere(kernel k) {
+  k.supports = [](const problem& p) { return blocking::supports_winograd(microkernel, p); };
+  return k;
+}
+#endif
+
 const kernel_list& all_kernels() {
   static const kernel_list list {
 #if OCTAVO_X86_64
     x86::conv_u8s8s32_32x32_amx,
 #endif
 #if OCTAVO_X86
-        x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni, x86::conv_u8s8s32_7x16_avx_vnni,
+        anywhere<x86::avx512_vnni::winograd>(x86::winograd_u8s8s32_14x32_avx512_vnni), x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni, x86::conv_u8s8s32_7x16_avx_vnni,
         x86::conv_u8s8s32_7x8_avx2, x86::conv_f32_7x16_avx2,
 #endif
         portable::conv_u8s8s32_portable, portable::conv_f32_portable
@@ -362,6 +372,30 @@ TEST_CASE("layers of networks, reduced") {
       decorate(t, r);
       t.u8_src = i != 3;
       t.u8_dst = i < 2;
+      compare_any(t, r);
+    }
+}
+
+TEST_CASE("3x3 at stride 1, where Winograd's algorithm may be used") {
+  generator r(seed() + 7);
+  for (int i = 0; i < 120; ++i) {
+    trial t;
+    t.conv.out = pick(r, {16, 32, 64, 96});
+    t.conv.kernel = 3;
+    t.conv.pad = {uniform(r, 0, 3), uniform(r, 0, 3), uniform(r, 0, 3), uniform(r, 0, 3)};
+    t.x = {uniform(r, 1, 3), uniform(r, 3, 20), uniform(r, 3, 20), pick(r, {16, 32, 64, 96})};
+    decorate(t, r);
+    t.u8_src = true;
+    t.u8_dst = uniform(r, 0, 3) != 0;
+    compare_any(t, r);
+  }
+  // The largest sums: 512 channels of 255 x 127, and of 0 or 255 x -127 or 127.
+  for (const values draw : {values::largest, values::ends})
+    for (const bool u8_dst : {true, false}) {
+      trial t;
+      t.conv.out = 32, t.conv.kernel = 3, t.conv.pad = 1;
+      t.x = {1, 14, 13, 512};
+      t.draw = draw, t.u8_dst = u8_dst;
       compare_any(t, r);
     }
 }

@@ -18,6 +18,7 @@
 #include "octavo/backends/x86/avx512_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx512_vnni/pool.hpp"
 #include "octavo/backends/x86/avx512_vnni/softmax.hpp"
+#include "octavo/backends/x86/avx512_vnni/winograd.hpp"
 #include "octavo/backends/x86/avx_vnni/convolution.hpp"
 #include "octavo/backends/x86/avx_vnni/matmul.hpp"
 #endif
@@ -34,6 +35,7 @@ inline kernel_list kernels() {
   list.push_back(conv_u8s8s32_32x32_amx);
   list.push_back(matmul_u8s8s32_32x32_amx);
 #endif
+  list.push_back(winograd_u8s8s32_14x32_avx512_vnni);
   list.push_back(conv_u8s8s32_14x32_avx512_vnni);
   list.push_back(conv_f32_14x32_avx512_vnni);
   list.push_back(matmul_u8s8s32_14x32_avx512_vnni);

@@ -108,16 +108,32 @@ OCTAVO_AVX512 inline void end_rows(const direct_tile& t, const float* x, int row
     }
 }
 
+/// Constants that make s32 into u8 whose clamp may come after packing.
+struct packing {
+  __m512i zero, lowest, highest, order;
+
+  OCTAVO_AVX512 OCTAVO_INLINE explicit packing(const blocking::ending& end)
+      : zero(_mm512_set1_epi16(static_cast<std::int16_t>(end.zero))),
+        lowest(_mm512_set1_epi8(static_cast<char>(end.lowest))),
+        highest(_mm512_set1_epi8(static_cast<char>(end.highest))),
+        // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+
+  /// The bytes of q[0], then those of q[1], ...
+  OCTAVO_AVX512 OCTAVO_INLINE __m512i pack(const __m512i (&q)[4]) const {
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
+    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
+    const __m512i y = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lowest), highest);
+    return _mm512_permutexvar_epi32(order, y);
+  }
+};
+
 /// Ends the rows of a tile as u8 whose clamp may come after packing. Two vectors make 32 bytes of a row.
 template <bool Residual, class Type, int Rows, int NV>
 OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Type::sum (&acc)[Rows][NV],
                                         const __m512 (&multiplier)[NV], const __m512 (&offset)[NV]) {
-  // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const blocking::ending end = *t.end;
-  const __m512i zero = _mm512_set1_epi16(static_cast<std::int16_t>(end.zero));
-  const __m512i lowest = _mm512_set1_epi8(static_cast<char>(end.lowest)),
-                highest = _mm512_set1_epi8(static_cast<char>(end.highest));
+  const packing bytes(end);
   const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
   const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
   const std::uint32_t channels = channel_mask(t.channels);
@@ -143,10 +159,7 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
       }
       q[i] = _mm512_cvtps_epi32(x);
     }
-    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
-    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
-    __m512i y = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lowest), highest);
-    y = _mm512_permutexvar_epi32(order, y);
+    const __m512i y = bytes.pack(q);
     OCTAVO_UNROLL
     for (int i = 0; i < rows; ++i) {
       const int m = first + i;
