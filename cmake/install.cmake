@@ -5,7 +5,7 @@ install(TARGETS octavo EXPORT octavo)
 install(DIRECTORY include/octavo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.hpp" PATTERN backends EXCLUDE)
 install(DIRECTORY backends/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/octavo/backends
-  FILES_MATCHING PATTERN "*.hpp")
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/octavo)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake

@@ -12,6 +12,7 @@
 #include "octavo/backends/x86/avx2/matmul.hpp"
 #include "octavo/backends/x86/avx2/pool.hpp"
 #include "octavo/backends/x86/avx2/softmax.hpp"
+#include "octavo/backends/x86/avx2/winograd.hpp"
 #include "octavo/backends/x86/avx512_vnni/convolution.hpp"
 #include "octavo/backends/x86/avx512_vnni/depthwise.hpp"
 #include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
@@ -44,7 +45,9 @@ inline kernel_list kernels() {
   add(avx512_vnni::elementwise_kernels);
   add(avx512_vnni::softmax_kernels);
   add(avx2::depthwise_kernels);  // before any dense kernel, which would take depthwise convolutions too
+  list.push_back(winograd_u8s8s32_6x16_avx_vnni);
   list.push_back(conv_u8s8s32_7x16_avx_vnni);
+  list.push_back(winograd_u8s8s32_6x16_avx2);
   list.push_back(conv_u8s8s32_7x8_avx2);
   list.push_back(conv_f32_7x16_avx2);
   list.push_back(matmul_u8s8s32_7x16_avx_vnni);

@@ -120,6 +120,23 @@ inline void end_rows(const direct_tile& t, const float* x, int rows, int stride)
   }
 }
 
+/// Adds the u8 residual of 8 channels.
+OCTAVO_AVX2 OCTAVO_INLINE __m256 add_residual(__m256 x, const std::byte* residual, const blocking::ending& end) {
+  const __m256i r = _mm256_sub_epi32(load_bytes(residual), _mm256_set1_epi32(end.residual_zero));
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(r), _mm256_set1_ps(end.residual_multiplier), x);
+}
+
+/// The bytes of q[0], then those of q[1], ..., as u8 whose clamp may come after packing.
+OCTAVO_AVX2 OCTAVO_INLINE __m256i pack_u8(const __m256i (&q)[4], const blocking::ending& end) {
+  const __m256i zero = _mm256_set1_epi16(static_cast<std::int16_t>(end.zero));
+  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), zero);
+  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), zero);
+  __m256i y = _mm256_max_epu8(_mm256_packus_epi16(low, high), _mm256_set1_epi8(static_cast<char>(end.lowest)));
+  y = _mm256_min_epu8(y, _mm256_set1_epi8(static_cast<char>(end.highest)));
+  // Packing works within 128-bit lanes: dword i of either holds channels of vector i.
+  return _mm256_permutevar8x32_epi32(y, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
 /// Ends two rows of 16 channels, or four of 8, as u8 whose clamp may come after packing.
 template <class Type, int NV>
 OCTAVO_AVX2 OCTAVO_INLINE void end_rows_u8(const direct_tile& t, const typename Type::sum (&acc)[strip][NV],
@@ -130,20 +147,10 @@ OCTAVO_AVX2 OCTAVO_INLINE void end_rows_u8(const direct_tile& t, const typename 
   for (int i = 0; i < 4; ++i) {
     const int row = std::min(first + i / NV, strip - 1), v = i % NV;
     __m256 x = Type::scaled(acc[row][v], _mm256_loadu_ps(t.multiplier + v * 8), _mm256_loadu_ps(t.offset + v * 8));
-    if (t.residual[0]) {
-      const __m256i r = load_bytes(t.residual[0] + row * t.residual_stride + v * 8);
-      x = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(r, _mm256_set1_epi32(end.residual_zero))),
-                          _mm256_set1_ps(end.residual_multiplier), x);
-    }
+    if (t.residual[0]) x = add_residual(x, t.residual[0] + row * t.residual_stride + v * 8, end);
     q[i] = _mm256_cvtps_epi32(x);
   }
-  const __m256i zero = _mm256_set1_epi16(static_cast<std::int16_t>(end.zero));
-  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(q[0], q[1]), zero);
-  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(q[2], q[3]), zero);
-  __m256i y = _mm256_max_epu8(_mm256_packus_epi16(low, high), _mm256_set1_epi8(static_cast<char>(end.lowest)));
-  y = _mm256_min_epu8(y, _mm256_set1_epi8(static_cast<char>(end.highest)));
-  // Packing works within 128-bit lanes: dword i of either holds channels of vector i.
-  y = _mm256_permutevar8x32_epi32(y, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  const __m256i y = pack_u8(q, end);
   OCTAVO_UNROLL
   for (int i = 0; i < 4 / NV; ++i) {
     if (first + i >= strip) continue;

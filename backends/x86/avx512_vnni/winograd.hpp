@@ -1,4 +1,4 @@
-// Winograd convolution on AVX-512: vpdpwssd sums two products of s16 in s32; 14 tiles x 32 channels at a time.
+// Winograd's algorithm on AVX-512: vpdpwssd sums two products of s16 in s32; 14 tiles x 32 channels at a time.
 #pragma once
 
 #include "octavo/backends/blocking/winograd.hpp"
@@ -15,118 +15,36 @@
 
 namespace octavo::x86::avx512_vnni {
 
+inline constexpr int block_channels = 32;
+
 /// Integers that wrap around.
-struct s16x32 {
+struct s16 {
+  static constexpr int lanes = 32;
   __m512i v;
 };
-OCTAVO_AVX512 OCTAVO_INLINE s16x32 operator+(s16x32 a, s16x32 b) { return {_mm512_add_epi16(a.v, b.v)}; }
-OCTAVO_AVX512 OCTAVO_INLINE s16x32 operator-(s16x32 a, s16x32 b) { return {_mm512_sub_epi16(a.v, b.v)}; }
-OCTAVO_AVX512 OCTAVO_INLINE s16x32 operator<<(s16x32 a, unsigned n) { return {_mm512_slli_epi16(a.v, n)}; }
-struct s32x16 {
+OCTAVO_AVX512 OCTAVO_INLINE s16 operator+(s16 a, s16 b) { return {_mm512_add_epi16(a.v, b.v)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s16 operator-(s16 a, s16 b) { return {_mm512_sub_epi16(a.v, b.v)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s16 operator<<(s16 a, unsigned n) { return {_mm512_slli_epi16(a.v, n)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s16 s16_times(s16 a, s16 b) { return {_mm512_mullo_epi16(a.v, b.v)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s16 broadcast_s16(std::int16_t n) { return {_mm512_set1_epi16(n)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s16 s16_of_u8(const std::byte* p) {
+  return {_mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+OCTAVO_AVX512 OCTAVO_INLINE s16 s16_of_s8(const std::byte* p) {
+  return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+}
+OCTAVO_AVX512 OCTAVO_INLINE void store(std::byte* p, s16 a) { _mm512_storeu_si512(p, a.v); }
+struct s32 {
   __m512i v;
 };
-OCTAVO_AVX512 OCTAVO_INLINE s32x16 operator+(s32x16 a, s32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
-OCTAVO_AVX512 OCTAVO_INLINE s32x16 operator-(s32x16 a, s32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
-OCTAVO_AVX512 OCTAVO_INLINE s32x16 operator<<(s32x16 a, unsigned n) { return {_mm512_slli_epi32(a.v, n)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s32 operator+(s32 a, s32 b) { return {_mm512_add_epi32(a.v, b.v)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s32 operator-(s32 a, s32 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s32 operator<<(s32 a, unsigned n) { return {_mm512_slli_epi32(a.v, n)}; }
+OCTAVO_AVX512 OCTAVO_INLINE s32 load_s32(const std::byte* p) { return {_mm512_loadu_si512(p)}; }
 
-/// B' x for a line of 6.
-OCTAVO_AVX512 OCTAVO_INLINE void transform_line(const s16x32 (&x)[6], s16x32 (&y)[6]) {
-  const s16x32 p = x[3] - x[1], q = x[4] - x[2], sum = q + p, difference = q - p;
-  const s16x32 middle_sum = x[3] + x[2], middle_difference = x[3] - x[2];
-  const s16x32 y0 = difference + (x[0] - x[2]), y1 = middle_sum - sum;
-  const s16x32 y2 = middle_difference - difference, y5 = x[5] - x[3] - sum;
-  y[0] = y0 + y0 - p;                  // 2 x0 + 3 x1 - 4 x2 - 3 x3 + 2 x4
-  y[1] = y1 + y1 + middle_sum;         //        2 x1 + 5 x2 +   x3 - 2 x4
-  y[2] = y2 + y2 + middle_difference;  //      - 2 x1 -   x2 + 5 x3 - 2 x4
-  y[3] = sum + q;                      //      -   x1 - 2 x2 +   x3 + 2 x4
-  y[4] = p - difference;               //      - 2 x1 +   x2 + 2 x3 -   x4
-  y[5] = y5 + y5 - q;                  //        2 x1 + 3 x2 - 4 x3 - 3 x4 + 2 x5
-}
-
-/// A' m for a line of 6.
-OCTAVO_AVX512 OCTAVO_INLINE void transform_line(const s32x16 (&m)[6], s32x16 (&y)[4]) {
-  const s32x16 sum = m[1] + m[2], difference = m[1] - m[2], m3 = m[3] + m[3], m4 = m[4] + m[4];
-  const s32x16 y1 = m[3] - m4, y2 = m3 + m[4];
-  y[0] = m[0] + sum + m[3] + (m4 << 2);         // m0 + m1 + m2 +   m3 + 8 m4
-  y[1] = difference + (y1 + y1);                //      m1 - m2 + 2 m3 - 4 m4
-  y[2] = sum + (y2 + y2);                       //      m1 + m2 + 4 m3 + 2 m4
-  y[3] = difference + (m3 << 2) + (m[5] - m[4]);  //    m1 - m2 + 8 m3 -   m4 + m5
-}
-
-/// See blocking::winograd_microkernel.
-OCTAVO_AVX512 inline void transform_pixels(const std::byte* const* pixels, int channels, std::byte* to,
-                                           std::ptrdiff_t plane_bytes) {
-  for (int channel = 0; channel < channels; channel += 32, to += 64) {
-    s16x32 lines[6][6];  // [column][line]
-    OCTAVO_UNROLL
-    for (int column = 0; column < 6; ++column) {
-      s16x32 x[6];
-      OCTAVO_UNROLL
-      for (int line = 0; line < 6; ++line)
-        x[line].v = _mm512_cvtepu8_epi16(
-            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(pixels[line * 6 + column] + channel)));
-      transform_line(x, lines[column]);
-    }
-    std::byte* row = to;
-    OCTAVO_UNROLL
-    for (int line = 0; line < 6; ++line) {
-      s16x32 x[6], y[6];
-      OCTAVO_UNROLL
-      for (int column = 0; column < 6; ++column) x[column] = lines[column][line];
-      transform_line(x, y);
-      OCTAVO_UNROLL
-      for (int column = 0; column < 6; ++column)
-        _mm512_storeu_si512(row + column * plane_bytes, y[column].v);
-      row += 6 * plane_bytes;
-      blocking::keep(row);
-    }
-  }
-}
-
-/// G w for a line of 3, but for blocking::winograd_factors.
-OCTAVO_AVX512 OCTAVO_INLINE void transform_line(const s16x32 (&w)[3], s16x32 (&y)[6]) {
-  const s16x32 outer = w[0] + w[2], middle = w[1] + w[1];
-  y[0] = w[0];
-  y[1] = w[1] + outer;
-  y[2] = w[1] - outer;
-  y[3] = w[0] + middle + (w[2] << 2);
-  y[4] = (w[0] << 2) - middle + w[2];
-  y[5] = w[2];
-}
-
-/// See blocking::winograd_microkernel.
-OCTAVO_AVX512 inline void transform_weights(const std::byte* from, int groups, std::byte* to) {
-  constexpr std::ptrdiff_t plane = blocking::winograd_weight_plane_bytes(32);
-  __m512i f225 = _mm512_set1_epi16(225), f75 = _mm512_set1_epi16(75), f25 = _mm512_set1_epi16(25),
-          f15 = _mm512_set1_epi16(15), f5 = _mm512_set1_epi16(5);
-  OCTAVO_KEEP(f225); OCTAVO_KEEP(f75); OCTAVO_KEEP(f25); OCTAVO_KEEP(f15); OCTAVO_KEEP(f5);
-  const __m512i factors[3][3] = {{f225, f75, f15}, {f75, f25, f5}, {f15, f5, f5}};
-  for (int i = 0; i < 2 * groups; ++i, to += 64, from += i % 2 ? 32 : 9 * 64 - 32) {
-    s16x32 lines[3][6];  // [column][line]
-    OCTAVO_UNROLL
-    for (int column = 0; column < 3; ++column) {
-      s16x32 w[3];
-      OCTAVO_UNROLL
-      for (int line = 0; line < 3; ++line)
-        w[line].v = _mm512_cvtepi8_epi16(
-            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + (line * 3 + column) * 64)));
-      transform_line(w, lines[column]);
-    }
-    OCTAVO_UNROLL
-    for (int line = 0; line < 6; ++line) {
-      const s16x32 w[3] = {lines[0][line], lines[1][line], lines[2][line]};
-      s16x32 y[6];
-      transform_line(w, y);
-      OCTAVO_UNROLL
-      for (int column = 0; column < 6; ++column) {
-        constexpr auto& c = blocking::winograd_factors;
-        const __m512i v = y[column].v;
-        _mm512_storeu_si512(to + (line * 6 + column) * plane,
-                            c[line] * c[column] == 1 ? v : _mm512_mullo_epi16(v, factors[line % 5 / 2 + line % 5 % 2][column % 5 / 2 + column % 5 % 2]));
-      }
-    }
-  }
-}
+#define OCTAVO_WINOGRAD_TARGET OCTAVO_AVX512
+#include "octavo/backends/x86/winograd_transforms.inc"
+#undef OCTAVO_WINOGRAD_TARGET
 
 /// A product of Rows tiles x 32 channels.
 template <int Rows>
@@ -175,20 +93,11 @@ OCTAVO_AVX512 inline void transform_sums(const blocking::winograd_sums& s) {
   const __m512i residual_zero = _mm512_set1_epi32(s.end->residual_zero);
   const __m512 residual_multiplier = _mm512_set1_ps(s.end->residual_multiplier);
   for (int v = 0; v < 2; ++v) {
-    s32x16 lines[4][6];
-    OCTAVO_UNROLL
-    for (int column = 0; column < 6; ++column) {
-      s32x16 m[6], y[4];
-      OCTAVO_UNROLL
-      for (int line = 0; line < 6; ++line)
-        m[line].v = _mm512_loadu_si512(s.sums + (line * 6 + column) * 128 + v * 64);
-      transform_line(m, y);
-      OCTAVO_UNROLL
-      for (int line = 0; line < 4; ++line) lines[line][column] = y[line];
-    }
+    s32 lines[4][6];
+    transform_columns(s.sums + v * 64, lines);
     const __m512 multiplier = _mm512_loadu_ps(s.multiplier + v * 16), offset = _mm512_loadu_ps(s.offset + v * 16);
     for (int line = 0; line < s.lines; ++line) {
-      s32x16 y[4];
+      s32 y[4];
       transform_line(lines[line], y);
       __m512 x[4];
       OCTAVO_UNROLL
