@@ -134,7 +134,7 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
     product<7>, product<8>, product<9>, product<10>, product<11>, product<12>, product<13>, product<14>};
 
 inline constexpr blocking::winograd_microkernel winograd{
-    {0.5, 200, 210, 440}, 32, 32, 7, transform_weights, transform_pixels, products, transform_sums};
+    {0.5, 320, 210, 440}, 32, 32, 7, transform_weights, transform_pixels, products, transform_sums};
 
 }  // namespace octavo::x86::avx512_vnni
 
