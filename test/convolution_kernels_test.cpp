@@ -37,10 +37,12 @@ const kernel_list& all_kernels() {
     x86::conv_u8s8s32_32x32_amx,
 #endif
 #if OCTAVO_X86
-        anywhere<x86::avx512_vnni::winograd>(x86::winograd_u8s8s32_14x32_avx512_vnni), x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni,
-        anywhere<x86::avx2::winograd<x86::avx2::pairs_avx_vnni>>(x86::winograd_u8s8s32_6x16_avx_vnni), x86::conv_u8s8s32_7x16_avx_vnni,
+        anywhere<x86::avx512_vnni::winograd>(x86::winograd_u8s8s32_14x32_avx512_vnni),
+        x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni,
+        anywhere<x86::avx2::winograd<x86::avx2::pairs_avx_vnni>>(x86::winograd_u8s8s32_6x16_avx_vnni),
+        x86::conv_u8s8s32_7x16_avx_vnni,
         anywhere<x86::avx2::winograd<x86::avx2::pairs_avx2>>(x86::winograd_u8s8s32_6x16_avx2),
-        x86::conv_u8s8s32_7x8_avx2, x86::conv_f32_7x16_avx2,
+        x86::conv_u8s8s32_1x8_avx2, x86::conv_u8s8s32_7x8_avx2, x86::conv_f32_7x16_avx2,
 #endif
         portable::conv_u8s8s32_portable, portable::conv_f32_portable
   };

@@ -35,8 +35,8 @@ struct direct_tile {
   /// |w| * (x - 128) where w >= 0 and |w| * (127 - x) where w < 0, which cannot either; `start` makes up for that.
   const std::int32_t* order;
   const std::int32_t* exact;
-  const std::byte* weights;   // (runs, groups, NR, 4 bytes)
-  const std::int32_t* start;  // (NR) what the sums begin with
+  const std::byte* weights;          // (runs, groups, NR, 4 bytes)
+  const std::int32_t* start;         // (NR) what the sums begin with
   const std::int32_t* row_start[2];  ///< what those of either strip's pixels begin with beyond that, or null
   const float *multiplier, *offset;
   std::byte* dst[2];  // (strip, channels)

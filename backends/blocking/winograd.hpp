@@ -247,8 +247,7 @@ class winograd_convolution final : public executable {
       const std::byte* pixel = c.src.as<const std::byte>() +
                                ((static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ + left) * c.src.stride;
       for (int i = 0; i < winograd_points; ++i, pixel += c.src.stride)
-        pixels[line * winograd_points + i] =
-            inside && left + i >= 0 && left + i < width_ ? pixel : outside_.data();
+        pixels[line * winograd_points + i] = inside && left + i >= 0 && left + i < width_ ? pixel : outside_.data();
     }
     kernel_.transform_pixels(pixels, channels_, to, plane_bytes());
   }
@@ -316,7 +315,8 @@ inline bool supports_winograd(const winograd_microkernel& kernel, const problem&
 inline bool suits_winograd(const winograd_microkernel& kernel, const problem& p) {
   if (!supports_winograd(kernel, p)) return false;
   const double inputs = p.src[0].extents.back(), outputs = p.dst.extents.back();
-  const int images = p.dst.extents[0], tiles = images * winograd_tiles(p.dst.extents[1]) * winograd_tiles(p.dst.extents[2]);
+  const int images = p.dst.extents[0],
+            tiles = images * winograd_tiles(p.dst.extents[1]) * winograd_tiles(p.dst.extents[2]);
   const int together = winograd_chunk_tiles(kernel, p.src[0].extents.back());
   const double plain = static_cast<double>(p.dst.extents.rows()) * 9 * inputs * outputs * kernel.cost.plain_product;
   const double products = static_cast<double>(std::max(tiles, kernel.fewest_rows)) * winograd_planes * inputs * outputs;

@@ -48,6 +48,7 @@ inline kernel_list kernels() {
   list.push_back(winograd_u8s8s32_6x16_avx_vnni);
   list.push_back(conv_u8s8s32_7x16_avx_vnni);
   list.push_back(winograd_u8s8s32_6x16_avx2);
+  list.push_back(conv_u8s8s32_1x8_avx2);
   list.push_back(conv_u8s8s32_7x8_avx2);
   list.push_back(conv_f32_7x16_avx2);
   list.push_back(matmul_u8s8s32_7x16_avx_vnni);

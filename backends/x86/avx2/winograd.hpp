@@ -50,7 +50,9 @@ struct pairs_avx2 {
 };
 struct pairs_avx_vnni {
 #if defined(_MSC_VER) && !defined(__clang__)
-  static OCTAVO_INLINE __m256i multiply_add(__m256i s, __m256i x, __m256i w) { return _mm256_dpwssd_avx_epi32(s, x, w); }
+  static OCTAVO_INLINE __m256i multiply_add(__m256i s, __m256i x, __m256i w) {
+    return _mm256_dpwssd_avx_epi32(s, x, w);
+  }
 #else
   OCTAVO_AVX2 static OCTAVO_INLINE __m256i multiply_add(__m256i s, __m256i x, __m256i w) {
     __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(s) : "x"(x), "x"(w));
@@ -138,15 +140,14 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
                                                                                 product<Pairs, 5>, product<Pairs, 6>};
 
 template <class Pairs>
-inline constexpr blocking::winograd_microkernel winograd{
-    {std::is_same_v<Pairs, pairs_avx2> ? 1.0 : 0.5, 200, 210, 440},
-    block_channels,
-    s16::lanes,
-    3,
-    transform_weights,
-    transform_pixels,
-    products<Pairs>,
-    transform_sums};
+inline constexpr blocking::winograd_microkernel winograd{{std::is_same_v<Pairs, pairs_avx2> ? 1.0 : 0.5, 200, 210, 440},
+                                                         block_channels,
+                                                         s16::lanes,
+                                                         3,
+                                                         transform_weights,
+                                                         transform_pixels,
+                                                         products<Pairs>,
+                                                         transform_sums};
 
 }  // namespace octavo::x86::avx2
 

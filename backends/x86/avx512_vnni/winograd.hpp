@@ -52,8 +52,7 @@ OCTAVO_AVX512 inline void product(const blocking::winograd_product& p) {
   __m512i acc[Rows][2];
   OCTAVO_UNROLL
   for (int i = 0; i < 2 * Rows; ++i)
-    acc[i / 2][i % 2] =
-        p.add ? _mm512_loadu_si512(p.dst + i / 2 * p.dst_stride + i % 2 * 64) : _mm512_setzero_si512();
+    acc[i / 2][i % 2] = p.add ? _mm512_loadu_si512(p.dst + i / 2 * p.dst_stride + i % 2 * 64) : _mm512_setzero_si512();
   // Two pointers and three strides reach the rows.
   const std::ptrdiff_t stride = p.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = p.ahead_step;
   const std::byte *weights = p.weights, *ahead = p.ahead, *x0 = p.src, *x1 = p.src + strip * stride;
