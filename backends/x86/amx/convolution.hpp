@@ -1,11 +1,13 @@
 // Convolution and fully connected layers on AMX: an implicit matrix product of tiles, u8 x s8, exact in s32.
 //
 // Pixels come in blocks of 32, output channels in columns of 32, depth in steps of 64 bytes; a block times a column is
-// 2x2 tiles of sums. A tile of pixels is loaded with one stride, from one of three places:
+// 2x2 tiles of sums. A tile of pixels is loaded with one stride, from one of four places:
 //   image: a pixel is its own row of depth (1x1, stride 1, no padding; fully connected). No copies.
 //   lines: stride 1. The lines of the image are copied once, with padding between them; the pixels of successive output
 //          lines then lie at one stride, if those that fall on the padding are computed too, and not stored.
-//   rows:  the depth of each pixel is gathered (im2col of some blocks): strides, few channels.
+//   interleaved: strides, few channels. The lines of the image under an output line are copied as (position, line of
+//          the kernel, as many pixels as the stride, channels), so that a step to the right is a step of one position.
+//   rows:  the depth of each pixel is gathered (im2col of some blocks): what is left, such as groups of few channels.
 // While a block multiplies, the sums of the one before are brought to their end and stored.
 #pragma once
 
@@ -14,6 +16,7 @@
 #if OCTAVO_X86_64
 
 #include <array>
+#include <limits>
 
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/x86/amx/microkernel.hpp"
@@ -37,7 +40,9 @@ class tile_convolution final : public executable {
         group_outputs_(conv_.out / conv_.groups),
         group_columns_(ceil_div(group_outputs_, block_channels)),
         zero_(s.src[0].q.zero_point),
-        stage_(s, block_channels) {
+        stage_(s, block_channels),
+        end_whole_(row_ending_of(stage_.end(), conv_.residual, true)),
+        end_part_(row_ending_of(stage_.end(), conv_.residual, false)) {
     if (!s.flat) {
       height_ = s.src[0].extents[1], width_ = s.src[0].extents[2];
       out_height_ = s.dst.extents[1], out_width_ = s.dst.extents[2];
@@ -68,7 +73,8 @@ class tile_convolution final : public executable {
     const call c(*this, a);
     if (begin >= end || c.pixels == 0 || c.images == 0) return;
     const tile_region region(std::min(tile_rows, c.pixels), tile_depth_);
-    worker w{scratch, scratch + 2 * sums_bytes, scratch + 2 * sums_bytes + lines_bytes_};
+    worker w;
+    w.sums = scratch, w.lines = scratch + 2 * sums_bytes, w.slots = w.lines + lines_bytes_;
     const int columns = conv_.groups * group_columns_;
     while (begin < end) {
       const int set = begin / c.parts, part = begin % c.parts;
@@ -79,12 +85,12 @@ class tile_convolution final : public executable {
                  cut(columns, part + parts, c.parts));
       begin += sets > 1 ? sets * c.parts : parts;
     }
-    finish(c, w);
+    if (w.waiting) finish(c, w);
   }
 
  private:
   /// Where the tiles of pixels are loaded from.
-  enum class source : std::uint8_t { image, lines, rows };
+  enum class source : std::uint8_t { image, lines, interleaved, rows };
 
   /// What one call has to do: blocks of pixels in `sets` times columns in `parts`.
   struct call {
@@ -112,21 +118,30 @@ class tile_convolution final : public executable {
     }
   };
 
-  /// A block whose sums wait for their ending.
-  struct waiting {
-    const std::byte* sums = nullptr;
-    int image = 0, first = 0, count = 0;
-    std::array<int, 2> shift{};  ///< rows of either tile that belong to pixels before its first
-    int group = 0, column = 0;
+  /// Rows of a block's sums that are neighbours in the output too.
+  struct piece {
+    int row, count;
+    std::ptrdiff_t pixel;  ///< of the output
+  };
+
+  /// A block of pixels of a group: where its tiles are loaded from, and where its outputs go.
+  struct placed_block {
+    factors from{};
+    int group = 0, tiles = 0;
+    int piece_count = 0;
+    std::array<piece, block_rows> pieces;
   };
 
   /// The memory of one run on one thread, and what it has in hand.
   struct worker {
     std::byte *sums, *lines, *slots;
-    int turn = 0;       ///< which of the two buffers of sums is next
     int first_row = 0;  ///< the output line that the copied lines begin with
     prefetch next{};
-    waiting last{};
+    int turn = 0;  ///< which of the two buffers of sums is next
+    std::array<placed_block, 2> blocks;
+    // The block and column whose sums wait for their ending.
+    const placed_block* waiting = nullptr;
+    int waiting_column = 0;
   };
 
   /// Where part `i` of `parts` begins when n things are cut evenly.
@@ -144,34 +159,67 @@ class tile_convolution final : public executable {
     if (plain) {
       from_ = conv_.stride == hw(1) ? source::image : source::rows;
     } else {
-      const int line_steps = merged_taps() ? conv_.kernel.h * ceil_div(conv_.kernel.w * group_inputs_, tile_row_bytes)
-                                           : taps() * ceil_div(group_inputs_, tile_row_bytes);
-      const bool compact = 4 * line_steps <= 5 * ceil_div(taps() * group_inputs_, tile_row_bytes);
+      // More steps than the depth fills are worth a copy that is not made.
+      const auto compact = [&](int steps) { return 4 * steps <= 5 * steps_of(taps() * group_inputs_); };
+      const int line_steps = merged_taps() ? conv_.kernel.h * steps_of(conv_.kernel.w * group_inputs_)
+                                           : taps() * steps_of(group_inputs_);
       const bool fits = conv_.stride == hw(1) && out_width_ <= line_pixels_;
-      from_ = fits && compact ? source::lines : source::rows;
+      from_ = fits && compact(line_steps)                                            ? source::lines
+              : compact(std::min(whole_position_steps(), taps() * steps_of(group_inputs_))) ? source::interleaved
+                                                                                     : source::rows;
     }
-    grid_width_ = from_ == source::lines ? line_pixels_ : out_width_;
+    position_bytes_ = from_ == source::interleaved ? conv_.kernel.h * conv_.stride.w * channels_ : channels_;
+    grid_width_ = from_ == source::lines         ? line_pixels_
+                  : from_ == source::interleaved ? out_width_ + positions_across() - 1
+                                                 : out_width_;
   }
 
-  /// Where the taps lie: in the packed depth, in memory, and for each step of a tile.
+  static int steps_of(int bytes) { return ceil_div(bytes, tile_row_bytes); }
+  /// Positions that the kernel meets, interleaved.
+  int positions_across() const { return ceil_div((conv_.kernel.w - 1) * conv_.dilation.w + 1, conv_.stride.w); }
+  /// Steps of all the bytes of these positions, where a group's channels are all channels.
+  int whole_position_steps() const {
+    return conv_.groups == 1 ? steps_of(positions_across() * conv_.kernel.h * conv_.stride.w * channels_)
+                             : std::numeric_limits<int>::max();
+  }
+
+  /// Where the taps lie: in memory, and for each step of a tile.
   void set_depth() {
     const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(conv_.dilation.h) * line_pixels_ * channels_;
     const std::ptrdiff_t tap = static_cast<std::ptrdiff_t>(conv_.dilation.w) * channels_;
-    const int runs_per_line = merged_taps() ? 1 : conv_.kernel.w;
-    run_bytes_ = merged_taps() ? conv_.kernel.w * group_inputs_ : group_inputs_;
+    const bool interleaved = from_ == source::interleaved;
+    whole_positions_ = interleaved && whole_position_steps() <= taps() * steps_of(group_inputs_);
+    const int runs_per_line = merged_taps() && !interleaved ? 1 : conv_.kernel.w;
+    run_bytes_ = merged_taps() && !interleaved ? conv_.kernel.w * group_inputs_ : group_inputs_;
     for (int kh = 0; kh < conv_.kernel.h; ++kh)
-      for (int i = 0; i < runs_per_line; ++i) runs_.push_back(kh * line + i * tap);
-    if (from_ == source::lines) {
-      const int run_steps = ceil_div(run_bytes_, tile_row_bytes);
+      for (int i = 0; i < runs_per_line; ++i)
+        runs_.push_back(interleaved ? interleaved_offset(kh, i) : kh * line + i * tap);
+    int depth = taps() * group_inputs_;
+    if (whole_positions_) depth = positions_across() * position_bytes_;
+    if (from_ == source::rows || whole_positions_) {
+      run_depth_ = run_bytes_;
+      for (int i = 0; i < steps_of(depth); ++i) offsets_.push_back(i * tile_row_bytes);
+    } else {
+      const int run_steps = steps_of(run_bytes_);
       run_depth_ = run_steps * tile_row_bytes;
       for (std::ptrdiff_t run : runs_)
         for (int i = 0; i < run_steps; ++i) offsets_.push_back(run + i * tile_row_bytes);
-    } else {
-      run_depth_ = run_bytes_;
-      for (int i = 0; i < ceil_div(taps() * group_inputs_, tile_row_bytes); ++i) offsets_.push_back(i * tile_row_bytes);
     }
     steps_ = static_cast<int>(offsets_.size());
-    tile_depth_ = steps_ == 1 ? ceil_div(taps() * group_inputs_, 4) * 4 : tile_row_bytes;
+    tile_depth_ = steps_ == 1 ? ceil_div(depth, 4) * 4 : tile_row_bytes;
+  }
+
+  /// From a position to a tap's pixel, interleaved.
+  int interleaved_offset(int kh, int kw) const {
+    const int column = kw * conv_.dilation.w, stride = conv_.stride.w;
+    return column / stride * position_bytes_ + (kh * stride + column % stride) * channels_;
+  }
+
+  /// Where channel `i` of a tap lies in the packed depth.
+  int depth_of(int i, int kh, int kw) const {
+    if (whole_positions_) return interleaved_offset(kh, kw) + i;
+    if (merged_taps() && from_ != source::interleaved) return kh * run_depth_ + kw * group_inputs_ + i;
+    return (kh * conv_.kernel.w + kw) * run_depth_ + i;
   }
 
   void set_sizes(int most_pixels) {
@@ -179,7 +227,8 @@ class tile_convolution final : public executable {
     slot_stride_ = (steps_ | 1) * tile_row_bytes;
     slot_bytes_ = static_cast<std::size_t>(block_rows * slot_stride_ + tile_row_bytes);
     const auto block_bytes = static_cast<std::size_t>(block_rows) *
-                             static_cast<std::size_t>(from_ == source::lines ? channels_ : slot_stride_);
+                             static_cast<std::size_t>(from_ == source::image || from_ == source::rows ? slot_stride_
+                                                                                                      : position_bytes_);
     const int image_pixels = from_ == source::image ? most_pixels : (out_height_ - 1) * grid_width_ + out_width_;
     chunk_blocks_ = std::clamp(static_cast<int>(chunk_budget / block_bytes), 1, ceil_div(image_pixels, block_rows));
     column_set_ = std::max(2, column_budget / (steps_ * 2 * tile_bytes));
@@ -188,8 +237,13 @@ class tile_convolution final : public executable {
     if (!copies_lines_) return;
     const int outputs = std::min(out_height_, (grid_width_ + chunk_blocks_ * block_rows - 2) / grid_width_ + 1);
     const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(line_count(outputs)) * line_pixels_ + side_ +
-                                  (conv_.kernel.w - 1) * conv_.dilation.w + block_rows + 1;
+                                  (conv_.kernel.w - 1) * conv_.dilation.w + block_rows + conv_.stride.w;
     lines_bytes_ = round_up(static_cast<std::size_t>(pixels * channels_) + 2 * tile_row_bytes, cache_line);
+    if (from_ != source::interleaved) return;
+    const std::ptrdiff_t positions = static_cast<std::ptrdiff_t>(outputs) * grid_width_ + block_rows;
+    slots_ = 1;
+    slot_bytes_ = round_up(static_cast<std::size_t>(positions * position_bytes_ + offsets_.back()) + 2 * tile_row_bytes,
+                           cache_line);
   }
 
   /// Lines of the image under so many output lines.
@@ -217,8 +271,7 @@ class tile_convolution final : public executable {
       for (int i = 0; i < group_inputs_; ++i)
         for (int kh = 0; kh < conv_.kernel.h; ++kh)
           for (int kw = 0; kw < conv_.kernel.w; ++kw) {
-            const int k =
-                merged_taps() ? kh * run_depth_ + kw * group_inputs_ + i : (kh * conv_.kernel.w + kw) * run_depth_ + i;
+            const int k = depth_of(i, kh, kw);
             const std::ptrdiff_t step = k / tile_row_bytes;
             to[step * across * tile_bytes + k % tile_row_bytes / 4 * tile_row_bytes + k % 4] =
                 static_cast<std::byte>(*from++);
@@ -232,6 +285,7 @@ class tile_convolution final : public executable {
       const int image = first / c.image_blocks, block = first % c.image_blocks;
       const int count = std::min({last - first, c.image_blocks - block, chunk_blocks_});
       if (copies_lines_) copy_lines(c, w, image, block, count);
+      if (from_ == source::interleaved) interleave_lines(c, w, block, count);
       for (int group = from / group_columns_; group * group_columns_ < to; ++group) {
         const int base = group * group_columns_;
         run_chunk(c, w, image, block, count, group, std::max(from - base, 0), std::min(to - base, group_columns_));
@@ -261,6 +315,18 @@ class tile_convolution final : public executable {
     std::memset(to, zero_, side);
   }
 
+  /// Interleaves the copied lines under `count` blocks.
+  void interleave_lines(const call& c, const worker& w, int block, int count) const noexcept {
+    const int end = std::min((block + count) * block_rows, c.pixels);
+    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(line_pixels_) * channels_;
+    const std::byte* from = w.lines + (side_ - conv_.pad.left) * channels_;
+    std::byte* to = w.slots;
+    for (int oh = w.first_row; oh <= (end - 1) / grid_width_; ++oh) {
+      interleave(to, from, conv_.dilation.h * line, conv_.kernel.h, conv_.stride.w * channels_, grid_width_);
+      to += static_cast<std::ptrdiff_t>(grid_width_) * position_bytes_, from += conv_.stride.h * line;
+    }
+  }
+
   /// Runs `count` blocks of an image against columns [from, to) of a group, some columns at a time.
   void run_chunk(const call& c, worker& w, int image, int block, int count, int group, int from,
                  int to) const noexcept {
@@ -276,10 +342,10 @@ class tile_convolution final : public executable {
       const std::ptrdiff_t steps = static_cast<std::ptrdiff_t>(count) * (end - column) * steps_;
       w.next.lines = static_cast<int>((w.next.end - w.next.at) / tile_row_bytes / steps) + 1;
       for (int i = 0; i < count; ++i) {
-        factors f{};
-        waiting now;
-        locate(c, w, image, block + i, i, group, column == from, f, now);
-        for (int k = column; k < end; ++k) run_block(c, w, f, now, k);
+        // Not the one that waits.
+        placed_block& b = w.blocks[w.waiting == &w.blocks[0] ? 1 : 0];
+        locate(c, w, image, block + i, i, group, column == from, b);
+        for (int k = column; k < end; ++k) run_block(c, w, b, k);
       }
     }
   }
@@ -289,45 +355,86 @@ class tile_convolution final : public executable {
   }
 
   /// Finds the pixels of a block, number `place` of its chunk, and packs them where that is due.
-  void locate(const call& c, worker& w, int image, int block, int place, int group, bool pack, factors& f,
-              waiting& now) const noexcept {
+  void locate(const call& c, worker& w, int image, int block, int place, int group, bool pack,
+              placed_block& b) const noexcept {
     const int first = block * block_rows, count = std::min(block_rows, c.pixels - first);
-    now.image = image, now.first = first, now.count = count, now.group = group;
+    b.group = group, b.tiles = count > tile_rows ? 2 : 1;
+    factors& f = b.from;
     f.offset = offsets_.data(), f.steps = steps_;
-    std::byte* slot = w.slots;
-    if (from_ == source::lines) {
-      f.a_stride = channels_;
-      f.a[0] = w.lines +
-               static_cast<std::ptrdiff_t>(first - w.first_row * grid_width_ + side_ - conv_.pad.left) * channels_ +
-               group * group_inputs_;
-      f.a[1] = f.a[0] + tile_rows * f.a_stride;
+    if (from_ == source::image) {
+      locate_image(c, w, first, count, group, b);
       return;
     }
-    if (from_ == source::image) {
-      // Tiles that would go beyond the last pixel begin earlier; rows that would, are copied.
-      const int latest = std::max(0, c.pixels - tile_rows), tiles = count > tile_rows ? 2 : 1;
-      const int last = std::min(first + (tiles - 1) * tile_rows, latest) + std::min(tile_rows, c.pixels) - 1;
-      const std::byte* base = c.src.as<const std::byte>() + group * group_inputs_;
-      const int read = (steps_ - 1) * tile_row_bytes + tile_depth_;
-      if (last * c.src.stride + group * group_inputs_ + read <= (c.pixels - 1) * c.src.stride + channels_) {
-        f.a_stride = c.src.stride;
-        for (std::size_t t = 0; t < 2; ++t) {
-          const int wanted = first + static_cast<int>(t) * tile_rows, start = std::min(wanted, latest);
-          f.a[t] = base + start * f.a_stride;
-          now.shift[t] = wanted - start;
-        }
-        return;
-      }
-      for (int m = 0; m < count; ++m)
-        blocking::copy_run(slot + m * slot_stride_, base + (first + m) * c.src.stride,
-                           static_cast<std::size_t>(group_inputs_));
+    place_outputs(image, first, count, b);
+    if (from_ != source::rows) {
+      const std::byte* copy =
+          from_ == source::interleaved ? w.slots : w.lines + (side_ - conv_.pad.left) * channels_;
+      f.a_stride = position_bytes_;
+      f.a[0] = copy + static_cast<std::ptrdiff_t>(first - w.first_row * grid_width_) * position_bytes_ +
+               group * group_inputs_;
     } else {
-      slot += static_cast<std::size_t>(place % slots_) * slot_bytes_;
+      std::byte* slot = w.slots + static_cast<std::size_t>(place % slots_) * slot_bytes_;
       if (pack || slots_ <= 2) gather(c, w, image, first, count, group, slot);
+      f.a_stride = slot_stride_;
+      f.a[0] = slot;
     }
+    f.a[1] = f.a[0] + tile_rows * f.a_stride;
+  }
+
+  /// The same where pixels are their own rows of depth.
+  void locate_image(const call& c, worker& w, int first, int count, int group, placed_block& b) const noexcept {
+    b.piece_count = 1;
+    b.pieces[0] = {0, count, first};
+    // Tiles that would go beyond the last pixel begin earlier; rows that would, are copied.
+    const int latest = std::max(0, c.pixels - tile_rows);
+    const int last = std::min(first + (b.tiles - 1) * tile_rows, latest) + std::min(tile_rows, c.pixels) - 1;
+    const std::byte* base = c.src.as<const std::byte>() + group * group_inputs_;
+    const int read = (steps_ - 1) * tile_row_bytes + tile_depth_;
+    factors& f = b.from;
+    if (last * c.src.stride + group * group_inputs_ + read <= (c.pixels - 1) * c.src.stride + channels_) {
+      f.a_stride = c.src.stride;
+      int shift[2];  // rows of either tile that belong to pixels before its first
+      for (int t = 0; t < 2; ++t) {
+        const int wanted = first + t * tile_rows, start = std::min(wanted, latest);
+        f.a[t] = base + start * f.a_stride;
+        shift[t] = wanted - start;
+      }
+      b.pieces[0] = {shift[0], std::min(count, tile_rows), first};
+      if (count > tile_rows) {
+        if (shift[1] == 0) {
+          b.pieces[0].count = count;
+        } else {
+          b.pieces[1] = {tile_rows + shift[1], count - tile_rows, first + tile_rows};
+          b.piece_count = 2;
+        }
+      }
+      return;
+    }
+    for (int m = 0; m < count; ++m)
+      blocking::copy_run(w.slots + m * slot_stride_, base + (first + m) * c.src.stride,
+                         static_cast<std::size_t>(group_inputs_));
     f.a_stride = slot_stride_;
-    f.a[0] = slot;
-    f.a[1] = slot + tile_rows * slot_stride_;
+    f.a[0] = w.slots;
+    f.a[1] = w.slots + tile_rows * slot_stride_;
+  }
+
+  /// Cuts a block into what is one piece in the output. Where blocks run on between lines, pixels there are in none.
+  void place_outputs(int image, int first, int count, placed_block& b) const noexcept {
+    const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(image) * out_height_ * out_width_;
+    b.piece_count = 0;
+    if (from_ == source::rows) {
+      b.pieces[0] = {0, count, origin + first};
+      b.piece_count = 1;
+      return;
+    }
+    int line = first / grid_width_, column = first % grid_width_;
+    for (int row = 0; row < count; ++line, column = 0) {
+      const int valid = std::min(count - row, out_width_ - column);
+      if (valid > 0)
+        b.pieces[static_cast<std::size_t>(b.piece_count++)] = {
+            row, valid, origin + static_cast<std::ptrdiff_t>(line) * out_width_ + column};
+      row += grid_width_ - column;
+    }
   }
 
   /// Gathers the depth of `count` pixels. What follows it in a row meets weights that are zero.
@@ -350,56 +457,43 @@ class tile_convolution final : public executable {
   }
 
   /// Multiplies a block, ends the one before, and keeps the sums for their turn.
-  void run_block(const call& c, worker& w, factors& f, waiting now, int column) const noexcept {
+  void run_block(const call& c, worker& w, placed_block& b, int column) const noexcept {
     using multiplication = void (*)(const factors&, prefetch&) noexcept;
     using storing = void (*)(std::byte*) noexcept;
     static constexpr multiplication multiplications[2][2] = {{multiply<1, 1>, multiply<1, 2>},
                                                              {multiply<2, 1>, multiply<2, 2>}};
     static constexpr storing storings[2][2] = {{store_sums<1, 1>, store_sums<1, 2>},
                                                {store_sums<2, 1>, store_sums<2, 2>}};
-    const int down = now.count > tile_rows ? 1 : 0, across = column_tiles(column) - 1;
-    f.b = column_weights(now.group, column);
-    multiplications[down][across](f, w.next);
-    finish(c, w);
-    std::byte* sums = w.sums + w.turn * sums_bytes;
+    const int down = b.tiles - 1, across = column_tiles(column) - 1;
+    b.from.b = column_weights(b.group, column);
+    multiplications[down][across](b.from, w.next);
+    if (w.waiting) finish(c, w);
+    storings[down][across](w.sums + w.turn * sums_bytes);
     w.turn ^= 1;
-    storings[down][across](sums);
-    now.sums = sums, now.column = column;
-    w.last = now;
+    w.waiting = &b, w.waiting_column = column;
   }
 
-  /// Ends and stores the block that waits, if there is one.
+  /// Ends and stores the block that waits.
   void finish(const call& c, worker& w) const noexcept {
-    const waiting& b = w.last;
-    if (!b.sums) return;
-    const int channel = b.column * block_channels;
+    const placed_block& b = *w.waiting;
+    const std::byte* sums = w.sums + (w.turn ^ 1) * sums_bytes;
+    const int channel = w.waiting_column * block_channels, channels = group_outputs_ - channel;
     const std::ptrdiff_t first_channel = (b.group * group_outputs_ + channel) * dst_bytes_;
     rows t{};
     t.multiplier = stage_.multiplier(b.group, channel), t.offset = stage_.offset(b.group, channel);
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
-    t.channels = 0xffffffffu >> (block_channels - std::min(group_outputs_ - channel, block_channels));
-    // Runs of pixels that are neighbours both among the sums and in the output.
-    const bool lines = from_ == source::lines;
-    const int width = lines ? grid_width_ : c.pixels, valid = lines ? out_width_ : c.pixels;
-    int row = b.first / width, column = b.first % width;
-    for (int m = 0; m < b.count;) {
-      int run = std::min(b.count - m, width - column);
-      if (b.shift[1] != 0 && m < tile_rows) run = std::min(run, tile_rows - m);
-      t.count = std::min(run, valid - column);
-      if (t.count > 0) {
-        const std::ptrdiff_t pixel =
-            static_cast<std::ptrdiff_t>(b.image) * out_height_ * out_width_ * (from_ != source::image) +
-            static_cast<std::ptrdiff_t>(row) * valid + column;
-        t.sums = b.sums + (m + b.shift[m < tile_rows ? 0 : 1]) * sums_stride;
-        t.dst = c.dst.as<std::byte>() + pixel * t.dst_stride + first_channel;
-        if (c.residual) t.residual = c.residual->as<const std::byte>() + pixel * t.residual_stride + first_channel;
-        end_rows(t, stage_.end());
-      }
-      m += run, column += run;
-      if (column == width) column = 0, ++row;
+    t.channels = channels < block_channels ? 0xffffffffu >> (block_channels - channels) : 0xffffffffu;
+    const auto end_rows = channels < block_channels ? end_part_ : end_whole_;
+    for (int i = 0; i < b.piece_count; ++i) {
+      const piece& p = b.pieces[static_cast<std::size_t>(i)];
+      t.sums = sums + p.row * sums_stride;
+      t.count = p.count;
+      t.dst = c.dst.as<std::byte>() + p.pixel * t.dst_stride + first_channel;
+      if (c.residual) t.residual = c.residual->as<const std::byte>() + p.pixel * t.residual_stride + first_channel;
+      end_rows(t, stage_.end());
     }
-    w.last.sums = nullptr;
+    w.waiting = nullptr;
   }
 
   op::conv2d conv_;
@@ -409,7 +503,9 @@ class tile_convolution final : public executable {
   bool copies_lines_ = false;
   int side_ = 0;         ///< pixels of padding between copied lines
   int line_pixels_ = 1;  ///< from line to line
-  int grid_width_ = 1;   ///< pixels from an output line to the next, those on the padding included
+  int grid_width_ = 1;   ///< pixels from an output line to the next, those between them included
+  int position_bytes_ = 0;        ///< from a pixel of a block to the next, with lines and interleaved
+  bool whole_positions_ = false;  ///< interleaved, the depth is all bytes of some positions, those of no tap included
   std::vector<std::ptrdiff_t> runs_, offsets_;
   int run_bytes_ = 0;  ///< bytes of depth that lie together
   int run_depth_ = 0;  ///< and what they take of the packed depth
@@ -417,6 +513,7 @@ class tile_convolution final : public executable {
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
   blocking::output_stage stage_;
+  row_ending end_whole_, end_part_;  ///< of 32 channels, or fewer
   pooled_memory weights_;
 };
 

@@ -29,9 +29,9 @@ OCTAVO_TARGET_AMX inline void set_sums(std::byte* sums, const std::int32_t* star
   }
 }
 
-/// sums += a b for MT x 16 rows and NT x 16 columns. `b`: (steps, 16 groups, NT x 16 columns, 4 bytes).
+/// Adds a b to sums, for MT x 16 rows and NT x 16 columns; store_sums<MT, NT>() has them. `b`: (steps, 16 groups, NT x 16 columns, 4 bytes).
 template <int MT, int NT>
-OCTAVO_TARGET_AMX inline void multiply_add(std::byte* sums, const std::byte* a, std::ptrdiff_t a_stride,
+OCTAVO_TARGET_AMX inline void multiply_add(const std::byte* sums, const std::byte* a, std::ptrdiff_t a_stride,
                                            const std::byte* b, int steps) noexcept {
   constexpr std::ptrdiff_t b_stride = NT * tile_row_bytes;
   const std::byte* a1 = a + tile_rows * a_stride;
@@ -54,14 +54,15 @@ OCTAVO_TARGET_AMX inline void multiply_add(std::byte* sums, const std::byte* a, 
       if constexpr (MT > 1) OCTAVO_TILE_MULTIPLY(3, 5, 7);
     }
   }
-  store_sums<MT, NT>(sums);
 }
 
 /// A matrix product on tiles.
 class tile_matmul final : public blocking::dynamic_matmul {
  public:
   explicit tile_matmul(const problem& p)
-      : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx2::pack_u8<false>, avx2::sum_row}, p) {}
+      : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx2::pack_u8<false>, avx2::sum_row}, p),
+        end_whole_(row_ending_of(end_, false, true)),
+        end_part_(row_ending_of(end_, false, false)) {}
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const tile_region region(tile_rows, std::min(row_bytes(), tile_row_bytes));
@@ -71,33 +72,43 @@ class tile_matmul final : public blocking::dynamic_matmul {
  private:
   void run_rows(const call& c, int slice, int first, int last, int from, int to,
                 const workspace& w) const noexcept override {
-    using multiplication = void (*)(std::byte*, const std::byte*, std::ptrdiff_t, const std::byte*, int) noexcept;
+    using multiplication = void (*)(const std::byte*, const std::byte*, std::ptrdiff_t, const std::byte*, int) noexcept;
+    using storing = void (*)(std::byte*) noexcept;
     static constexpr multiplication multiplications[2][2] = {{multiply_add<1, 1>, multiply_add<1, 2>},
                                                              {multiply_add<2, 1>, multiply_add<2, 2>}};
-    alignas(cache_line) std::byte sums[sums_bytes];
-    rows r{};
-    r.sums = sums;
-    r.multiplier = multiplier_, r.offset = offset_;
-    r.dst_stride = c.dst.stride * dst_bytes_;
+    static constexpr storing storings[2][2] = {{store_sums<1, 1>, store_sums<1, 2>},
+                                               {store_sums<2, 1>, store_sums<2, 2>}};
+    // While one block multiplies, the one before is brought to its end.
+    alignas(cache_line) std::byte sums[2][sums_bytes];
+    rows waiting{};
+    int turn = 0;
+    const auto finish = [&] { (waiting.channels == 0xffffffffu ? end_whole_ : end_part_)(waiting, end_); };
     for (int row = first; row < last; row += block_rows) {
-      r.count = std::min(block_rows, last - row);
+      const int count = std::min(block_rows, last - row);
       const std::byte* a = row_of_a(c, slice, row);
       std::ptrdiff_t a_stride = c.a.stride;
-      if (!whole_rows_ || r.count % tile_rows != 0) {  // tiles have whole rows, and 16 of them
-        a = copy_rows(a, c, r.count, w.copy);
+      if (!whole_rows_ || count % tile_rows != 0) {  // tiles have whole rows, and 16 of them
+        a = copy_rows(a, c, count, w.copy);
         a_stride = row_bytes();
       }
-      for (int column = from; column < to; ++column) {
-        const int columns = columns_in(c, column);
-        set_sums(sums, w.starts[column - from].start, w.row_starts ? w.row_starts + row : nullptr, r.count);
-        multiplications[r.count > tile_rows][columns > tile_rows](
-            sums, a, a_stride, w.packed + (column - from) * column_bytes(), ceil_div(row_bytes(), tile_row_bytes));
-        r.dst = row_of_y(c, slice, row, column);
-        r.channels = 0xffffffffu >> (widest - columns);
-        end_rows(r, end_);
+      for (int column = from; column < to; ++column, turn ^= 1) {
+        const int columns = columns_in(c, column), down = count > tile_rows, across = columns > tile_rows;
+        set_sums(sums[turn], w.starts[column - from].start, w.row_starts ? w.row_starts + row : nullptr, count);
+        multiplications[down][across](sums[turn], a, a_stride, w.packed + (column - from) * column_bytes(),
+                                      ceil_div(row_bytes(), tile_row_bytes));
+        if (waiting.sums) finish();
+        storings[down][across](sums[turn]);
+        waiting.sums = sums[turn];
+        waiting.multiplier = multiplier_, waiting.offset = offset_;
+        waiting.count = count;
+        waiting.dst = row_of_y(c, slice, row, column), waiting.dst_stride = c.dst.stride * dst_bytes_;
+        waiting.channels = 0xffffffffu >> (widest - columns);
       }
     }
+    if (waiting.sums) finish();
   }
+
+  row_ending end_whole_, end_part_;  ///< of 32 columns, or fewer
 };
 
 }  // namespace octavo::x86::amx

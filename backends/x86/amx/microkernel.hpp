@@ -108,53 +108,79 @@ OCTAVO_TARGET_AMX OCTAVO_INLINE __m512 scaled(const std::byte* sums, __m512 mult
   return x;
 }
 
-/// Ends rows of u8, two at a time: four vectors of s32 become one of bytes.
+/// Constants of an ending as u8.
+struct u8_constants {
+  __m512 multiplier[2], offset[2];
+  __m512i residual_zero;
+  __m512 residual_multiplier, lower, upper;
+  __m512i zero, lowest, highest, order;
+
+  OCTAVO_TARGET_AMX OCTAVO_INLINE u8_constants(const rows& t, const ending& end)
+      : multiplier{_mm512_loadu_ps(t.multiplier), _mm512_loadu_ps(t.multiplier + 16)},
+        offset{_mm512_loadu_ps(t.offset), _mm512_loadu_ps(t.offset + 16)},
+        residual_zero(_mm512_set1_epi32(end.residual_zero)),
+        residual_multiplier(_mm512_set1_ps(end.residual_multiplier)),
+        lower(_mm512_set1_ps(end.lower)),
+        upper(_mm512_set1_ps(end.upper)),
+        zero(_mm512_set1_epi16(static_cast<std::int16_t>(end.zero))),
+        lowest(_mm512_set1_epi8(static_cast<char>(end.lowest))),
+        highest(_mm512_set1_epi8(static_cast<char>(end.highest))),
+        // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+};
+
+/// Two rows of sums as bytes: four vectors of s32 become one.
 template <bool Residual, clamping Clamp, bool Whole>
-OCTAVO_TARGET_AMX inline void end_u8(const rows& given, const ending& end) noexcept {
-  const rows t = given;  // a copy that no store of bytes can change
-  // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512 m0 = _mm512_loadu_ps(t.multiplier), m1 = _mm512_loadu_ps(t.multiplier + 16);
-  const __m512 o0 = _mm512_loadu_ps(t.offset), o1 = _mm512_loadu_ps(t.offset + 16);
-  const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
-  const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
-  const __m512 lower = _mm512_set1_ps(end.lower), upper = _mm512_set1_ps(end.upper);
-  const __m512i zero = _mm512_set1_epi16(static_cast<std::int16_t>(end.zero));
-  const __m512i lowest = _mm512_set1_epi8(static_cast<char>(end.lowest)),
-                highest = _mm512_set1_epi8(static_cast<char>(end.highest));
-  const __mmask32 channels = t.channels;
+OCTAVO_TARGET_AMX OCTAVO_INLINE __m512i end_pair(const u8_constants& c, const std::byte* sums0, const std::byte* sums1,
+                                                 const std::byte* residual0, const std::byte* residual1,
+                                                 std::uint32_t channels) {
+  __m512i q[4];
+  OCTAVO_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const __m512 x =
+        scaled<Residual, Whole>(i < 2 ? sums0 : sums1, c.multiplier[i % 2], c.offset[i % 2],
+                                i < 2 ? residual0 : residual1, channels, i % 2, c.residual_zero, c.residual_multiplier);
+    q[i] = _mm512_cvtps_epi32(Clamp == clamping::as_floats  // the bound comes second: a NaN gives it
+                                  ? _mm512_min_ps(_mm512_max_ps(x, c.lower), c.upper)
+                                  : x);
+  }
+  __m512i a = _mm512_packs_epi32(q[0], q[1]), b = _mm512_packs_epi32(q[2], q[3]);
+  if constexpr (Clamp != clamping::by_packing) a = _mm512_adds_epi16(a, c.zero), b = _mm512_adds_epi16(b, c.zero);
+  __m512i y = _mm512_packus_epi16(a, b);
+  if constexpr (Clamp == clamping::as_bytes) y = _mm512_min_epu8(_mm512_max_epu8(y, c.lowest), c.highest);
+  return _mm512_permutexvar_epi32(c.order, y);
+}
+
+/// Stores a row of 32 channels, or those that exist.
+template <bool Whole>
+OCTAVO_TARGET_AMX OCTAVO_INLINE void store_row(std::byte* dst, __m256i y, std::uint32_t channels) {
+  if constexpr (Whole)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), y);
+  else
+    _mm256_mask_storeu_epi8(dst, channels, y);
+}
+
+/// Ends rows of u8.
+template <bool Residual, clamping Clamp, bool Whole>
+OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const ending& end) noexcept {
+  // Copies, which no store of bytes can change, one by one: vectors would wait for the caller's single stores.
+  const std::ptrdiff_t dst_stride = t.dst_stride, residual_stride = t.residual_stride;
+  const std::uint32_t channels = t.channels;
   const std::byte *sums = t.sums, *residual = t.residual;
   std::byte* dst = t.dst;
-  for (int left = t.count; left > 0; left -= 2) {
-    const bool pair = left > 1;  // a last row alone is done twice
-    const std::byte *s1 = pair ? sums + sums_stride : sums, *r1 = pair ? residual + t.residual_stride : residual;
-    std::byte* dst1 = pair ? dst + t.dst_stride : dst;
-    __m512i q[4];
-    OCTAVO_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const __m512 x =
-          scaled<Residual, Whole>(i < 2 ? sums : s1, i % 2 ? m1 : m0, i % 2 ? o1 : o0, i < 2 ? residual : r1, channels,
-                                  i % 2, residual_zero, residual_multiplier);
-      q[i] = _mm512_cvtps_epi32(Clamp == clamping::as_floats  // the bound comes second: a NaN gives it
-                                    ? _mm512_min_ps(_mm512_max_ps(x, lower), upper)
-                                    : x);
-    }
-    __m512i a = _mm512_packs_epi32(q[0], q[1]), b = _mm512_packs_epi32(q[2], q[3]);
-    if constexpr (Clamp != clamping::by_packing) a = _mm512_adds_epi16(a, zero), b = _mm512_adds_epi16(b, zero);
-    __m512i y = _mm512_packus_epi16(a, b);
-    if constexpr (Clamp == clamping::as_bytes) y = _mm512_min_epu8(_mm512_max_epu8(y, lowest), highest);
-    y = _mm512_permutexvar_epi32(order, y);
-    const __m256i y0 = _mm512_castsi512_si256(y), y1 = _mm512_extracti64x4_epi64(y, 1);
-    if constexpr (Whole) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), y0);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst1), y1);
-    } else {
-      _mm256_mask_storeu_epi8(dst, channels, y0);
-      _mm256_mask_storeu_epi8(dst1, channels, y1);
-    }
-    sums += 2 * sums_stride, dst += 2 * t.dst_stride;
-    if constexpr (Residual) residual += 2 * t.residual_stride;
+  const u8_constants c(t, end);
+  int left = t.count;
+  for (; left > 1; left -= 2) {
+    const __m512i y =
+        end_pair<Residual, Clamp, Whole>(c, sums, sums + sums_stride, residual, residual + residual_stride, channels);
+    store_row<Whole>(dst, _mm512_castsi512_si256(y), channels);
+    store_row<Whole>(dst + dst_stride, _mm512_extracti64x4_epi64(y, 1), channels);
+    sums += 2 * sums_stride, dst += 2 * dst_stride;
+    if constexpr (Residual) residual += 2 * residual_stride;
   }
+  if (left == 0) return;
+  const __m512i y = end_pair<Residual, Clamp, Whole>(c, sums, sums, residual, residual, channels);
+  store_row<Whole>(dst, _mm512_castsi512_si256(y), channels);
 }
 
 /// Ends rows of f32.
@@ -178,20 +204,20 @@ OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const ending& end) noexcept
   }
 }
 
-/// Ends rows of u8 with `Clamp`.
+using row_ending = void (*)(const rows&, const ending&) noexcept;
+
 template <clamping Clamp>
-inline void end_u8_rows(const rows& t, const ending& end) noexcept {
-  const bool whole = t.channels == 0xffffffffu;
-  if (t.residual) return whole ? end_u8<true, Clamp, true>(t, end) : end_u8<true, Clamp, false>(t, end);
-  return whole ? end_u8<false, Clamp, true>(t, end) : end_u8<false, Clamp, false>(t, end);
+constexpr row_ending u8_ending_of(bool residual, bool whole) noexcept {
+  if (residual) return whole ? end_u8<true, Clamp, true> : end_u8<true, Clamp, false>;
+  return whole ? end_u8<false, Clamp, true> : end_u8<false, Clamp, false>;
 }
 
-/// Ends rows as `end` says.
-inline void end_rows(const rows& t, const ending& end) noexcept {
-  if (!end.to_u8) return end_f32(t, end);
-  if (end.clamp == clamping::by_packing) return end_u8_rows<clamping::by_packing>(t, end);
-  if (end.clamp == clamping::as_bytes) return end_u8_rows<clamping::as_bytes>(t, end);
-  return end_u8_rows<clamping::as_floats>(t, end);
+/// What ends rows as `end` says, with a residual or without. `whole`: all 32 channels exist.
+inline row_ending row_ending_of(const ending& end, bool residual, bool whole) noexcept {
+  if (!end.to_u8) return end_f32;
+  if (end.clamp == clamping::by_packing) return u8_ending_of<clamping::by_packing>(residual, whole);
+  if (end.clamp == clamping::as_bytes) return u8_ending_of<clamping::as_bytes>(residual, whole);
+  return u8_ending_of<clamping::as_floats>(residual, whole);
 }
 
 /// Copies at least n bytes, reading and writing whole vectors of 32.
@@ -209,6 +235,18 @@ OCTAVO_TARGET_AMX inline void gather_pixel(std::byte* to, const std::byte* from,
     return;
   }
   for (int i = 0; i < count; ++i, to += bytes) copy_vectors(to, from + offset[i], bytes);
+}
+
+/// Interleaves `lines` lines: (positions, lines, bytes). Touches up to 31 bytes beyond either end.
+OCTAVO_TARGET_AMX inline void interleave(std::byte* to, const std::byte* from, std::ptrdiff_t line, int lines,
+                                         int bytes, int positions) noexcept {
+  for (; positions > 0; --positions, from += bytes) {
+    const std::byte* at = from;
+    if (bytes <= 8)  // the usual first layer: two pixels of three channels
+      for (int i = 0; i < lines; ++i, to += bytes, at += line) std::memcpy(to, at, 8);
+    else
+      for (int i = 0; i < lines; ++i, to += bytes, at += line) copy_vectors(to, at, bytes);
+  }
 }
 
 }  // namespace octavo::x86::amx
