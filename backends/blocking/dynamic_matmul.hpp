@@ -1,4 +1,4 @@
-// Matrix products of two activations on the tiles of direct_convolution.hpp: a's rows are pixels, read where they lie;
+// Matrix products of two activations on the tiles of direct_microkernel.hpp: a's rows are pixels, read where they lie;
 // b's columns are output channels, packed at each run, a few at a time, into scratch.
 //
 // A tile multiplies u8 by s8, so b is packed as w = q_b - 128. What that and the zero points change is linear in sums:
@@ -8,7 +8,8 @@
 // columns that its rows are shared out too.
 #pragma once
 
-#include "octavo/backends/blocking/direct_convolution.hpp"
+#include "octavo/backends/blocking/copy.hpp"
+#include "octavo/backends/blocking/direct_microkernel.hpp"
 
 namespace octavo::blocking {
 

@@ -10,6 +10,8 @@
 
 #if OCTAVO_X86
 
+#include "octavo/backends/blocking/direct_convolution.hpp"
+
 namespace octavo::x86::avx2 {
 
 /// How sums of s32 become numbers.

@@ -12,7 +12,7 @@
 
 #include <immintrin.h>
 
-#include "octavo/backends/blocking/direct_convolution.hpp"
+#include "octavo/backends/blocking/direct_microkernel.hpp"
 #include "octavo/backends/x86/target.hpp"
 
 namespace octavo::x86::avx2 {

@@ -5,6 +5,8 @@
 
 #if OCTAVO_X86
 
+#include "octavo/backends/blocking/direct_convolution.hpp"
+
 namespace octavo::x86 {
 
 /// conv2d and fc, u8 x s8 to u8 or f32.

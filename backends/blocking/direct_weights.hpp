@@ -1,0 +1,181 @@
+// The weights of a direct convolution, packed in the order in which its tiles read them, and what the sums begin with.
+//
+// Output channels are cut into columns of NR, the channels of one tile; the last column of each group of the
+// convolution may be a vector narrower.
+//   weights: (groups, columns, runs, groups of depth, NR, 4 bytes)
+//   starts:  (ranges of runs inside the image, groups, columns, NR) of s32
+#pragma once
+
+#include <algorithm>
+
+#include "octavo/backends/blocking/direct_microkernel.hpp"
+
+namespace octavo::blocking {
+
+/// How the depth of a pixel, (kh, kw, i) for one group of a convolution, is cut into runs that lie together where tiles
+/// read it.
+struct depth_runs {
+  int taps;    ///< of a run
+  int count;   ///< of runs
+  int groups;  ///< of 4 bytes in a run
+
+  depth_runs(hw kernel, int run_taps, int tap_bytes)
+      : taps(run_taps), count(kernel.h * kernel.w / taps), groups(ceil_div(taps * tap_bytes, group_bytes)) {}
+};
+
+/// Runs [first, last) of the depth.
+struct run_range {
+  int first, last;
+
+  friend bool operator==(const run_range&, const run_range&) = default;
+};
+
+/// The packed weights of a layer. A column is counted from the first of its group.
+class direct_weights {
+ public:
+  /// `inside`: the runs that output lines have inside the image where others are skipped; the same may come repeatedly.
+  direct_weights(const direct_microkernel& kernel, const layer& s, const depth_runs& depth,
+                 std::span<const run_range> inside)
+      : depth_(depth),
+        vector_(kernel.vector),
+        block_(kernel.vectors * kernel.vector),
+        group_outputs_(s.conv.out / s.conv.groups),
+        group_columns_(ceil_div(group_outputs_, block_)),
+        all_columns_(s.conv.groups * group_columns_),
+        ranges_{{0, depth.count}},
+        weights_(static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(column_bytes())) {
+    pack(*s.at(op::conv2d::weights));
+    if (kernel.pairs) order_groups();
+    const int zero = s.src[0].is_u8() ? s.src[0].q.zero_point : 0;
+    for (const run_range& r : inside)
+      if ((zero != 0 || kernel.pairs) && std::ranges::find(ranges_, r) == ranges_.end()) ranges_.push_back(r);
+    starts_ = aligned_memory(ranges_.size() * static_cast<std::size_t>(range_starts()) * sizeof(std::int32_t));
+    if (s.src[0].is_u8()) set_starts(zero);
+  }
+
+  int group_outputs() const noexcept { return group_outputs_; }
+  int group_columns() const noexcept { return group_columns_; }
+  int all_columns() const noexcept { return all_columns_; }
+  /// The first channel of a column within its group, how many there are, and in how many vectors.
+  int first_channel(int column) const noexcept { return column * block_; }
+  int channels(int column) const noexcept { return std::min(group_outputs_ - column * block_, block_); }
+  int vectors(int column) const noexcept { return ceil_div(channels(column), vector_); }
+
+  std::ptrdiff_t column_bytes() const noexcept {
+    return static_cast<std::ptrdiff_t>(depth_.count * depth_.groups) * block_ * group_bytes;
+  }
+  const std::byte* at(int group, int column) const noexcept { return memory_of(group * group_columns_ + column); }
+  std::span<const std::byte> packed() const noexcept { return {weights_.data(), weights_.size()}; }
+  std::size_t bytes() const noexcept { return weights_.size() + starts_.size(); }
+
+  /// Where the starts of sums over the runs `r` are, the others being outside the image: for point_at.
+  int start_of(const run_range& r) const noexcept {
+    const auto found = std::ranges::find(ranges_, r);
+    return found == ranges_.end() ? 0 : static_cast<int>(found - ranges_.begin()) * range_starts();
+  }
+
+  /// Sets what tile `t` multiplies by, from run `first_run` on, and what its sums begin with.
+  void point_at(direct_tile& t, int group, int column, int first_run, int start) const noexcept {
+    const int index = group * group_columns_ + column;
+    t.channels = channels(column);
+    t.weights = memory_of(index) + static_cast<std::ptrdiff_t>(first_run) * depth_.groups * width_bytes(column);
+    t.start = starts() + start + index * block_;
+    if (order_.empty()) return;
+    const auto run =
+        static_cast<std::size_t>(index) * static_cast<std::size_t>(depth_.count) + static_cast<std::size_t>(first_run);
+    t.order = order_.data() + run * static_cast<std::size_t>(depth_.groups);
+    t.exact = exact_.data() + run;
+  }
+
+ private:
+  std::byte* memory_of(int index) const noexcept { return weights_.data() + index * column_bytes(); }
+  /// Bytes of a column's weights for one group of depth.
+  int width_bytes(int column) const noexcept { return vectors(column) * vector_ * group_bytes; }
+  int range_starts() const noexcept { return all_columns_ * block_; }
+  std::int32_t* starts() const noexcept { return reinterpret_cast<std::int32_t*>(starts_.data()); }
+
+  /// From (channels, i, kh, kw).
+  void pack(const tensor& w) {
+    const auto value = size_of(w.type());
+    const int inputs = w.extents()[1];
+    const std::byte* from = w.bytes().data();
+    for (int index = 0; index < all_columns_; ++index) {
+      const int column = index % group_columns_;
+      const std::ptrdiff_t group_step = width_bytes(column);
+      for (int channel = 0; channel < channels(column); ++channel) {
+        std::byte* to = memory_of(index) + channel * group_bytes;
+        for (int i = 0; i < inputs; ++i)
+          for (int run = 0; run < depth_.count; ++run)
+            for (int tap = 0; tap < depth_.taps; ++tap, from += value) {
+              const int within = (tap * inputs + i) * static_cast<int>(value);
+              std::memcpy(to + (run * depth_.groups + within / group_bytes) * group_step + within % group_bytes, from,
+                          value);
+            }
+      }
+    }
+  }
+
+  /// Whether no pair of weights of a group of depth, for all channels of a column, can leave s16: 255 * 128 < 2^15.
+  static bool is_exact(std::span<const std::byte> weights) {
+    for (std::size_t i = 0; i < weights.size(); i += 2) {
+      const int a = std::to_integer<std::int8_t>(weights[i]), b = std::to_integer<std::int8_t>(weights[i + 1]);
+      if (std::max(a, 0) + std::max(b, 0) > 128 || std::min(a, 0) + std::min(b, 0) < -128) return false;
+    }
+    return true;
+  }
+
+  /// Within each run, puts the groups whose pairs are exact first.
+  void order_groups() {
+    std::vector<std::byte> ordered(static_cast<std::size_t>(depth_.groups * block_ * group_bytes));
+    for (int index = 0; index < all_columns_; ++index) {
+      const auto bytes = static_cast<std::size_t>(width_bytes(index % group_columns_));
+      for (int run = 0; run < depth_.count; ++run) {
+        const std::span<std::byte> all(memory_of(index) + static_cast<std::size_t>(run * depth_.groups) * bytes,
+                                       static_cast<std::size_t>(depth_.groups) * bytes);
+        std::size_t to = 0;
+        for (const bool wanted : {true, false}) {
+          for (int group = 0; group < depth_.groups; ++group) {
+            const auto weights = all.subspan(static_cast<std::size_t>(group) * bytes, bytes);
+            if (is_exact(weights) != wanted) continue;
+            std::ranges::copy(weights, ordered.begin() + static_cast<std::ptrdiff_t>(to));
+            to += bytes;
+            order_.push_back(group * group_bytes);
+          }
+          if (wanted) exact_.push_back(static_cast<std::int32_t>(to / bytes));
+        }
+        std::copy_n(ordered.begin(), all.size(), all.begin());
+      }
+    }
+  }
+
+  /// Adds what runs outside the image would have given, all of whose pixels are `zero`, and what makes up for groups of
+  /// depth that are not multiplied as they are.
+  void set_starts(int zero) {
+    std::int32_t* to = starts();
+    for (const run_range& r : ranges_)
+      for (int index = 0; index < all_columns_; ++index, to += block_) {
+        const std::byte* from = memory_of(index);
+        const int bytes = width_bytes(index % group_columns_);
+        for (int run = 0; run < depth_.count; ++run) {
+          const bool outside = run < r.first || run >= r.last;
+          const int exact =
+              order_.empty() ? depth_.groups : exact_[static_cast<std::size_t>(index * depth_.count + run)];
+          for (int group = 0; group < depth_.groups; ++group, from += bytes)
+            for (int i = 0; i < bytes && (outside || group >= exact); ++i) {
+              const int w = std::to_integer<std::int8_t>(from[i]);
+              to[i / group_bytes] += w * (outside ? zero : w < 0 ? 127 : 128);
+            }
+        }
+      }
+  }
+
+  depth_runs depth_;
+  int vector_, block_;  ///< channels
+  int group_outputs_, group_columns_, all_columns_;
+  std::vector<run_range> ranges_;  ///< all runs, then others
+  pooled_memory weights_;
+  std::vector<std::int32_t> order_, exact_;  ///< see direct_tile; empty for kernels that do not sum pairs
+  aligned_memory starts_;
+};
+
+}  // namespace octavo::blocking
