@@ -118,10 +118,10 @@ OCTAVO_AVX2 inline void transform_sums(const blocking::winograd_sums& s) {
         continue;
       }
       __m256i q[4];
-      const std::byte* residual = s.residual + line * s.residual_line + v * 8;
+      const std::byte* residual = s.residual ? s.residual + line * s.residual_line + v * 8 : nullptr;
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i) {
-        if (s.residual && i < s.pixels) x[i] = add_residual(x[i], residual + i * s.residual_pixel, *s.end);
+        if (residual && i < s.pixels) x[i] = add_residual(x[i], residual + i * s.residual_pixel, *s.end);
         q[i] = _mm256_cvtps_epi32(x[i]);
       }
       const __m256i packed = pack_u8(q, *s.end);

@@ -107,10 +107,10 @@ OCTAVO_AVX512 inline void transform_sums(const blocking::winograd_sums& s) {
         continue;
       }
       __m512i q[4];
-      const std::byte* residual = s.residual + line * s.residual_line + v * 16;
+      const std::byte* residual = s.residual ? s.residual + line * s.residual_line + v * 16 : nullptr;
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i) {
-        if (s.residual && i < s.pixels) {
+        if (residual && i < s.pixels) {
           const __m128i r = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual + i * s.residual_pixel));
           x[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(r), residual_zero)),
                                  residual_multiplier, x[i]);
