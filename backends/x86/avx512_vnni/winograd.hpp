@@ -15,7 +15,8 @@
 
 namespace octavo::x86::avx512_vnni {
 
-inline constexpr int block_channels = 32;
+/// Output channels.
+inline constexpr int winograd_block = 32;
 
 /// Integers that wrap around.
 struct s16 {
@@ -133,7 +134,7 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
     product<7>, product<8>, product<9>, product<10>, product<11>, product<12>, product<13>, product<14>};
 
 inline constexpr blocking::winograd_microkernel winograd{
-    {0.5, 320, 210, 440}, 32, 32, 7, transform_weights, transform_pixels, products, transform_sums};
+    {0.5, 320, 210, 440}, winograd_block, s16::lanes, 7, transform_weights, transform_pixels, products, transform_sums};
 
 }  // namespace octavo::x86::avx512_vnni
 
