@@ -70,7 +70,7 @@ T pick(generator& r, std::initializer_list<T> from) {
 }
 
 /// How values are drawn.
-enum class values { any, ends, largest };  // largest: 255 x 127 everywhere
+enum class values { any, ends, largest, least };  // largest: 255 x 127 everywhere, least: 255 x -127
 
 /// A problem to be tried, with its input.
 struct trial {
@@ -79,21 +79,22 @@ struct trial {
   op::conv2d conv{};
   bool u8_src = true, u8_dst = true;
   values draw = values::any;
+  double gain = 1;  ///< of the outputs' scale: with much, numbers before rounding leave s32
   int src_gap = 0, dst_gap = 0, residual_gap = 0;  ///< row stride beyond the channels
 };
 
 std::ostream& operator<<(std::ostream& os, const trial& t) {
   return os << (t.fc ? "fc " : "") << t.conv << " on " << t.x << (t.u8_src ? " u8" : " f32")
-            << (t.u8_dst ? " -> u8" : " -> f32") << " draw " << static_cast<int>(t.draw) << " gaps " << t.src_gap << ","
-            << t.dst_gap << "," << t.residual_gap;
+            << (t.u8_dst ? " -> u8" : " -> f32") << " draw " << static_cast<int>(t.draw) << " gain " << t.gain
+            << " gaps " << t.src_gap << "," << t.dst_gap << "," << t.residual_gap;
 }
 
 std::uint8_t draw_u8(generator& r, values how) {
-  if (how == values::largest) return 255;
+  if (how == values::largest || how == values::least) return 255;
   return static_cast<std::uint8_t>(how == values::ends ? pick(r, {0, 255}) : uniform(r, 0, 255));
 }
 std::int8_t draw_s8(generator& r, values how) {
-  if (how == values::largest) return 127;
+  if (how == values::largest || how == values::least) return how == values::largest ? 127 : -127;
   return static_cast<std::int8_t>(how == values::ends ? pick(r, {-127, 127}) : uniform(r, -127, 127));
 }
 float draw_f32(generator& r) { return std::uniform_real_distribution<float>(-1.0f, 1.0f)(r); }
@@ -159,8 +160,9 @@ problem make_problem(const trial& t, generator& r) {
     tensor w(element::s8, weights);
     for (std::int8_t& v : w.as<std::int8_t>()) v = draw_s8(r, t.draw);
     // A sum of random products is about sqrt(depth) * 147 * 73; its spread becomes some 60 steps of the output.
-    const double spread = t.draw == values::largest ? depth * 255 * 127 / 3 : std::sqrt(depth) * 147 * 73;
-    const double step = t.u8_dst ? static_cast<double>(p.dst.q.scale) : 0.02;
+    const bool uniform_sign = t.draw == values::largest || t.draw == values::least;
+    const double spread = uniform_sign ? depth * 255 * 127 / 3 : std::sqrt(depth) * 147 * 73;
+    const double step = t.gain * (t.u8_dst ? static_cast<double>(p.dst.q.scale) : 0.02);
     for (float& s : scales.as<float>())
       s = static_cast<float>(60 * step / (spread * static_cast<double>(p.src[0].q.scale)) * uniform(r, 50, 200) / 100);
     p.constants = {make_constant(std::move(w)), nullptr, make_constant(std::move(scales))};
@@ -289,6 +291,7 @@ void decorate(trial& t, generator& r) {
   t.draw = pick(r, {values::any, values::any, values::ends});
   t.conv.act = pick(r, {no_activation, relu_activation, relu6_activation, activation{-0.5f, 1.0f}});
   t.conv.residual = uniform(r, 0, 2) == 0;
+  t.gain = uniform(r, 0, 7) == 0 ? 1e9 : 1;
   if (uniform(r, 0, 1))
     t.src_gap = uniform(r, 0, 20), t.dst_gap = uniform(r, 0, 20), t.residual_gap = uniform(r, 0, 20);
 }
@@ -383,27 +386,62 @@ TEST_CASE("layers of networks, reduced") {
 
 TEST_CASE("3x3 at stride 1, where Winograd's algorithm may be used") {
   generator r(seed() + 7);
+  const auto decorate_u8 = [&](trial& t) {
+    decorate(t, r);
+    t.u8_src = true;
+    t.u8_dst = uniform(r, 0, 3) != 0;
+  };
+  const auto pad = [&] { return pick(r, {0, 1, 2, 3, 6}); };  // with 6, tiles of nothing but padding
   for (int i = 0; i < 120; ++i) {
     trial t;
     t.conv.out = pick(r, {16, 32, 64, 96});
     t.conv.kernel = 3;
-    t.conv.pad = {uniform(r, 0, 3), uniform(r, 0, 3), uniform(r, 0, 3), uniform(r, 0, 3)};
-    t.x = {uniform(r, 1, 3), uniform(r, 3, 20), uniform(r, 3, 20), pick(r, {16, 32, 64, 96})};
-    decorate(t, r);
-    t.u8_src = true;
-    t.u8_dst = uniform(r, 0, 3) != 0;
+    t.conv.pad = {pad(), pad(), pad(), pad()};
+    t.x = {uniform(r, 1, 3), uniform(r, 1, 20), uniform(r, 1, 20), pick(r, {16, 32, 64, 96})};
+    const dims y = op::infer(t.conv, t.x);
+    if (y[1] < 1 || y[2] < 1) continue;
+    decorate_u8(t);
     compare_any(t, r);
   }
-  // The largest sums: 512 channels of 255 x 127, and of 0 or 255 x -127 or 127.
-  for (const values draw : {values::largest, values::ends})
+  // Several chunks of tiles: with weights that are kept from one to the next and that are not, with input channels in
+  // several parts, the last one smaller, and with chunks of the fewest tiles. And few tiles of many outputs.
+  struct layer {
+    int n, h, w, ic, out;
+  };
+  for (const layer& l : {layer{2, 29, 30, 32, 64}, layer{2, 25, 33, 32, 96}, layer{3, 17, 18, 160, 32},
+                         layer{1, 2, 110, 512, 32}, layer{1, 1, 61, 1536, 32}, layer{1, 5, 3, 288, 224}})
+    for (int i = 0; i < 2; ++i) {
+      trial t;
+      t.conv.out = l.out, t.conv.kernel = 3, t.conv.pad = 1;
+      t.x = {l.n, l.h, l.w, l.ic};
+      decorate_u8(t);
+      t.conv.residual = i == 0;
+      compare_any(t, r);
+    }
+  // The largest sums: of 255 x 127, 255 x -127, and 0 or 255 x -127 or 127.
+  for (const values draw : {values::largest, values::least, values::ends})
     for (const bool u8_dst : {true, false}) {
       trial t;
-      t.conv.out = 32, t.conv.kernel = 3, t.conv.pad = 1;
-      t.x = {1, 14, 13, 512};
+      t.conv.out = 32, t.conv.kernel = 3, t.conv.pad = {1, 0, 2, 1};
+      t.x = {1, 4, 5, 1824};
       t.draw = draw, t.u8_dst = u8_dst;
       compare_any(t, r);
     }
 }
+
+#if OCTAVO_X86
+TEST_CASE("Winograd's algorithm is for sums below 2^29") {
+  generator r(seed() + 8);
+  const auto supported = [&](int channels) {
+    trial t;
+    t.conv.out = 32, t.conv.kernel = 3;
+    t.x = {1, 3, 3, channels};
+    return blocking::supports_winograd(x86::avx512_vnni::winograd, make_problem(t, r));
+  };
+  CHECK(supported(1824));
+  CHECK(!supported(1856));
+}
+#endif
 
 TEST_CASE("the ends of the integer ranges") {
   generator r(seed() + 4);
@@ -424,21 +462,24 @@ TEST_CASE("the ends of the integer ranges") {
 
 TEST_CASE("a batch below its bound") {
   generator r(seed() + 5);
-  trial t;
-  t.x = {5, 6, 7, 9};
-  t.conv.out = 20, t.conv.kernel = 3, t.conv.pad = 1;
-  const problem p = make_problem(t, r);
-  for (const kernel& k : all_kernels()) {
-    if (!x86::runs(k.needs) || !k.supports(p)) continue;
-    CAPTURE(k.name);
-    const auto e = k.pack(p);
-    for (int n = 1; n <= 5; ++n) {
-      rows_buffer<std::uint8_t> src({n, 6, 7, 9}, 0), dst({n, 6, 7, 20}, 0), expected({n, 6, 7, 20}, 0);
-      src.fill([&] { return draw_u8(r, values::any); });
-      const operand operands[]{src.view()};
-      evaluate(p.op, p, {operands, expected.view()});
-      run_split(*e, {operands, dst.view()}, r);
-      CHECK(std::ranges::equal(dst.memory.span(), expected.memory.span()));
+  for (const auto& [channels, outputs] : {std::pair{9, 20}, std::pair{32, 64}}) {
+    trial t;
+    t.x = {5, 6, 7, channels};
+    t.conv.out = outputs, t.conv.kernel = 3, t.conv.pad = 1;
+    const problem p = make_problem(t, r);
+    for (const kernel& k : all_kernels()) {
+      if (!x86::runs(k.needs) || !k.supports(p)) continue;
+      CAPTURE(k.name);
+      const auto e = k.pack(p);
+      for (int n = 1; n <= 5; ++n) {
+        const dims x{n, 6, 7, channels}, y{n, 6, 7, outputs};
+        rows_buffer<std::uint8_t> src(x, 0), dst(y, 0), expected(y, 0);
+        src.fill([&] { return draw_u8(r, values::any); });
+        const operand operands[]{src.view()};
+        evaluate(p.op, p, {operands, expected.view()});
+        run_split(*e, {operands, dst.view()}, r);
+        CHECK(std::ranges::equal(dst.memory.span(), expected.memory.span()));
+      }
     }
   }
 }

@@ -3,14 +3,16 @@
 //
 //   Y = A' [ (G w G') . (B' x B) ] A / 900         x: 6x6 inputs, w: 3x3 weights, Y: 4x4 sums, . elementwise
 //
-// It evaluates x and w, as polynomials, at the points 0, 1, -1, 2, -1/2 and infinity. With these, x in [0, 255] becomes
-// at most 24990 and w in [-127, 127] at most 28575, so both fit in s16, with all fractions multiplied out (30 = 2 * 3 * 5
-// along either axis). Sums of products wrap around, and so does all after them; but 900 Y modulo 2^32, times the inverse
-// of 225, is 4 Y modulo 2^32, which gives Y wherever |Y| < 2^29.
+// G evaluates w, as a polynomial, at the points 0, 1, -1, 2, -1/2 and infinity, which are those that B' interpolates
+// between. With these, B' x B of x in [0, 255] is at most 24990 and G w G' of w in [-127, 127] at most 28575, so both fit
+// in s16, as all steps on the way do, with all fractions multiplied out (30 = 2 * 3 * 5 along either axis). Two products
+// together fit in s32; longer sums wrap around, and so does all after them. But 900 Y modulo 2^32, times the inverse of
+// 225, is 4 Y modulo 2^32, which gives Y wherever |Y| < 2^29.
 //
 // A task takes some tiles of 4x4 outputs and some blocks of output channels. It transforms the inputs of a chunk of
 // tiles, which stay in L2; then, for each block of channels, come the weights, 36 matrix products, and the sums' way back.
 // Weights are transformed at each run: as s16 they would be eight times as large, and reading them would take longer.
+// Those of small layers stay in scratch memory from chunk to chunk.
 //
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
 #pragma once
@@ -30,15 +32,18 @@ inline constexpr int winograd_factors[winograd_points] = {15, 5, 5, 1, 1, 15};
 
 /// 225 * this is 1 modulo 2^32.
 inline constexpr std::uint32_t winograd_inverse = 0x87654321u;
+static_assert(225u * winograd_inverse == 1u);
+
+/// Bytes between planes, so that they do not meet in the same set of the cache.
+inline constexpr int winograd_plane_gap = cache_line;
 
 /// Input channels whose transformed weights, of one block, are in L2 at a time.
 inline constexpr int winograd_channels_together = 128;
-/// Bytes of a plane of transformed weights of a block of outputs. A line more than they need, so that planes do not meet
-/// in the same set of the cache.
+/// Bytes from one plane of transformed weights, of a block of outputs, to the next.
 constexpr std::ptrdiff_t winograd_weight_plane_bytes(int block) {
-  return winograd_channels_together * block * 2 + cache_line;
+  return winograd_channels_together * block * 2 + winograd_plane_gap;
 }
-/// Bytes of transformed weights of a whole layer that are kept from chunk to chunk.
+/// Bytes of transformed weights that a layer may keep from chunk to chunk.
 inline constexpr std::ptrdiff_t winograd_kept_budget = 640 * 1024;
 /// Bytes of transformed inputs that a chunk may have, so that they stay in L2.
 inline constexpr int winograd_chunk_budget = 960 * 1024;
@@ -61,8 +66,8 @@ struct winograd_sums {
   const std::byte* sums;  // (36, NR) of s32
   const float *multiplier, *offset;
   std::byte* dst;
-  std::ptrdiff_t dst_line, dst_pixel;
-  const std::byte* residual;  ///< of dst's type, or null
+  std::ptrdiff_t dst_line, dst_pixel;  ///< bytes from one to the next
+  const std::byte* residual;           ///< of dst's type, or null
   std::ptrdiff_t residual_line, residual_pixel;
   int lines, pixels;  ///< of the 4x4 that exist
   const ending* end;
@@ -78,14 +83,14 @@ struct winograd_cost {
 /// What an instruction set offers.
 struct winograd_microkernel {
   winograd_cost cost;
-  int block;  ///< output channels: NR
-  int step;   ///< input channels are a multiple of this
-  int fewest_rows;
+  int block;        ///< output channels: NR
+  int step;         ///< input channels are a multiple of this
+  int fewest_rows;  ///< of a product; where there are fewer tiles it computes rows that nobody reads
   /// Transforms (groups, 9 taps, NR, 2) of s8 to 36 planes of (groups, NR, 2) of s16.
   void (*transform_weights)(const std::byte* from, int groups, std::byte* to);
   /// Transforms `channels` inputs of the 36 pixels of a tile to s16; plane i at to + i * plane_bytes.
   void (*transform_pixels)(const std::byte* const* pixels, int channels, std::byte* to, std::ptrdiff_t plane_bytes);
-  /// Of fewest_rows, fewest_rows + 1, ..., at least twice as many.
+  /// Of fewest_rows, fewest_rows + 1, ..., up to at least twice as many rows.
   std::span<void (*const)(const winograd_product&)> products;
   void (*transform_sums)(const winograd_sums&);
 
@@ -178,11 +183,13 @@ class winograd_convolution final : public executable {
   static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   int pixel_bytes() const { return channels_ * 2; }
-  /// Of a plane of transformed inputs, which has a line more than it needs: see winograd_weight_plane_bytes().
-  std::ptrdiff_t plane_bytes() const { return static_cast<std::ptrdiff_t>(chunk_tiles_) * pixel_bytes() + cache_line; }
+  /// From one plane of transformed inputs to the next.
+  std::ptrdiff_t plane_bytes() const {
+    return static_cast<std::ptrdiff_t>(chunk_tiles_) * pixel_bytes() + winograd_plane_gap;
+  }
   /// Of a block of weights as they are packed.
   std::ptrdiff_t block_bytes() const { return static_cast<std::ptrdiff_t>(channels_) * kernel_.block * 9; }
-  /// Of the transformed weights in hand.
+  /// Of the transformed weights of a block, for as many input channels as are transformed at a time.
   std::ptrdiff_t transformed_bytes() const { return winograd_planes * winograd_weight_plane_bytes(kernel_.block); }
   std::ptrdiff_t sums_row_bytes() const { return kernel_.block * 4; }
   std::ptrdiff_t sums_bytes() const { return winograd_planes * sums_row_bytes(); }
@@ -199,7 +206,8 @@ class winograd_convolution final : public executable {
       }
   }
 
-  /// Runs tiles [first, last) against blocks [from, to).
+  /// Runs tiles [first, last) against blocks [from, to). Scratch has the transformed inputs (36, tiles, channels), the
+  /// sums (tiles, 36, NR), and the transformed weights, of one block or of all.
   void run_tiles(const call& c, int first, int last, int from, int to, std::byte* scratch) const noexcept {
     std::byte *sums = scratch + winograd_planes * plane_bytes(), *weights = sums + chunk_tiles_ * sums_bytes();
     const int chunks = ceil_div(last - first, chunk_tiles_);
@@ -311,7 +319,7 @@ inline bool supports_winograd(const winograd_microkernel& kernel, const problem&
   return channels % kernel.step == 0 && channels * 9.0 * 255 * 127 < 0x1p29 && conv->out % kernel.block == 0;
 }
 
-/// Whether `kernel` can run `p`, and in less time than the plain way takes.
+/// Whether `kernel` can run `p`, and in clearly less time than the plain way takes.
 inline bool suits_winograd(const winograd_microkernel& kernel, const problem& p) {
   if (!supports_winograd(kernel, p)) return false;
   const double inputs = p.src[0].extents.back(), outputs = p.dst.extents.back();

@@ -1,5 +1,5 @@
 // Winograd's algorithm on AVX2 and AVX-VNNI: sums of two products of s16 in s32, 6 tiles x 16 channels at a time: 12 of 16
-// registers. Where AVX2 multiplies bytes in pairs that must not saturate, at half the rate of bytes, this costs it nothing.
+// registers. AVX-VNNI multiplies bytes at twice the rate; AVX2, whose sums of products of bytes saturate, does not.
 #pragma once
 
 #include "octavo/backends/blocking/winograd.hpp"
@@ -9,7 +9,8 @@
 
 namespace octavo::x86::avx2 {
 
-inline constexpr int block_channels = 16;
+/// Output channels.
+inline constexpr int winograd_block = 16;
 
 /// Integers that wrap around.
 struct s16 {
@@ -118,10 +119,10 @@ OCTAVO_AVX2 inline void transform_sums(const blocking::winograd_sums& s) {
         continue;
       }
       __m256i q[4];
-      const std::byte* residual = s.residual + line * s.residual_line + v * 8;
+      const std::byte* residual = s.residual ? s.residual + line * s.residual_line + v * 8 : nullptr;
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i) {
-        if (s.residual && i < s.pixels) x[i] = add_residual(x[i], residual + i * s.residual_pixel, *s.end);
+        if (residual && i < s.pixels) x[i] = add_residual(x[i], residual + i * s.residual_pixel, *s.end);
         q[i] = _mm256_cvtps_epi32(x[i]);
       }
       const __m256i packed = pack_u8(q, *s.end);
@@ -141,7 +142,7 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
 
 template <class Pairs>
 inline constexpr blocking::winograd_microkernel winograd{{std::is_same_v<Pairs, pairs_avx2> ? 1.0 : 0.5, 200, 210, 440},
-                                                         block_channels,
+                                                         winograd_block,
                                                          s16::lanes,
                                                          3,
                                                          transform_weights,

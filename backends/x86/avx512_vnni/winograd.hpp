@@ -15,7 +15,8 @@
 
 namespace octavo::x86::avx512_vnni {
 
-inline constexpr int block_channels = 32;
+/// Output channels.
+inline constexpr int winograd_block = 32;
 
 /// Integers that wrap around.
 struct s16 {
@@ -107,10 +108,10 @@ OCTAVO_AVX512 inline void transform_sums(const blocking::winograd_sums& s) {
         continue;
       }
       __m512i q[4];
-      const std::byte* residual = s.residual + line * s.residual_line + v * 16;
+      const std::byte* residual = s.residual ? s.residual + line * s.residual_line + v * 16 : nullptr;
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i) {
-        if (s.residual && i < s.pixels) {
+        if (residual && i < s.pixels) {
           const __m128i r = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual + i * s.residual_pixel));
           x[i] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(r), residual_zero)),
                                  residual_multiplier, x[i]);
@@ -133,7 +134,7 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
     product<7>, product<8>, product<9>, product<10>, product<11>, product<12>, product<13>, product<14>};
 
 inline constexpr blocking::winograd_microkernel winograd{
-    {0.5, 320, 210, 440}, 32, 32, 7, transform_weights, transform_pixels, products, transform_sums};
+    {0.5, 320, 210, 440}, winograd_block, s16::lanes, 7, transform_weights, transform_pixels, products, transform_sums};
 
 }  // namespace octavo::x86::avx512_vnni
 
