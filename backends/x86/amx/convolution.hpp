@@ -42,7 +42,8 @@ class tile_convolution final : public executable {
         zero_(s.src[0].q.zero_point),
         stage_(s, block_channels),
         end_whole_(row_ending_of(stage_.end(), conv_.residual, true)),
-        end_part_(row_ending_of(stage_.end(), conv_.residual, false)) {
+        end_part_(row_ending_of(stage_.end(), conv_.residual, false)),
+        multiply_and_end_(multiplication_and_ending_of(stage_.end(), conv_.residual)) {
     if (!s.flat) {
       height_ = s.src[0].extents[1], width_ = s.src[0].extents[2];
       out_height_ = s.dst.extents[1], out_width_ = s.dst.extents[2];
@@ -118,12 +119,6 @@ class tile_convolution final : public executable {
     }
   };
 
-  /// Rows of a block's sums that are neighbours in the output too.
-  struct piece {
-    int row, count;
-    std::ptrdiff_t pixel;  ///< of the output
-  };
-
   /// A block of pixels of a group: where its tiles are loaded from, and where its outputs go.
   struct placed_block {
     factors from{};
@@ -161,12 +156,12 @@ class tile_convolution final : public executable {
     } else {
       // More steps than the depth fills are worth a copy that is not made.
       const auto compact = [&](int steps) { return 4 * steps <= 5 * steps_of(taps() * group_inputs_); };
-      const int line_steps = merged_taps() ? conv_.kernel.h * steps_of(conv_.kernel.w * group_inputs_)
-                                           : taps() * steps_of(group_inputs_);
+      const int line_steps =
+          merged_taps() ? conv_.kernel.h * steps_of(conv_.kernel.w * group_inputs_) : taps() * steps_of(group_inputs_);
       const bool fits = conv_.stride == hw(1) && out_width_ <= line_pixels_;
-      from_ = fits && compact(line_steps)                                            ? source::lines
+      from_ = fits && compact(line_steps)                                                   ? source::lines
               : compact(std::min(whole_position_steps(), taps() * steps_of(group_inputs_))) ? source::interleaved
-                                                                                     : source::rows;
+                                                                                            : source::rows;
     }
     position_bytes_ = from_ == source::interleaved ? conv_.kernel.h * conv_.stride.w * channels_ : channels_;
     grid_width_ = from_ == source::lines         ? line_pixels_
@@ -226,9 +221,9 @@ class tile_convolution final : public executable {
     // An odd number of cache lines, so that rows do not meet in the same set of the cache.
     slot_stride_ = (steps_ | 1) * tile_row_bytes;
     slot_bytes_ = static_cast<std::size_t>(block_rows * slot_stride_ + tile_row_bytes);
-    const auto block_bytes = static_cast<std::size_t>(block_rows) *
-                             static_cast<std::size_t>(from_ == source::image || from_ == source::rows ? slot_stride_
-                                                                                                      : position_bytes_);
+    const auto block_bytes =
+        static_cast<std::size_t>(block_rows) *
+        static_cast<std::size_t>(from_ == source::image || from_ == source::rows ? slot_stride_ : position_bytes_);
     const int image_pixels = from_ == source::image ? most_pixels : (out_height_ - 1) * grid_width_ + out_width_;
     chunk_blocks_ = std::clamp(static_cast<int>(chunk_budget / block_bytes), 1, ceil_div(image_pixels, block_rows));
     column_set_ = std::max(2, column_budget / (steps_ * 2 * tile_bytes));
@@ -367,8 +362,7 @@ class tile_convolution final : public executable {
     }
     place_outputs(image, first, count, b);
     if (from_ != source::rows) {
-      const std::byte* copy =
-          from_ == source::interleaved ? w.slots : w.lines + (side_ - conv_.pad.left) * channels_;
+      const std::byte* copy = from_ == source::interleaved ? w.slots : w.lines + (side_ - conv_.pad.left) * channels_;
       f.a_stride = position_bytes_;
       f.a[0] = copy + static_cast<std::ptrdiff_t>(first - w.first_row * grid_width_) * position_bytes_ +
                group * group_inputs_;
@@ -466,33 +460,42 @@ class tile_convolution final : public executable {
                                                {store_sums<2, 1>, store_sums<2, 2>}};
     const int down = b.tiles - 1, across = column_tiles(column) - 1;
     b.from.b = column_weights(b.group, column);
-    multiplications[down][across](b.from, w.next);
-    if (w.waiting) finish(c, w);
+    if (w.waiting && multiply_and_end_ && down && across && outputs_of(w.waiting_column) == block_channels) {
+      multiply_and_end_(b.from, w.next, rows_waiting(c, w), stage_.end());
+    } else {
+      multiplications[down][across](b.from, w.next);
+      if (w.waiting) finish(c, w);
+    }
     storings[down][across](w.sums + w.turn * sums_bytes);
     w.turn ^= 1;
     w.waiting = &b, w.waiting_column = column;
   }
 
-  /// Ends and stores the block that waits.
-  void finish(const call& c, worker& w) const noexcept {
+  /// Channels that a column has.
+  int outputs_of(int column) const { return std::min(group_outputs_ - column * block_channels, block_channels); }
+
+  /// The block that waits.
+  rows rows_waiting(const call& c, const worker& w) const noexcept {
     const placed_block& b = *w.waiting;
-    const std::byte* sums = w.sums + (w.turn ^ 1) * sums_bytes;
-    const int channel = w.waiting_column * block_channels, channels = group_outputs_ - channel;
+    const int channel = w.waiting_column * block_channels;
     const std::ptrdiff_t first_channel = (b.group * group_outputs_ + channel) * dst_bytes_;
     rows t{};
+    t.sums = w.sums + (w.turn ^ 1) * sums_bytes;
+    t.pieces = {b.pieces.data(), static_cast<std::size_t>(b.piece_count)};
     t.multiplier = stage_.multiplier(b.group, channel), t.offset = stage_.offset(b.group, channel);
-    t.dst_stride = c.dst.stride * dst_bytes_;
-    t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
-    t.channels = channels < block_channels ? 0xffffffffu >> (block_channels - channels) : 0xffffffffu;
-    const auto end_rows = channels < block_channels ? end_part_ : end_whole_;
-    for (int i = 0; i < b.piece_count; ++i) {
-      const piece& p = b.pieces[static_cast<std::size_t>(i)];
-      t.sums = sums + p.row * sums_stride;
-      t.count = p.count;
-      t.dst = c.dst.as<std::byte>() + p.pixel * t.dst_stride + first_channel;
-      if (c.residual) t.residual = c.residual->as<const std::byte>() + p.pixel * t.residual_stride + first_channel;
-      end_rows(t, stage_.end());
+    t.dst = c.dst.as<std::byte>() + first_channel, t.dst_stride = c.dst.stride * dst_bytes_;
+    if (c.residual) {
+      t.residual = c.residual->as<const std::byte>() + first_channel;
+      t.residual_stride = c.residual->stride * dst_bytes_;
     }
+    t.channels = 0xffffffffu >> (block_channels - outputs_of(w.waiting_column));
+    return t;
+  }
+
+  /// Ends and stores the block that waits.
+  void finish(const call& c, worker& w) const noexcept {
+    const auto end_rows = outputs_of(w.waiting_column) == block_channels ? end_whole_ : end_part_;
+    end_rows(rows_waiting(c, w), stage_.end());
     w.waiting = nullptr;
   }
 
@@ -501,9 +504,9 @@ class tile_convolution final : public executable {
   int height_ = 1, width_ = 1, out_height_ = 1, out_width_ = 1;
   source from_ = source::image;
   bool copies_lines_ = false;
-  int side_ = 0;         ///< pixels of padding between copied lines
-  int line_pixels_ = 1;  ///< from line to line
-  int grid_width_ = 1;   ///< pixels from an output line to the next, those between them included
+  int side_ = 0;                  ///< pixels of padding between copied lines
+  int line_pixels_ = 1;           ///< from line to line
+  int grid_width_ = 1;            ///< pixels from an output line to the next, those between them included
   int position_bytes_ = 0;        ///< from a pixel of a block to the next, with lines and interleaved
   bool whole_positions_ = false;  ///< interleaved, the depth is all bytes of some positions, those of no tap included
   std::vector<std::ptrdiff_t> runs_, offsets_;
@@ -513,7 +516,8 @@ class tile_convolution final : public executable {
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
   blocking::output_stage stage_;
-  row_ending end_whole_, end_part_;  ///< of 32 channels, or fewer
+  row_ending end_whole_, end_part_;             ///< of 32 channels, or fewer
+  multiplication_and_ending multiply_and_end_;  ///< may be null
   pooled_memory weights_;
 };
 

@@ -80,7 +80,11 @@ class tile_matmul final : public blocking::dynamic_matmul {
                                                {store_sums<2, 1>, store_sums<2, 2>}};
     // While one block multiplies, the one before is brought to its end.
     alignas(cache_line) std::byte sums[2][sums_bytes];
+    piece block{};
     rows waiting{};
+    waiting.pieces = {&block, 1};
+    waiting.multiplier = multiplier_, waiting.offset = offset_;
+    waiting.dst_stride = c.dst.stride * dst_bytes_;
     int turn = 0;
     const auto finish = [&] { (waiting.channels == 0xffffffffu ? end_whole_ : end_part_)(waiting, end_); };
     for (int row = first; row < last; row += block_rows) {
@@ -99,9 +103,8 @@ class tile_matmul final : public blocking::dynamic_matmul {
         if (waiting.sums) finish();
         storings[down][across](sums[turn]);
         waiting.sums = sums[turn];
-        waiting.multiplier = multiplier_, waiting.offset = offset_;
-        waiting.count = count;
-        waiting.dst = row_of_y(c, slice, row, column), waiting.dst_stride = c.dst.stride * dst_bytes_;
+        waiting.dst = row_of_y(c, slice, row, column);
+        block.count = count;
         waiting.channels = 0xffffffffu >> (widest - columns);
       }
     }

@@ -80,15 +80,21 @@ OCTAVO_TARGET_AMX inline void store_sums(std::byte* sums) noexcept {
   if constexpr (MT > 1 && NT > 1) OCTAVO_TILE_STORE(3, sums + tile_rows * sums_stride + 64, sums_stride);
 }
 
-/// Pixels whose sums wait for their ending.
+/// Rows of a block's sums that are neighbours in the output too.
+struct piece {
+  int row, count;
+  std::ptrdiff_t pixel;  ///< of the output
+};
+
+/// A block whose sums wait for their ending.
 struct rows {
   const std::byte* sums;
+  std::span<const piece> pieces;
   const float *multiplier, *offset;  // (32)
-  std::byte* dst;
+  std::byte* dst;                    // (pixels, channels), at pixel 0 and the block's first channel
   std::ptrdiff_t dst_stride;
   const std::byte* residual;  ///< of dst's type, or null
   std::ptrdiff_t residual_stride;
-  int count;
   std::uint32_t channels;  ///< a bit for each of the 32 that exists
 };
 
@@ -129,78 +135,156 @@ struct u8_constants {
         order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
 };
 
-/// Two rows of sums as bytes: four vectors of s32 become one.
+/// Ends a block as u8, two rows at a time: four vectors of s32 become one of bytes. `Whole`: all 32 channels exist.
 template <bool Residual, clamping Clamp, bool Whole>
-OCTAVO_TARGET_AMX OCTAVO_INLINE __m512i end_pair(const u8_constants& c, const std::byte* sums0, const std::byte* sums1,
-                                                 const std::byte* residual0, const std::byte* residual1,
-                                                 std::uint32_t channels) {
-  __m512i q[4];
-  OCTAVO_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    const __m512 x =
-        scaled<Residual, Whole>(i < 2 ? sums0 : sums1, c.multiplier[i % 2], c.offset[i % 2],
-                                i < 2 ? residual0 : residual1, channels, i % 2, c.residual_zero, c.residual_multiplier);
-    q[i] = _mm512_cvtps_epi32(Clamp == clamping::as_floats  // the bound comes second: a NaN gives it
-                                  ? _mm512_min_ps(_mm512_max_ps(x, c.lower), c.upper)
-                                  : x);
+class u8_ending {
+ public:
+  OCTAVO_TARGET_AMX OCTAVO_INLINE u8_ending(const rows& t, const ending& end)
+      : constants_(t, end),
+        all_sums_(t.sums),
+        all_residual_(t.residual),
+        all_dst_(t.dst),
+        residual_stride_(t.residual_stride),
+        dst_stride_(t.dst_stride),
+        channels_(t.channels),
+        pieces_(t.pieces.data()),
+        left_(static_cast<int>(t.pieces.size())) {
+    begin_piece();
   }
-  __m512i a = _mm512_packs_epi32(q[0], q[1]), b = _mm512_packs_epi32(q[2], q[3]);
-  if constexpr (Clamp != clamping::by_packing) a = _mm512_adds_epi16(a, c.zero), b = _mm512_adds_epi16(b, c.zero);
-  __m512i y = _mm512_packus_epi16(a, b);
-  if constexpr (Clamp == clamping::as_bytes) y = _mm512_min_epu8(_mm512_max_epu8(y, c.lowest), c.highest);
-  return _mm512_permutexvar_epi32(c.order, y);
-}
 
-/// Stores a row of 32 channels, or those that exist.
-template <bool Whole>
-OCTAVO_TARGET_AMX OCTAVO_INLINE void store_row(std::byte* dst, __m256i y, std::uint32_t channels) {
-  if constexpr (Whole)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), y);
-  else
-    _mm256_mask_storeu_epi8(dst, channels, y);
-}
+  /// Pairs of rows that are left; a last row of a piece alone counts as one.
+  int pairs() const {
+    int n = (count_ + 1) / 2;
+    for (int i = 1; i < left_; ++i) n += (pieces_[i].count + 1) / 2;
+    return n;
+  }
 
-/// Ends rows of u8.
+  /// Ends so many of them.
+  OCTAVO_TARGET_AMX OCTAVO_INLINE void end_pairs(int n) {
+    for (; n > 0; --n) {
+      const bool two = count_ > 1;  // a last row alone is done twice
+      const __m512i y =
+          end_pair(sums_, two ? sums_ + sums_stride : sums_, residual_, two ? residual_ + residual_stride_ : residual_);
+      store_row(dst_, _mm512_castsi512_si256(y));
+      if (two) store_row(dst_ + dst_stride_, _mm512_extracti64x4_epi64(y, 1));
+      sums_ += 2 * sums_stride, dst_ += 2 * dst_stride_;
+      if constexpr (Residual) residual_ += 2 * residual_stride_;
+      count_ -= 2;
+      if (count_ <= 0 && --left_ > 0) ++pieces_, begin_piece();
+    }
+  }
+
+ private:
+  OCTAVO_INLINE void begin_piece() {
+    const piece p = *pieces_;
+    count_ = p.count;
+    sums_ = all_sums_ + p.row * sums_stride;
+    dst_ = all_dst_ + p.pixel * dst_stride_;
+    if constexpr (Residual) residual_ = all_residual_ + p.pixel * residual_stride_;
+  }
+
+  OCTAVO_TARGET_AMX OCTAVO_INLINE __m512i end_pair(const std::byte* sums0, const std::byte* sums1,
+                                                   const std::byte* residual0, const std::byte* residual1) const {
+    const u8_constants& c = constants_;
+    __m512i q[4];
+    OCTAVO_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const __m512 x = scaled<Residual, Whole>(i < 2 ? sums0 : sums1, c.multiplier[i % 2], c.offset[i % 2],
+                                               i < 2 ? residual0 : residual1, channels_, i % 2, c.residual_zero,
+                                               c.residual_multiplier);
+      q[i] = _mm512_cvtps_epi32(Clamp == clamping::as_floats  // the bound comes second: a NaN gives it
+                                    ? _mm512_min_ps(_mm512_max_ps(x, c.lower), c.upper)
+                                    : x);
+    }
+    __m512i a = _mm512_packs_epi32(q[0], q[1]), b = _mm512_packs_epi32(q[2], q[3]);
+    if constexpr (Clamp != clamping::by_packing) a = _mm512_adds_epi16(a, c.zero), b = _mm512_adds_epi16(b, c.zero);
+    __m512i y = _mm512_packus_epi16(a, b);
+    if constexpr (Clamp == clamping::as_bytes) y = _mm512_min_epu8(_mm512_max_epu8(y, c.lowest), c.highest);
+    return _mm512_permutexvar_epi32(c.order, y);
+  }
+
+  OCTAVO_TARGET_AMX OCTAVO_INLINE void store_row(std::byte* dst, __m256i y) const {
+    if constexpr (Whole)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), y);
+    else
+      _mm256_mask_storeu_epi8(dst, channels_, y);
+  }
+
+  u8_constants constants_;
+  // Copies, which no store of bytes can change, one by one: vectors would wait for the caller's single stores.
+  const std::byte *all_sums_, *all_residual_;
+  std::byte* all_dst_;
+  std::ptrdiff_t residual_stride_, dst_stride_;
+  std::uint32_t channels_;
+  const piece* pieces_;  ///< the one in hand
+  int left_;             ///< and those after it
+  int count_ = 0;        ///< rows of the one in hand
+  const std::byte *sums_ = nullptr, *residual_ = nullptr;
+  std::byte* dst_ = nullptr;
+};
+
+/// Ends a block of u8.
 template <bool Residual, clamping Clamp, bool Whole>
 OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const ending& end) noexcept {
-  // Copies, which no store of bytes can change, one by one: vectors would wait for the caller's single stores.
-  const std::ptrdiff_t dst_stride = t.dst_stride, residual_stride = t.residual_stride;
-  const std::uint32_t channels = t.channels;
-  const std::byte *sums = t.sums, *residual = t.residual;
-  std::byte* dst = t.dst;
-  const u8_constants c(t, end);
-  int left = t.count;
-  for (; left > 1; left -= 2) {
-    const __m512i y =
-        end_pair<Residual, Clamp, Whole>(c, sums, sums + sums_stride, residual, residual + residual_stride, channels);
-    store_row<Whole>(dst, _mm512_castsi512_si256(y), channels);
-    store_row<Whole>(dst + dst_stride, _mm512_extracti64x4_epi64(y, 1), channels);
-    sums += 2 * sums_stride, dst += 2 * dst_stride;
-    if constexpr (Residual) residual += 2 * residual_stride;
-  }
-  if (left == 0) return;
-  const __m512i y = end_pair<Residual, Clamp, Whole>(c, sums, sums, residual, residual, channels);
-  store_row<Whole>(dst, _mm512_castsi512_si256(y), channels);
+  u8_ending<Residual, Clamp, Whole> block(t, end);
+  block.end_pairs(block.pairs());
 }
 
-/// Ends rows of f32.
+/// multiply<2, 2>() and, between its instructions, which leave the vector units idle, the ending of 32 channels of the
+/// block before.
+template <bool Residual, clamping Clamp>
+OCTAVO_TARGET_AMX inline void multiply_and_end(const factors& f, prefetch& next, const rows& t,
+                                               const ending& end) noexcept {
+  OCTAVO_TILE_FENCE;
+  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b, *ahead = next.at;
+  const std::ptrdiff_t stride = f.a_stride;
+  const int lines = next.lines;
+  u8_ending<Residual, Clamp, true> before(t, end);
+  int pairs = before.pairs();
+  const int together = ceil_div(pairs, 2 * f.steps);
+  OCTAVO_TILE_ZERO(0);
+  OCTAVO_TILE_ZERO(1);
+  OCTAVO_TILE_ZERO(2);
+  OCTAVO_TILE_ZERO(3);
+  for (int k = 0; k < f.steps; ++k, b += 2 * tile_bytes) {
+    const std::ptrdiff_t at = f.offset[k];
+    OCTAVO_TILE_LOAD(6, b, tile_row_bytes);
+    OCTAVO_TILE_LOAD(4, a0 + at, stride);
+    OCTAVO_TILE_MULTIPLY(0, 4, 6);
+    OCTAVO_TILE_LOAD(5, a1 + at, stride);
+    OCTAVO_TILE_MULTIPLY(2, 5, 6);
+    before.end_pairs(std::min(together, pairs));
+    pairs -= std::min(together, pairs);
+    OCTAVO_TILE_LOAD(7, b + tile_bytes, tile_row_bytes);
+    OCTAVO_TILE_MULTIPLY(1, 4, 7);
+    OCTAVO_TILE_MULTIPLY(3, 5, 7);
+    before.end_pairs(std::min(together, pairs));
+    pairs -= std::min(together, pairs);
+    if (ahead < next.end)
+      for (int i = 0; i < lines; ++i, ahead += 64) _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+  }
+  next.at = ahead;
+}
+
+/// Ends a block of f32.
 OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const ending& end) noexcept {
   const __m512 lower = _mm512_set1_ps(end.lower), upper = _mm512_set1_ps(end.upper);
   for (int v = 0; v < 2; ++v) {
     const auto lanes = static_cast<__mmask16>(t.channels >> (v * 16));
     if (lanes == 0) continue;
     const __m512 multiplier = _mm512_loadu_ps(t.multiplier + v * 16), offset = _mm512_loadu_ps(t.offset + v * 16);
-    for (int m = 0; m < t.count; ++m) {
-      const __m512i sum = _mm512_loadu_si512(t.sums + m * sums_stride + v * 64);
-      __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), multiplier, offset);
-      if (t.residual) {
-        const auto* r = reinterpret_cast<const float*>(t.residual + m * t.residual_stride) + v * 16;
-        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, r));
+    for (const piece& p : t.pieces)
+      for (int m = 0; m < p.count; ++m) {
+        const __m512i sum = _mm512_loadu_si512(t.sums + (p.row + m) * sums_stride + v * 64);
+        __m512 x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), multiplier, offset);
+        if (t.residual) {
+          const auto* r = reinterpret_cast<const float*>(t.residual + (p.pixel + m) * t.residual_stride) + v * 16;
+          x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, r));
+        }
+        // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
+        _mm512_mask_storeu_ps(reinterpret_cast<float*>(t.dst + (p.pixel + m) * t.dst_stride) + v * 16, lanes,
+                              _mm512_min_ps(upper, _mm512_max_ps(lower, x)));
       }
-      // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
-      _mm512_mask_storeu_ps(reinterpret_cast<float*>(t.dst + m * t.dst_stride) + v * 16, lanes,
-                            _mm512_min_ps(upper, _mm512_max_ps(lower, x)));
-    }
   }
 }
 
@@ -218,6 +302,16 @@ inline row_ending row_ending_of(const ending& end, bool residual, bool whole) no
   if (end.clamp == clamping::by_packing) return u8_ending_of<clamping::by_packing>(residual, whole);
   if (end.clamp == clamping::as_bytes) return u8_ending_of<clamping::as_bytes>(residual, whole);
   return u8_ending_of<clamping::as_floats>(residual, whole);
+}
+
+using multiplication_and_ending = void (*)(const factors&, prefetch&, const rows&, const ending&) noexcept;
+
+/// What multiplies a block and ends the whole one before it as `end` says, or null where there is no such function.
+inline multiplication_and_ending multiplication_and_ending_of(const ending& end, bool residual) noexcept {
+  if (!end.to_u8 || end.clamp == clamping::as_floats) return nullptr;
+  if (end.clamp == clamping::by_packing)
+    return residual ? multiply_and_end<true, clamping::by_packing> : multiply_and_end<false, clamping::by_packing>;
+  return residual ? multiply_and_end<true, clamping::as_bytes> : multiply_and_end<false, clamping::as_bytes>;
 }
 
 /// Copies at least n bytes, reading and writing whole vectors of 32.
