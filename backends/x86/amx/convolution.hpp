@@ -1,13 +1,8 @@
 // Convolution and fully connected layers on AMX: an implicit matrix product of tiles, u8 x s8, exact in s32.
 //
 // Pixels come in blocks of 32, output channels in columns of 32, depth in steps of 64 bytes; a block times a column is
-// 2x2 tiles of sums. A tile of pixels is loaded with one stride, from one of four places:
-//   image: a pixel is its own row of depth (1x1, stride 1, no padding; fully connected). No copies.
-//   lines: stride 1. The lines of the image are copied once, with padding between them; the pixels of successive output
-//          lines then lie at one stride, if those that fall on the padding are computed too, and not stored.
-//   interleaved: strides, few channels. The lines of the image under an output line are copied as (position, line of
-//          the kernel, as many pixels as the stride, channels), so that a step to the right is a step of one position.
-//   rows:  the depth of each pixel is gathered (im2col of some blocks): what is left, such as groups of few channels.
+// 2x2 tiles of sums. tile_layout.hpp says where tiles of pixels are loaded from.
+//
 // While a block multiplies, the sums of the one before are brought to their end and stored.
 #pragma once
 
@@ -16,10 +11,10 @@
 #if OCTAVO_X86_64
 
 #include <array>
-#include <limits>
 
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/x86/amx/microkernel.hpp"
+#include "octavo/backends/x86/amx/tile_layout.hpp"
 
 namespace octavo::x86::amx {
 
@@ -33,23 +28,15 @@ class tile_convolution final : public executable {
  public:
   /// Throws octavo::error when a sum could overflow.
   explicit tile_convolution(const blocking::layer& s)
-      : conv_(s.conv),
+      : layout_(s),
         dst_bytes_(static_cast<int>(size_of(s.dst.type))),
-        channels_(s.src[0].extents.back()),
-        group_inputs_(channels_ / conv_.groups),
-        group_outputs_(conv_.out / conv_.groups),
+        group_outputs_(s.conv.out / s.conv.groups),
         group_columns_(ceil_div(group_outputs_, block_channels)),
         zero_(s.src[0].q.zero_point),
         stage_(s, block_channels),
-        end_whole_(row_ending_of(stage_.end(), conv_.residual, true)),
-        end_part_(row_ending_of(stage_.end(), conv_.residual, false)),
-        multiply_and_end_(multiplication_and_ending_of(stage_.end(), conv_.residual)) {
-    if (!s.flat) {
-      height_ = s.src[0].extents[1], width_ = s.src[0].extents[2];
-      out_height_ = s.dst.extents[1], out_width_ = s.dst.extents[2];
-    }
-    choose_source();
-    set_depth();
+        end_whole_(row_ending_of(stage_.end(), layout_.conv.residual, true)),
+        end_part_(row_ending_of(stage_.end(), layout_.conv.residual, false)),
+        multiply_and_end_(multiplication_and_ending_of(stage_.end(), layout_.conv.residual)) {
     set_sizes(static_cast<int>(s.dst.extents.rows()));
     pack_weights(s);
   }
@@ -67,16 +54,16 @@ class tile_convolution final : public executable {
 
   std::span<const std::byte> first_weights() const noexcept override {
     return {weights_.data(),
-            std::min(weights_.size(), static_cast<std::size_t>(column_set_ * 2 * steps_ * tile_bytes))};
+            std::min(weights_.size(), static_cast<std::size_t>(column_set_ * 2 * layout_.steps * tile_bytes))};
   }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
     if (begin >= end || c.pixels == 0 || c.images == 0) return;
-    const tile_region region(std::min(tile_rows, c.pixels), tile_depth_);
+    const tile_region region(std::min(tile_rows, c.pixels), layout_.tile_depth);
     worker w;
     w.sums = scratch, w.lines = scratch + 2 * sums_bytes, w.slots = w.lines + lines_bytes_;
-    const int columns = conv_.groups * group_columns_;
+    const int columns = layout_.conv.groups * group_columns_;
     while (begin < end) {
       const int set = begin / c.parts, part = begin % c.parts;
       // Whole sets that follow one another are one.
@@ -90,9 +77,6 @@ class tile_convolution final : public executable {
   }
 
  private:
-  /// Where the tiles of pixels are loaded from.
-  enum class source : std::uint8_t { image, lines, interleaved, rows };
-
   /// What one call has to do: blocks of pixels in `sets` times columns in `parts`.
   struct call {
     const operand &src, &dst;
@@ -103,17 +87,18 @@ class tile_convolution final : public executable {
     int sets, parts;
 
     call(const tile_convolution& k, const arguments& a)
-        : src(a.src[0]), dst(a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
-      const bool flat = k.from_ == source::image;
+        : src(a.src[0]), dst(a.dst), residual(k.layout_.conv.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
+      const bool flat = k.layout_.from == source::image;
       images = flat ? 1 : dst.extents[0];
-      pixels = flat ? static_cast<int>(dst.extents.rows()) : (k.out_height_ - 1) * k.grid_width_ + k.out_width_;
+      pixels = flat ? static_cast<int>(dst.extents.rows())
+                    : (k.layout_.out_height - 1) * k.layout_.grid_width + k.layout_.out_width;
       image_blocks = ceil_div(pixels, block_rows);
       blocks = images * image_blocks;
       // Enough tasks for 8 threads to share evenly, none below two million products or a quarter megabyte of weights.
-      const double products = static_cast<double>(dst.extents.count()) * k.steps_ * tile_row_bytes;
+      const double products = static_cast<double>(dst.extents.count()) * k.layout_.steps * tile_row_bytes;
       const double most = std::max(products / 2e6, static_cast<double>(k.weights_.size()) / (256 * 1024));
       const int wanted = static_cast<int>(std::clamp(most, 1.0, 16.0));
-      const int columns = k.conv_.groups * k.group_columns_;
+      const int columns = k.layout_.conv.groups * k.group_columns_;
       sets = std::max(1, std::min(wanted, ceil_div(blocks, 4)));
       parts = std::min(columns, ceil_div(wanted, sets));
     }
@@ -142,131 +127,56 @@ class tile_convolution final : public executable {
   /// Where part `i` of `parts` begins when n things are cut evenly.
   static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
-  bool merged_taps() const { return conv_.groups == 1 && conv_.dilation.w == 1; }
-  int taps() const { return conv_.kernel.h * conv_.kernel.w; }
-
-  void choose_source() {
-    const padding& p = conv_.pad;
-    const bool plain = taps() == 1 && p.top == 0 && p.left == 0 && p.bottom == 0 && p.right == 0;
-    side_ = std::max(p.left, p.right);
-    line_pixels_ = width_ + side_;
-    copies_lines_ = !plain;
-    if (plain) {
-      from_ = conv_.stride == hw(1) ? source::image : source::rows;
-    } else {
-      // More steps than the depth fills are worth a copy that is not made.
-      const auto compact = [&](int steps) { return 4 * steps <= 5 * steps_of(taps() * group_inputs_); };
-      const int line_steps =
-          merged_taps() ? conv_.kernel.h * steps_of(conv_.kernel.w * group_inputs_) : taps() * steps_of(group_inputs_);
-      const bool fits = conv_.stride == hw(1) && out_width_ <= line_pixels_;
-      from_ = fits && compact(line_steps)                                                   ? source::lines
-              : compact(std::min(whole_position_steps(), taps() * steps_of(group_inputs_))) ? source::interleaved
-                                                                                            : source::rows;
-    }
-    position_bytes_ = from_ == source::interleaved ? conv_.kernel.h * conv_.stride.w * channels_ : channels_;
-    grid_width_ = from_ == source::lines         ? line_pixels_
-                  : from_ == source::interleaved ? out_width_ + positions_across() - 1
-                                                 : out_width_;
-  }
-
-  static int steps_of(int bytes) { return ceil_div(bytes, tile_row_bytes); }
-  /// Positions that the kernel meets, interleaved.
-  int positions_across() const { return ceil_div((conv_.kernel.w - 1) * conv_.dilation.w + 1, conv_.stride.w); }
-  /// Steps of all the bytes of these positions, where a group's channels are all channels.
-  int whole_position_steps() const {
-    return conv_.groups == 1 ? steps_of(positions_across() * conv_.kernel.h * conv_.stride.w * channels_)
-                             : std::numeric_limits<int>::max();
-  }
-
-  /// Where the taps lie: in memory, and for each step of a tile.
-  void set_depth() {
-    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(conv_.dilation.h) * line_pixels_ * channels_;
-    const std::ptrdiff_t tap = static_cast<std::ptrdiff_t>(conv_.dilation.w) * channels_;
-    const bool interleaved = from_ == source::interleaved;
-    whole_positions_ = interleaved && whole_position_steps() <= taps() * steps_of(group_inputs_);
-    const int runs_per_line = merged_taps() && !interleaved ? 1 : conv_.kernel.w;
-    run_bytes_ = merged_taps() && !interleaved ? conv_.kernel.w * group_inputs_ : group_inputs_;
-    for (int kh = 0; kh < conv_.kernel.h; ++kh)
-      for (int i = 0; i < runs_per_line; ++i)
-        runs_.push_back(interleaved ? interleaved_offset(kh, i) : kh * line + i * tap);
-    int depth = taps() * group_inputs_;
-    if (whole_positions_) depth = positions_across() * position_bytes_;
-    if (from_ == source::rows || whole_positions_) {
-      run_depth_ = run_bytes_;
-      for (int i = 0; i < steps_of(depth); ++i) offsets_.push_back(i * tile_row_bytes);
-    } else {
-      const int run_steps = steps_of(run_bytes_);
-      run_depth_ = run_steps * tile_row_bytes;
-      for (std::ptrdiff_t run : runs_)
-        for (int i = 0; i < run_steps; ++i) offsets_.push_back(run + i * tile_row_bytes);
-    }
-    steps_ = static_cast<int>(offsets_.size());
-    tile_depth_ = steps_ == 1 ? ceil_div(depth, 4) * 4 : tile_row_bytes;
-  }
-
-  /// From a position to a tap's pixel, interleaved.
-  int interleaved_offset(int kh, int kw) const {
-    const int column = kw * conv_.dilation.w, stride = conv_.stride.w;
-    return column / stride * position_bytes_ + (kh * stride + column % stride) * channels_;
-  }
-
-  /// Where channel `i` of a tap lies in the packed depth.
-  int depth_of(int i, int kh, int kw) const {
-    if (whole_positions_) return interleaved_offset(kh, kw) + i;
-    if (merged_taps() && from_ != source::interleaved) return kh * run_depth_ + kw * group_inputs_ + i;
-    return (kh * conv_.kernel.w + kw) * run_depth_ + i;
-  }
-
   void set_sizes(int most_pixels) {
     // An odd number of cache lines, so that rows do not meet in the same set of the cache.
-    slot_stride_ = (steps_ | 1) * tile_row_bytes;
+    slot_stride_ = (layout_.steps | 1) * tile_row_bytes;
     slot_bytes_ = static_cast<std::size_t>(block_rows * slot_stride_ + tile_row_bytes);
-    const auto block_bytes =
-        static_cast<std::size_t>(block_rows) *
-        static_cast<std::size_t>(from_ == source::image || from_ == source::rows ? slot_stride_ : position_bytes_);
-    const int image_pixels = from_ == source::image ? most_pixels : (out_height_ - 1) * grid_width_ + out_width_;
+    const auto block_bytes = static_cast<std::size_t>(block_rows) *
+                             static_cast<std::size_t>(layout_.from == source::image || layout_.from == source::rows
+                                                          ? slot_stride_
+                                                          : layout_.position_bytes);
+    const int image_pixels =
+        layout_.from == source::image ? most_pixels : (layout_.out_height - 1) * layout_.grid_width + layout_.out_width;
     chunk_blocks_ = std::clamp(static_cast<int>(chunk_budget / block_bytes), 1, ceil_div(image_pixels, block_rows));
-    column_set_ = std::max(2, column_budget / (steps_ * 2 * tile_bytes));
-    if (from_ == source::image) slots_ = 1;
-    if (from_ == source::rows) slots_ = group_columns_ > column_set_ ? chunk_blocks_ : 2;
-    if (!copies_lines_) return;
-    const int outputs = std::min(out_height_, (grid_width_ + chunk_blocks_ * block_rows - 2) / grid_width_ + 1);
-    const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(line_count(outputs)) * line_pixels_ + side_ +
-                                  (conv_.kernel.w - 1) * conv_.dilation.w + block_rows + conv_.stride.w;
-    lines_bytes_ = round_up(static_cast<std::size_t>(pixels * channels_) + 2 * tile_row_bytes, cache_line);
-    if (from_ != source::interleaved) return;
-    const std::ptrdiff_t positions = static_cast<std::ptrdiff_t>(outputs) * grid_width_ + block_rows;
+    column_set_ = std::max(2, column_budget / (layout_.steps * 2 * tile_bytes));
+    if (layout_.from == source::image) slots_ = 1;
+    if (layout_.from == source::rows) slots_ = group_columns_ > column_set_ ? chunk_blocks_ : 2;
+    if (!layout_.copies_lines) return;
+    const int outputs =
+        std::min(layout_.out_height, (layout_.grid_width + chunk_blocks_ * block_rows - 2) / layout_.grid_width + 1);
+    const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(layout_.line_count(outputs)) * layout_.line_pixels +
+                                  layout_.side + (layout_.conv.kernel.w - 1) * layout_.conv.dilation.w + block_rows +
+                                  layout_.conv.stride.w;
+    lines_bytes_ = round_up(static_cast<std::size_t>(pixels * layout_.channels) + 2 * tile_row_bytes, cache_line);
+    if (layout_.from != source::interleaved) return;
+    const std::ptrdiff_t positions = static_cast<std::ptrdiff_t>(outputs) * layout_.grid_width + block_rows;
     slots_ = 1;
-    slot_bytes_ = round_up(static_cast<std::size_t>(positions * position_bytes_ + offsets_.back()) + 2 * tile_row_bytes,
-                           cache_line);
-  }
-
-  /// Lines of the image under so many output lines.
-  int line_count(int outputs) const {
-    return (outputs - 1) * conv_.stride.h + (conv_.kernel.h - 1) * conv_.dilation.h + 1;
+    slot_bytes_ = round_up(
+        static_cast<std::size_t>(positions * layout_.position_bytes + layout_.offsets.back()) + 2 * tile_row_bytes,
+        cache_line);
   }
 
   /// Tiles across that a column has.
   int column_tiles(int column) const { return group_outputs_ - column * block_channels > tile_rows ? 2 : 1; }
   std::byte* column_weights(int group, int column) const {
     const std::ptrdiff_t group_tiles = ceil_div(group_outputs_, 16);
-    return weights_.data() + (group * group_tiles + column * 2) * steps_ * tile_bytes;
+    return weights_.data() + (group * group_tiles + column * 2) * layout_.steps * tile_bytes;
   }
 
   /// To (groups, columns, steps, tiles, 16 groups of depth, 16 channels, 4 bytes).
   void pack_weights(const signature& s) {
     const int group_tiles = ceil_div(group_outputs_, 16);
-    weights_ = pooled_memory(static_cast<std::size_t>(conv_.groups * group_tiles) *
-                             static_cast<std::size_t>(steps_ * tile_bytes));
+    weights_ = pooled_memory(static_cast<std::size_t>(layout_.conv.groups * group_tiles) *
+                             static_cast<std::size_t>(layout_.steps * tile_bytes));
     const std::int8_t* from = s.at(op::conv2d::weights)->as<std::int8_t>().data();
-    for (int oc = 0; oc < conv_.out; ++oc) {
+    for (int oc = 0; oc < layout_.conv.out; ++oc) {
       const int channel = oc % group_outputs_, column = channel / block_channels, n = channel % block_channels;
       const int across = column_tiles(column);
       std::byte* to = column_weights(oc / group_outputs_, column) + n / 16 * tile_bytes + n % 16 * 4;
-      for (int i = 0; i < group_inputs_; ++i)
-        for (int kh = 0; kh < conv_.kernel.h; ++kh)
-          for (int kw = 0; kw < conv_.kernel.w; ++kw) {
-            const int k = depth_of(i, kh, kw);
+      for (int i = 0; i < layout_.group_inputs; ++i)
+        for (int kh = 0; kh < layout_.conv.kernel.h; ++kh)
+          for (int kw = 0; kw < layout_.conv.kernel.w; ++kw) {
+            const int k = layout_.depth_of(i, kh, kw);
             const std::ptrdiff_t step = k / tile_row_bytes;
             to[step * across * tile_bytes + k % tile_row_bytes / 4 * tile_row_bytes + k % 4] =
                 static_cast<std::byte>(*from++);
@@ -279,8 +189,8 @@ class tile_convolution final : public executable {
     while (first < last) {
       const int image = first / c.image_blocks, block = first % c.image_blocks;
       const int count = std::min({last - first, c.image_blocks - block, chunk_blocks_});
-      if (copies_lines_) copy_lines(c, w, image, block, count);
-      if (from_ == source::interleaved) interleave_lines(c, w, block, count);
+      if (layout_.copies_lines) copy_lines(c, w, image, block, count);
+      if (layout_.from == source::interleaved) interleave_lines(c, w, block, count);
       for (int group = from / group_columns_; group * group_columns_ < to; ++group) {
         const int base = group * group_columns_;
         run_chunk(c, w, image, block, count, group, std::max(from - base, 0), std::min(to - base, group_columns_));
@@ -289,23 +199,24 @@ class tile_convolution final : public executable {
     }
   }
 
-  /// Copies the lines under `count` blocks, each after side_ pixels of padding, which also end the line before it.
+  /// Copies the lines under `count` blocks, each after layout_.side pixels of padding, which also end the line before it.
   void copy_lines(const call& c, worker& w, int image, int block, int count) const noexcept {
     const int end = std::min((block + count) * block_rows, c.pixels);
-    w.first_row = block * block_rows / grid_width_;
-    const int lines = line_count((end - 1) / grid_width_ - w.first_row + 1);
-    const auto side = static_cast<std::size_t>(side_ * channels_), line = static_cast<std::size_t>(width_ * channels_);
+    w.first_row = block * block_rows / layout_.grid_width;
+    const int lines = layout_.line_count((end - 1) / layout_.grid_width - w.first_row + 1);
+    const auto side = static_cast<std::size_t>(layout_.side * layout_.channels),
+               line = static_cast<std::size_t>(layout_.width * layout_.channels);
     std::byte* to = w.lines;
     for (int i = 0; i < lines; ++i, to += side + line) {
-      const int ih = w.first_row * conv_.stride.h - conv_.pad.top + i;
-      if (ih < 0 || ih >= height_) {
+      const int ih = w.first_row * layout_.conv.stride.h - layout_.conv.pad.top + i;
+      if (ih < 0 || ih >= layout_.height) {
         std::memset(to, zero_, side + line);
         continue;
       }
       std::memset(to, zero_, side);
-      const std::byte* from =
-          c.src.as<const std::byte>() + (static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ * c.src.stride;
-      blocking::copy_pixels(to + side, from, width_, channels_, c.src.stride);
+      const std::byte* from = c.src.as<const std::byte>() +
+                              (static_cast<std::ptrdiff_t>(image) * layout_.height + ih) * layout_.width * c.src.stride;
+      blocking::copy_pixels(to + side, from, layout_.width, layout_.channels, c.src.stride);
     }
     std::memset(to, zero_, side);
   }
@@ -313,12 +224,14 @@ class tile_convolution final : public executable {
   /// Interleaves the copied lines under `count` blocks.
   void interleave_lines(const call& c, const worker& w, int block, int count) const noexcept {
     const int end = std::min((block + count) * block_rows, c.pixels);
-    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(line_pixels_) * channels_;
-    const std::byte* from = w.lines + (side_ - conv_.pad.left) * channels_;
+    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(layout_.line_pixels) * layout_.channels;
+    const std::byte* from = w.lines + (layout_.side - layout_.conv.pad.left) * layout_.channels;
     std::byte* to = w.slots;
-    for (int oh = w.first_row; oh <= (end - 1) / grid_width_; ++oh) {
-      interleave(to, from, conv_.dilation.h * line, conv_.kernel.h, conv_.stride.w * channels_, grid_width_);
-      to += static_cast<std::ptrdiff_t>(grid_width_) * position_bytes_, from += conv_.stride.h * line;
+    for (int oh = w.first_row; oh <= (end - 1) / layout_.grid_width; ++oh) {
+      interleave(to, from, layout_.conv.dilation.h * line, layout_.conv.kernel.h,
+                 layout_.conv.stride.w * layout_.channels, layout_.grid_width);
+      to += static_cast<std::ptrdiff_t>(layout_.grid_width) * layout_.position_bytes,
+          from += layout_.conv.stride.h * line;
     }
   }
 
@@ -334,7 +247,7 @@ class tile_convolution final : public executable {
         w.next.end = next_end < group_columns_ ? column_weights(group, next_end)
                                                : column_weights(group, 0) + group_weight_bytes();
       }
-      const std::ptrdiff_t steps = static_cast<std::ptrdiff_t>(count) * (end - column) * steps_;
+      const std::ptrdiff_t steps = static_cast<std::ptrdiff_t>(count) * (end - column) * layout_.steps;
       w.next.lines = static_cast<int>((w.next.end - w.next.at) / tile_row_bytes / steps) + 1;
       for (int i = 0; i < count; ++i) {
         // Not the one that waits.
@@ -346,7 +259,7 @@ class tile_convolution final : public executable {
   }
 
   std::ptrdiff_t group_weight_bytes() const {
-    return static_cast<std::ptrdiff_t>(ceil_div(group_outputs_, 16)) * steps_ * tile_bytes;
+    return static_cast<std::ptrdiff_t>(ceil_div(group_outputs_, 16)) * layout_.steps * tile_bytes;
   }
 
   /// Finds the pixels of a block, number `place` of its chunk, and packs them where that is due.
@@ -355,17 +268,19 @@ class tile_convolution final : public executable {
     const int first = block * block_rows, count = std::min(block_rows, c.pixels - first);
     b.group = group, b.tiles = count > tile_rows ? 2 : 1;
     factors& f = b.from;
-    f.offset = offsets_.data(), f.steps = steps_;
-    if (from_ == source::image) {
+    f.offset = layout_.offsets.data(), f.steps = layout_.steps;
+    if (layout_.from == source::image) {
       locate_image(c, w, first, count, group, b);
       return;
     }
     place_outputs(image, first, count, b);
-    if (from_ != source::rows) {
-      const std::byte* copy = from_ == source::interleaved ? w.slots : w.lines + (side_ - conv_.pad.left) * channels_;
-      f.a_stride = position_bytes_;
-      f.a[0] = copy + static_cast<std::ptrdiff_t>(first - w.first_row * grid_width_) * position_bytes_ +
-               group * group_inputs_;
+    if (layout_.from != source::rows) {
+      const std::byte* copy = layout_.from == source::interleaved
+                                  ? w.slots
+                                  : w.lines + (layout_.side - layout_.conv.pad.left) * layout_.channels;
+      f.a_stride = layout_.position_bytes;
+      f.a[0] = copy + static_cast<std::ptrdiff_t>(first - w.first_row * layout_.grid_width) * layout_.position_bytes +
+               group * layout_.group_inputs;
     } else {
       std::byte* slot = w.slots + static_cast<std::size_t>(place % slots_) * slot_bytes_;
       if (pack || slots_ <= 2) gather(c, w, image, first, count, group, slot);
@@ -382,10 +297,10 @@ class tile_convolution final : public executable {
     // Tiles that would go beyond the last pixel begin earlier; rows that would, are copied.
     const int latest = std::max(0, c.pixels - tile_rows);
     const int last = std::min(first + (b.tiles - 1) * tile_rows, latest) + std::min(tile_rows, c.pixels) - 1;
-    const std::byte* base = c.src.as<const std::byte>() + group * group_inputs_;
-    const int read = (steps_ - 1) * tile_row_bytes + tile_depth_;
+    const std::byte* base = c.src.as<const std::byte>() + group * layout_.group_inputs;
+    const int read = (layout_.steps - 1) * tile_row_bytes + layout_.tile_depth;
     factors& f = b.from;
-    if (last * c.src.stride + group * group_inputs_ + read <= (c.pixels - 1) * c.src.stride + channels_) {
+    if (last * c.src.stride + group * layout_.group_inputs + read <= (c.pixels - 1) * c.src.stride + layout_.channels) {
       f.a_stride = c.src.stride;
       int shift[2];  // rows of either tile that belong to pixels before its first
       for (int t = 0; t < 2; ++t) {
@@ -406,7 +321,7 @@ class tile_convolution final : public executable {
     }
     for (int m = 0; m < count; ++m)
       blocking::copy_run(w.slots + m * slot_stride_, base + (first + m) * c.src.stride,
-                         static_cast<std::size_t>(group_inputs_));
+                         static_cast<std::size_t>(layout_.group_inputs));
     f.a_stride = slot_stride_;
     f.a[0] = w.slots;
     f.a[1] = w.slots + tile_rows * slot_stride_;
@@ -414,39 +329,42 @@ class tile_convolution final : public executable {
 
   /// Cuts a block into what is one piece in the output. Where blocks run on between lines, pixels there are in none.
   void place_outputs(int image, int first, int count, placed_block& b) const noexcept {
-    const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(image) * out_height_ * out_width_;
+    const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(image) * layout_.out_height * layout_.out_width;
     b.piece_count = 0;
-    if (from_ == source::rows) {
+    if (layout_.from == source::rows) {
       b.pieces[0] = {0, count, origin + first};
       b.piece_count = 1;
       return;
     }
-    int line = first / grid_width_, column = first % grid_width_;
+    int line = first / layout_.grid_width, column = first % layout_.grid_width;
     for (int row = 0; row < count; ++line, column = 0) {
-      const int valid = std::min(count - row, out_width_ - column);
+      const int valid = std::min(count - row, layout_.out_width - column);
       if (valid > 0)
         b.pieces[static_cast<std::size_t>(b.piece_count++)] = {
-            row, valid, origin + static_cast<std::ptrdiff_t>(line) * out_width_ + column};
-      row += grid_width_ - column;
+            row, valid, origin + static_cast<std::ptrdiff_t>(line) * layout_.out_width + column};
+      row += layout_.grid_width - column;
     }
   }
 
   /// Gathers the depth of `count` pixels. What follows it in a row meets weights that are zero.
   void gather(const call& c, const worker& w, int image, int first, int count, int group,
               std::byte* to) const noexcept {
-    int oh = first / out_width_, ow = first % out_width_;
-    const std::byte* lines = w.lines + (side_ - conv_.pad.left) * channels_ + group * group_inputs_;
-    const std::byte* pixels = c.src.as<const std::byte>() + group * group_inputs_;
+    int oh = first / layout_.out_width, ow = first % layout_.out_width;
+    const std::byte* lines =
+        w.lines + (layout_.side - layout_.conv.pad.left) * layout_.channels + group * layout_.group_inputs;
+    const std::byte* pixels = c.src.as<const std::byte>() + group * layout_.group_inputs;
     for (int m = 0; m < count; ++m, to += slot_stride_) {
-      const std::ptrdiff_t ih = oh * conv_.stride.h, iw = ow * conv_.stride.w;
-      if (copies_lines_)
-        gather_pixel(to, lines + ((ih - w.first_row * conv_.stride.h) * line_pixels_ + iw) * channels_, runs_.data(),
-                     static_cast<int>(runs_.size()), run_bytes_);
+      const std::ptrdiff_t ih = oh * layout_.conv.stride.h, iw = ow * layout_.conv.stride.w;
+      if (layout_.copies_lines)
+        gather_pixel(to,
+                     lines + ((ih - w.first_row * layout_.conv.stride.h) * layout_.line_pixels + iw) * layout_.channels,
+                     layout_.runs.data(), static_cast<int>(layout_.runs.size()), layout_.run_bytes);
       else
-        blocking::copy_run(to,
-                           pixels + ((static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ + iw) * c.src.stride,
-                           static_cast<std::size_t>(run_bytes_));
-      if (++ow == out_width_) ow = 0, ++oh;
+        blocking::copy_run(
+            to,
+            pixels + ((static_cast<std::ptrdiff_t>(image) * layout_.height + ih) * layout_.width + iw) * c.src.stride,
+            static_cast<std::size_t>(layout_.run_bytes));
+      if (++ow == layout_.out_width) ow = 0, ++oh;
     }
   }
 
@@ -499,20 +417,8 @@ class tile_convolution final : public executable {
     w.waiting = nullptr;
   }
 
-  op::conv2d conv_;
-  int dst_bytes_, channels_, group_inputs_, group_outputs_, group_columns_, zero_;
-  int height_ = 1, width_ = 1, out_height_ = 1, out_width_ = 1;
-  source from_ = source::image;
-  bool copies_lines_ = false;
-  int side_ = 0;                  ///< pixels of padding between copied lines
-  int line_pixels_ = 1;           ///< from line to line
-  int grid_width_ = 1;            ///< pixels from an output line to the next, those between them included
-  int position_bytes_ = 0;        ///< from a pixel of a block to the next, with lines and interleaved
-  bool whole_positions_ = false;  ///< interleaved, the depth is all bytes of some positions, those of no tap included
-  std::vector<std::ptrdiff_t> runs_, offsets_;
-  int run_bytes_ = 0;  ///< bytes of depth that lie together
-  int run_depth_ = 0;  ///< and what they take of the packed depth
-  int steps_ = 0, tile_depth_ = tile_row_bytes;
+  tile_layout layout_;
+  int dst_bytes_, group_outputs_, group_columns_, zero_;
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
   blocking::output_stage stage_;
