@@ -24,17 +24,3 @@
 #else
 #define OCTAVO_KEEP(x) (void)0
 #endif
-
-namespace octavo::blocking {
-
-/// Makes the compiler keep `address` as it is, rather than hold what it is made of in registers of their own.
-template <class T>
-OCTAVO_INLINE void keep(T*& address) noexcept {
-#if defined(__GNUC__) || defined(__clang__)
-  __asm__ volatile("" : "+r"(address));
-#else
-  (void)address;
-#endif
-}
-
-}  // namespace octavo::blocking

@@ -34,8 +34,7 @@ class tile_convolution final : public executable {
         group_columns_(ceil_div(group_outputs_, block_channels)),
         zero_(s.src[0].q.zero_point),
         stage_(s, block_channels),
-        end_whole_(row_ending_of(stage_.end(), layout_.conv.residual, true)),
-        end_part_(row_ending_of(stage_.end(), layout_.conv.residual, false)),
+        end_rows_(row_ending_of(stage_.end(), layout_.conv.residual)),
         multiply_and_end_(multiplication_and_ending_of(stage_.end(), layout_.conv.residual)) {
     set_sizes(static_cast<int>(s.dst.extents.rows()));
     pack_weights(s);
@@ -412,8 +411,7 @@ class tile_convolution final : public executable {
 
   /// Ends and stores the block that waits.
   void finish(const call& c, worker& w) const noexcept {
-    const auto end_rows = outputs_of(w.waiting_column) == block_channels ? end_whole_ : end_part_;
-    end_rows(rows_waiting(c, w), stage_.end());
+    end_rows_(rows_waiting(c, w), stage_.end());
     w.waiting = nullptr;
   }
 
@@ -422,7 +420,7 @@ class tile_convolution final : public executable {
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
   blocking::output_stage stage_;
-  row_ending end_whole_, end_part_;             ///< of 32 channels, or fewer
+  row_ending end_rows_;
   multiplication_and_ending multiply_and_end_;  ///< may be null
   pooled_memory weights_;
 };

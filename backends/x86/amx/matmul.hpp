@@ -61,8 +61,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
  public:
   explicit tile_matmul(const problem& p)
       : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx2::pack_u8<false>, avx2::sum_row}, p),
-        end_whole_(row_ending_of(end_, false, true)),
-        end_part_(row_ending_of(end_, false, false)) {}
+        end_rows_(row_ending_of(end_, false)) {}
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const tile_region region(tile_rows, std::min(row_bytes(), tile_row_bytes));
@@ -86,7 +85,6 @@ class tile_matmul final : public blocking::dynamic_matmul {
     waiting.multiplier = multiplier_, waiting.offset = offset_;
     waiting.dst_stride = c.dst.stride * dst_bytes_;
     int turn = 0;
-    const auto finish = [&] { (waiting.channels == 0xffffffffu ? end_whole_ : end_part_)(waiting, end_); };
     for (int row = first; row < last; row += block_rows) {
       const int count = std::min(block_rows, last - row);
       const std::byte* a = row_of_a(c, slice, row);
@@ -100,7 +98,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
         set_sums(sums[turn], w.starts[column - from].start, w.row_starts ? w.row_starts + row : nullptr, count);
         multiplications[down][across](sums[turn], a, a_stride, w.packed + (column - from) * column_bytes(),
                                       ceil_div(row_bytes(), tile_row_bytes));
-        if (waiting.sums) finish();
+        if (waiting.sums) end_rows_(waiting, end_);
         storings[down][across](sums[turn]);
         waiting.sums = sums[turn];
         waiting.dst = row_of_y(c, slice, row, column);
@@ -108,10 +106,10 @@ class tile_matmul final : public blocking::dynamic_matmul {
         waiting.channels = 0xffffffffu >> (widest - columns);
       }
     }
-    if (waiting.sums) finish();
+    if (waiting.sums) end_rows_(waiting, end_);
   }
 
-  row_ending end_whole_, end_part_;  ///< of 32 columns, or fewer
+  row_ending end_rows_;
 };
 
 }  // namespace octavo::x86::amx

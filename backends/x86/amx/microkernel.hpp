@@ -223,10 +223,10 @@ class u8_ending {
   std::byte* dst_ = nullptr;
 };
 
-/// Ends a block of u8.
-template <bool Residual, clamping Clamp, bool Whole>
+/// Ends a block of u8. Clamping as bytes is right where packing would do it too.
+template <bool Residual, clamping Clamp>
 OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const ending& end) noexcept {
-  u8_ending<Residual, Clamp, Whole> block(t, end);
+  u8_ending<Residual, Clamp, false> block(t, end);
   block.end_pairs(block.pairs());
 }
 
@@ -290,18 +290,12 @@ OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const ending& end) noexcept
 
 using row_ending = void (*)(const rows&, const ending&) noexcept;
 
-template <clamping Clamp>
-constexpr row_ending u8_ending_of(bool residual, bool whole) noexcept {
-  if (residual) return whole ? end_u8<true, Clamp, true> : end_u8<true, Clamp, false>;
-  return whole ? end_u8<false, Clamp, true> : end_u8<false, Clamp, false>;
-}
-
-/// What ends rows as `end` says, with a residual or without. `whole`: all 32 channels exist.
-inline row_ending row_ending_of(const ending& end, bool residual, bool whole) noexcept {
+/// What ends blocks as `end` says, with a residual or without.
+inline row_ending row_ending_of(const ending& end, bool residual) noexcept {
   if (!end.to_u8) return end_f32;
-  if (end.clamp == clamping::by_packing) return u8_ending_of<clamping::by_packing>(residual, whole);
-  if (end.clamp == clamping::as_bytes) return u8_ending_of<clamping::as_bytes>(residual, whole);
-  return u8_ending_of<clamping::as_floats>(residual, whole);
+  if (end.clamp == clamping::as_floats)
+    return residual ? end_u8<true, clamping::as_floats> : end_u8<false, clamping::as_floats>;
+  return residual ? end_u8<true, clamping::as_bytes> : end_u8<false, clamping::as_bytes>;
 }
 
 using multiplication_and_ending = void (*)(const factors&, prefetch&, const rows&, const ending&) noexcept;
