@@ -17,6 +17,7 @@
 #include "octavo/backends/blocking/direct_weights.hpp"
 #include "octavo/backends/blocking/output_stage.hpp"
 #include "octavo/backends/blocking/strips.hpp"
+#include "octavo/backends/blocking/task_pieces.hpp"
 
 namespace octavo::blocking {
 
@@ -63,16 +64,8 @@ class direct_convolution final : public executable {
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
-    const int columns = weights_.all_columns();
-    while (begin < end) {
-      const int set = begin / c.parts, part = begin % c.parts;
-      // Whole sets that follow one another are one.
-      const int sets = part == 0 ? std::max(1, (end - begin) / c.parts) : 1;
-      const int parts = std::min(c.parts - part, end - begin);
-      run_units(c, cut(c.units, set, c.sets), cut(c.units, set + sets, c.sets), cut(columns, part, c.parts),
-                cut(columns, part + parts, c.parts), scratch);
-      begin += sets > 1 ? sets * c.parts : parts;
-    }
+    for_each_piece(begin, end, c.units, c.sets, weights_.all_columns(), c.parts,
+                   [&](int first, int last, int from, int to) { run_units(c, first, last, from, to, scratch); });
   }
 
  private:
@@ -106,9 +99,6 @@ class direct_convolution final : public executable {
       parts = std::min(k.weights_.all_columns(), ceil_div(wanted, sets));
     }
   };
-
-  /// Where part `i` of `parts` begins when n things are cut evenly.
-  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   static source choose_source(const direct_microkernel& kernel, const layer& s) {
     const auto bytes = static_cast<std::size_t>(s.src[0].extents.back() / s.conv.groups) * size_of(s.src[0].type);

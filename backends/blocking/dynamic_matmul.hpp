@@ -10,6 +10,7 @@
 
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/direct_microkernel.hpp"
+#include "octavo/backends/blocking/task_pieces.hpp"
 
 namespace octavo::blocking {
 
@@ -157,9 +158,6 @@ class dynamic_matmul : public executable {
   static constexpr std::int32_t w_zero = 128;
 
   static int padded(int groups, int step) { return groups <= step ? groups : ceil_div(groups, step) * step; }
-
-  /// Where part `i` of `parts` begins when n things are cut evenly.
-  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   /// Rows [first, last) of a slice by columns [from, to).
   void run_block(const call& c, int slice, int first, int last, int from, int to, std::byte* scratch) const noexcept {

@@ -15,6 +15,7 @@
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/microkernel.hpp"
 #include "octavo/backends/blocking/output_stage.hpp"
+#include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
 
 namespace octavo::blocking {
@@ -139,9 +140,6 @@ class panel_convolution final : public executable {
       parts = std::min(columns, ceil_div(wanted, sets));
     }
   };
-
-  /// Where part `i` of `parts` begins when n things are cut evenly.
-  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   std::size_t line_bytes() const { return round_up(static_cast<std::size_t>(steps_ * 4 * src_bytes_), cache_line); }
 

@@ -18,6 +18,7 @@
 #pragma once
 
 #include "octavo/backends/blocking/output_stage.hpp"
+#include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
 
 namespace octavo::blocking {
@@ -25,10 +26,6 @@ namespace octavo::blocking {
 inline constexpr int winograd_outputs = 4;  ///< of a tile, along either axis
 inline constexpr int winograd_points = 6;   ///< along either axis, and the inputs of a tile
 inline constexpr int winograd_planes = winograd_points * winograd_points;
-
-/// 30 over what interpolation divides by at each point. G is (1, 0, 0), (1, 1, 1), (-1, 1, -1), (1, 2, 4), (4, -2, 1),
-/// (0, 0, 1), times this.
-inline constexpr int winograd_factors[winograd_points] = {15, 5, 5, 1, 1, 15};
 
 /// 225 * this is 1 modulo 2^32.
 inline constexpr std::uint32_t winograd_inverse = 0x87654321u;
@@ -149,15 +146,8 @@ class winograd_convolution final : public executable {
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
-    while (begin < end) {
-      const int set = begin / c.parts, part = begin % c.parts;
-      // Whole sets that follow one another are one.
-      const int sets = part == 0 ? std::max(1, (end - begin) / c.parts) : 1;
-      const int parts = std::min(c.parts - part, end - begin);
-      run_tiles(c, cut(c.tiles, set, c.sets), cut(c.tiles, set + sets, c.sets), cut(blocks_, part, c.parts),
-                cut(blocks_, part + parts, c.parts), scratch);
-      begin += sets > 1 ? sets * c.parts : parts;
-    }
+    for_each_piece(begin, end, c.tiles, c.sets, blocks_, c.parts,
+                   [&](int first, int last, int from, int to) { run_tiles(c, first, last, from, to, scratch); });
   }
 
  private:
@@ -179,9 +169,6 @@ class winograd_convolution final : public executable {
       sets = std::clamp(tiles / k.kernel_.most_rows(), 1, ceil_div(wanted, parts));
     }
   };
-
-  /// Where part `i` of `parts` begins when n things are cut evenly.
-  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   int pixel_bytes() const { return channels_ * 2; }
   /// From one plane of transformed inputs to the next.

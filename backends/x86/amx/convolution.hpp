@@ -13,6 +13,7 @@
 #include <array>
 
 #include "octavo/backends/blocking/copy.hpp"
+#include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/backends/x86/amx/microkernel.hpp"
 #include "octavo/backends/x86/amx/tile_layout.hpp"
 
@@ -62,16 +63,8 @@ class tile_convolution final : public executable {
     const tile_region region(std::min(tile_rows, c.pixels), layout_.tile_depth);
     worker w;
     w.sums = scratch, w.lines = scratch + 2 * sums_bytes, w.slots = w.lines + lines_bytes_;
-    const int columns = layout_.conv.groups * group_columns_;
-    while (begin < end) {
-      const int set = begin / c.parts, part = begin % c.parts;
-      // Whole sets that follow one another are one.
-      const int sets = part == 0 ? std::max(1, (end - begin) / c.parts) : 1;
-      const int parts = std::min(c.parts - part, end - begin);
-      run_blocks(c, w, cut(c.blocks, set, c.sets), cut(c.blocks, set + sets, c.sets), cut(columns, part, c.parts),
-                 cut(columns, part + parts, c.parts));
-      begin += sets > 1 ? sets * c.parts : parts;
-    }
+    blocking::for_each_piece(begin, end, c.blocks, c.sets, layout_.conv.groups * group_columns_, c.parts,
+                             [&](int first, int last, int from, int to) { run_blocks(c, w, first, last, from, to); });
     if (w.waiting) finish(c, w);
   }
 
@@ -122,9 +115,6 @@ class tile_convolution final : public executable {
     const placed_block* waiting = nullptr;
     int waiting_column = 0;
   };
-
-  /// Where part `i` of `parts` begins when n things are cut evenly.
-  static int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
 
   void set_sizes(int most_pixels) {
     // An odd number of cache lines, so that rows do not meet in the same set of the cache.
@@ -198,7 +188,7 @@ class tile_convolution final : public executable {
     }
   }
 
-  /// Copies the lines under `count` blocks, each after layout_.side pixels of padding, which also end the line before it.
+  /// Copies the lines under `count` blocks, each after its padding, which also ends the line before.
   void copy_lines(const call& c, worker& w, int image, int block, int count) const noexcept {
     const int end = std::min((block + count) * block_rows, c.pixels);
     w.first_row = block * block_rows / layout_.grid_width;

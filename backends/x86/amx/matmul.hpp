@@ -29,7 +29,8 @@ OCTAVO_TARGET_AMX inline void set_sums(std::byte* sums, const std::int32_t* star
   }
 }
 
-/// Adds a b to sums, for MT x 16 rows and NT x 16 columns; store_sums<MT, NT>() has them. `b`: (steps, 16 groups, NT x 16 columns, 4 bytes).
+/// Adds a b to sums, for MT x 16 rows and NT x 16 columns; store_sums<MT, NT>() has them.
+/// `b`: (steps, 16 groups, NT x 16 columns, 4 bytes).
 template <int MT, int NT>
 OCTAVO_TARGET_AMX inline void multiply_add(const std::byte* sums, const std::byte* a, std::ptrdiff_t a_stride,
                                            const std::byte* b, int steps) noexcept {

@@ -318,10 +318,6 @@ OCTAVO_TARGET_AMX OCTAVO_INLINE void copy_vectors(std::byte* to, const std::byte
 /// Gathers the depth of one pixel: `count` runs of `bytes` each. Touches up to 31 bytes beyond either end.
 OCTAVO_TARGET_AMX inline void gather_pixel(std::byte* to, const std::byte* from, const std::ptrdiff_t* offset,
                                            int count, int bytes) noexcept {
-  if (bytes <= 32) {  // the usual first layer: three channels and up to ten taps in a line
-    for (int i = 0; i < count; ++i, to += bytes) copy_vectors(to, from + offset[i], 32);
-    return;
-  }
   for (int i = 0; i < count; ++i, to += bytes) copy_vectors(to, from + offset[i], bytes);
 }
 

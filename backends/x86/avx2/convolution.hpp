@@ -75,8 +75,7 @@ OCTAVO_AVX2 inline void strip_tile_u8(const direct_tile& t) noexcept {
   end_strip<u8s8s32, 1>(t, acc);
 }
 
-/// A single pixel. Successive groups take turns at four sums. No prefetch: a layer of one pixel waits for its weights,
-/// which come in order.
+/// A single pixel. Successive groups take turns at four sums.
 OCTAVO_AVX2 inline void pixel_tile_u8(const direct_tile& t) noexcept {
   const __m256i ones = _mm256_set1_epi16(1);
   __m256i acc[4] = {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start)), _mm256_setzero_si256(),
@@ -140,7 +139,6 @@ OCTAVO_AVX2 inline void lone_pixel_tile_u8(const direct_tile& t) noexcept {
   // Adding neighbours gives channels 0, 1, 4, 5 in one lane and 2, 3, 6, 7 in the other.
   __m256i sum = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xd8);
   sum = _mm256_add_epi32(sum, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start)));
-  if (t.row_start[0]) sum = _mm256_add_epi32(sum, _mm256_set1_epi32(*t.row_start[0]));
   alignas(32) float y[8];
   _mm256_store_ps(y, u8s8s32::scaled(sum, _mm256_loadu_ps(t.multiplier), _mm256_loadu_ps(t.offset)));
   end_rows(t, y, 1, 8);
