@@ -8,8 +8,7 @@
 #include "octavo/backends/blocking/unroll.hpp"
 #include "octavo/backends/portable/arch.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 using batch = xsimd::batch<float>;
 inline constexpr int lanes = static_cast<int>(batch::size);
@@ -150,5 +149,4 @@ inline constexpr kernel conv_f32_portable{"conv_f32_portable", isa::portable,
                                           [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
                                           blocking::pack_panels<f32>};
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE
