@@ -1,10 +1,11 @@
-# find_package(octavo) gives octavo::octavo; COMPONENTS images openmp onednn add octavo::<component>.
+# find_package(octavo) gives octavo::octavo; COMPONENTS images openmp onednn kernels add octavo::<component>.
 include(CMakeFindDependencyMacro)
 find_dependency(xsimd)
 find_dependency(nlohmann_json)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoTargets.cmake)
 
 set(octavo_components ${octavo_FIND_COMPONENTS})
+set(octavo_kernels_source ${CMAKE_CURRENT_LIST_DIR}/kernels.cpp)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoComponents.cmake)
 foreach(component IN LISTS octavo_FIND_COMPONENTS)
   if(TARGET octavo::${component})
