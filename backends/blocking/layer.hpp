@@ -5,7 +5,8 @@
 
 namespace octavo::blocking {
 
-/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C).
+/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C), its
+/// weights as (OC, IC).
 struct layer : signature {
   op::conv2d conv;
   bool flat = false;
@@ -22,7 +23,7 @@ inline bool is_layer_of(const problem& p, element src) {
 
 /// The layer that `p`, a convolution or a fully connected layer, describes.
 inline layer layer_of(const problem& p) {
-  if (const op::fc* f = std::get_if<op::fc>(&p.op)) return {op::as_convolution(*f, p), op::as_convolution(*f), true};
+  if (const op::fc* f = std::get_if<op::fc>(&p.op)) return {p, op::as_convolution(*f), true};
   return {p, std::get<op::conv2d>(p.op), false};
 }
 

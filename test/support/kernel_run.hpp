@@ -37,9 +37,8 @@ class guarded_operand {
 
   void fill(std::uint8_t value) { std::memset(bytes_.data(), value, size_); }
 
-  /// Random elements, also in the gaps. f32 lie in [-8, 8]; with `specials` some are zeros, infinities and NaNs; with
-  /// `whole` they are whole numbers.
-  void randomize(random_numbers& random, bool specials, bool whole = false) {
+  /// Random elements, also in the gaps. f32 lie in [-8, 8]; with `specials` some are zeros, infinities and NaNs.
+  void randomize(random_numbers& random, bool specials) {
     if (type_ == element::u8) {
       for (std::uint8_t& v : bytes()) v = random.byte();
       return;
@@ -49,7 +48,6 @@ class guarded_operand {
     for (std::size_t i = 0; i < size_ / 4; ++i) {
       float& v = view_.as<float>()[i];
       v = specials && random.chance(10) ? some[random.below(8)] : random.real(-8.0f, 8.0f);
-      if (whole) v = std::nearbyint(v);
     }
   }
 
@@ -67,7 +65,6 @@ struct comparison {
   bool specials = false;  ///< f32 inputs hold zeros, infinities and NaNs
   bool largest = false;   ///< u8 inputs are all 255
   int steps = 0;          ///< that u8 may differ by
-  bool whole = false;     ///< f32 inputs are whole numbers, so that sums of their products are exact in any order
 };
 
 inline bool equal(float a, float b, float tolerance) {
@@ -121,7 +118,7 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
   std::vector<operand> views;
   for (const tensor_type& t : p.src) {
     src.push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents), random.chance(30)));
-    src.back()->randomize(random, how.specials, how.whole);
+    src.back()->randomize(random, how.specials);
     if (how.largest && t.is_u8()) src.back()->fill(255);
     views.push_back(src.back()->view());
   }

@@ -21,9 +21,11 @@ using blocking::direct_tile;
 
 inline constexpr int strip = 7;
 
-/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied.
+/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied. Integers
+/// may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one pixel.
 struct vnni_u8s8s32 {
   using sum = __m256i;
+  static constexpr int partial_sums = 4;
   OCTAVO_AVX2 static OCTAVO_INLINE sum zero() { return _mm256_setzero_si256(); }
   OCTAVO_AVX2 static OCTAVO_INLINE sum load(const void* from) {
     return _mm256_loadu_si256(static_cast<const __m256i*>(from));
@@ -48,6 +50,7 @@ struct vnni_u8s8s32 {
 };
 struct f32 {
   using sum = __m256;
+  static constexpr int partial_sums = 1;
   OCTAVO_AVX2 static OCTAVO_INLINE sum zero() { return _mm256_setzero_ps(); }
   OCTAVO_AVX2 static OCTAVO_INLINE sum load(const void* from) {
     return _mm256_loadu_ps(static_cast<const float*>(from));
@@ -236,16 +239,17 @@ inline void two_strips(const direct_tile& t) noexcept {
   one_strip(one);
 }
 
-/// A single pixel. Successive groups take turns at four sums, which hides the latency of a multiply-add.
+/// A single pixel. Successive groups take turns at the partial sums.
 template <class Type, int NV>
 OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
-  typename Type::sum acc[4][NV];
+  constexpr int sums = Type::partial_sums;
+  typename Type::sum acc[sums][NV];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
     acc[0][v] = Type::load(t.start + v * 8);
     OCTAVO_UNROLL
-    for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
-    if constexpr (!std::is_same_v<Type, f32>)
+    for (int j = 1; j < sums; ++j) acc[j][v] = Type::zero();
+    if constexpr (sums > 1)
       if (t.row_start[0]) acc[1][v] = _mm256_set1_epi32(*t.row_start[0]);
   }
   const std::byte* weights = t.weights;
@@ -254,9 +258,10 @@ OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
     int left = t.run_groups;
     for (; left >= 4; left -= 4, x += 16) {
       OCTAVO_UNROLL
-      for (int i = 0; i < 4 * NV; ++i, weights += 32)
-        acc[i / NV][i % NV] = Type::multiply_add(acc[i / NV][i % NV], broadcast(x + i / NV * 4),
-                                                 reinterpret_cast<const __m256i*>(weights));
+      for (int i = 0; i < 4 * NV; ++i, weights += 32) {
+        auto& sum = acc[i / NV % sums][i % NV];
+        sum = Type::multiply_add(sum, broadcast(x + i / NV * 4), reinterpret_cast<const __m256i*>(weights));
+      }
     }
     for (; left > 0; --left, x += 4) {
       OCTAVO_UNROLL
@@ -268,7 +273,9 @@ OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
   alignas(32) float x[NV * 8];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
-    const auto sum = Type::add(Type::add(acc[0][v], acc[1][v]), Type::add(acc[2][v], acc[3][v]));
+    typename Type::sum sum = acc[0][v];
+    OCTAVO_UNROLL
+    for (int j = 1; j < sums; ++j) sum = Type::add(sum, acc[j][v]);
     _mm256_store_ps(x + v * 8,
                     Type::scaled(sum, _mm256_loadu_ps(t.multiplier + v * 8), _mm256_loadu_ps(t.offset + v * 8)));
   }

@@ -25,7 +25,7 @@ class reference_executable : public executable {
 
 }  // namespace detail
 
-/// The reference evaluation as a kernel: supports everything. Slow; its convolutions and batch norms allocate.
+/// The reference evaluation as a kernel: supports everything, and is slow.
 inline constexpr kernel reference_kernel{"reference", isa::portable, [](const problem&) { return true; },
                                          [](const problem& p) -> std::unique_ptr<const executable> {
                                            return std::make_unique<detail::reference_executable>(p);
