@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstring>
 
-namespace octavo::blocking {
+#include "octavo/base/arch_namespace.hpp"
+
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Copies n bytes and touches no others; inline for the short runs that a convolution of few channels is made of.
 inline void copy_run(std::byte* to, const std::byte* from, std::size_t n) noexcept {
@@ -32,4 +34,4 @@ inline void copy_pixels(std::byte* to, const std::byte* from, int count, int byt
   for (int i = 0; i < count; ++i) copy_run(to + i * static_cast<std::ptrdiff_t>(n), from + i * stride, n);
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

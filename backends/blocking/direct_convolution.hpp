@@ -19,7 +19,7 @@
 #include "octavo/backends/blocking/strips.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Bytes of weights that stay in L1 while the tiles of a chunk pass.
 inline constexpr int direct_column_budget = 16 * 1024;
@@ -280,4 +280,4 @@ std::unique_ptr<const executable> pack_direct(const problem& p) {
   return std::make_unique<direct_convolution>(kernel, layer_of(p));
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -7,7 +7,7 @@
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/layer.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The images under a layer's windows; of a fully connected layer, one pixel each.
 struct direct_image {
@@ -96,4 +96,4 @@ struct direct_image {
   }
 };
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -5,7 +5,7 @@
 
 #include "octavo/backends/blocking/microkernel.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The work of a direct tile: a pixel or one or two strips of pixels, times one or two vectors of channels.
 /// Strides are in bytes.
@@ -46,4 +46,4 @@ struct direct_microkernel {
   direct_function tiles[3][2];  ///< of a pixel, one strip or two, times one or two vectors
 };
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -10,7 +10,7 @@
 
 #include "octavo/backends/blocking/direct_microkernel.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// How the depth of a pixel, (kh, kw, i) for one group of a convolution, is cut into runs that lie together where tiles
 /// read it.
@@ -178,4 +178,4 @@ class direct_weights {
   aligned_memory starts_;
 };
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

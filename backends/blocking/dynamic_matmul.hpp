@@ -12,7 +12,7 @@
 #include "octavo/backends/blocking/direct_microkernel.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Up to `width` columns of b to be packed to (groups of depth, width, 4 bytes): f32 as it is, u8 as q - 128. What lies
 /// beyond the depth becomes zero; columns beyond `columns` may become anything.
@@ -278,4 +278,4 @@ std::unique_ptr<const executable> prepare_matmul(const problem& p) {
   return std::make_unique<direct_matmul>(kernel, p);
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

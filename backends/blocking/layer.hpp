@@ -3,7 +3,7 @@
 
 #include "octavo/op/kernel.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C), its
 /// weights as (OC, IC).
@@ -27,4 +27,4 @@ inline layer layer_of(const problem& p) {
   return {p, std::get<op::conv2d>(p.op), false};
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -12,7 +12,7 @@
 
 #include "octavo/backends/blocking/output_stage.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 inline constexpr int group_bytes = 4;   ///< of depth: what one lane of a vector takes, an f32 or four u8
 inline constexpr int step_bytes = 16;   ///< depth is padded to a multiple of this
@@ -58,4 +58,4 @@ struct microkernel {
   constexpr int largest_rows() const { return tiles.back().rows; }
 };
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

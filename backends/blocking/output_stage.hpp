@@ -7,7 +7,7 @@
 #include "octavo/backends/blocking/layer.hpp"
 #include "octavo/base/pooled_memory.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// How u8 outputs are clamped. Where no number before rounding can leave s32, the saturation of packing does it.
 enum class clamping : std::uint8_t {
@@ -91,4 +91,4 @@ class output_stage {
   aligned_memory memory_;
 };
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -18,7 +18,7 @@
 #include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Bytes of panels that a task keeps: with a column's weights they fit in half of a 512 KB L2.
 inline constexpr std::size_t panel_budget = 192 * 1024;
@@ -287,4 +287,4 @@ std::unique_ptr<const executable> pack_panels(const problem& p) {
   return std::make_unique<panel_convolution>(kernel, layer_of(p));
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 
-namespace octavo::blocking {
+#include "octavo/base/arch_namespace.hpp"
+
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A line of pixels cut into strips of one length. What is left makes one strip more, which overlaps the one before where
 /// it may, or single pixels where it is but one or two or the line is shorter than a strip.
@@ -62,4 +64,4 @@ class tile_list {
   bool open_ = false;  ///< the last tile wants a second strip
 };
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

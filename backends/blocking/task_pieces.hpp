@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace octavo::blocking {
+#include "octavo/base/arch_namespace.hpp"
+
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Where part `i` of `parts` begins when n things are cut evenly.
 constexpr int cut(int n, int i, int parts) { return static_cast<int>(static_cast<std::int64_t>(n) * i / parts); }
@@ -24,4 +26,4 @@ void for_each_piece(int begin, int end, int rows, int sets, int columns, int par
   }
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -21,7 +21,7 @@
 #include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
 
-namespace octavo::blocking {
+namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 inline constexpr int winograd_outputs = 4;  ///< of a tile, along either axis
 inline constexpr int winograd_points = 6;   ///< along either axis, and the inputs of a tile
@@ -326,4 +326,4 @@ std::unique_ptr<const executable> pack_winograd(const problem& p) {
   return std::make_unique<winograd_convolution>(kernel, layer_of(p));
 }
 
-}  // namespace octavo::blocking
+}  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -18,7 +18,7 @@
 #include "octavo/backends/native/task_grid.hpp"
 #include "octavo/op/kernel.hpp"
 
-namespace octavo::native {
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A place in the kernel window; {-1, -1} is none, whose weight is 0.
 struct tap {
@@ -190,4 +190,4 @@ std::unique_ptr<const executable> make_executable(const problem& p) {
   return std::make_unique<E>(p);
 }
 
-}  // namespace octavo::native
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

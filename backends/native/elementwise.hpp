@@ -12,7 +12,7 @@
 
 #include "octavo/backends/native/depthwise.hpp"
 
-namespace octavo::native {
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Consecutive numbers of an affine operator.
 struct affine_run {
@@ -211,4 +211,4 @@ constexpr kernel add_kernel(std::string_view name, isa needs) {
           }};
 }
 
-}  // namespace octavo::native
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

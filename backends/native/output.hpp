@@ -1,10 +1,11 @@
 // How every native kernel ends: the numbers that the one rounding rule (octavo/quant/requantize.hpp) needs, prepared.
 #pragma once
 
+#include "octavo/base/arch_namespace.hpp"
 #include "octavo/op/activation.hpp"
 #include "octavo/op/signature.hpp"
 
-namespace octavo::native {
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
 /// y of type u8: clamp(x, lower, upper) in binary32, rounded to nearest even, plus zero_point.
 /// y of type f32: clamp(x, lower, upper).
@@ -28,4 +29,4 @@ struct residual_rule {
   std::int32_t zero_point = 0;
 };
 
-}  // namespace octavo::native
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

@@ -7,7 +7,7 @@
 
 #include "octavo/backends/native/depthwise.hpp"
 
-namespace octavo::native {
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The pixels that one output pixel is made of, at the first of the channels to compute.
 struct window {
@@ -118,4 +118,4 @@ constexpr kernel average_pool_kernel(std::string_view name, isa needs) {
           }};
 }
 
-}  // namespace octavo::native
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

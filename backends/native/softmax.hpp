@@ -5,7 +5,7 @@
 
 #include "octavo/backends/native/elementwise.hpp"
 
-namespace octavo::native {
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A prepared softmax.
 template <class Isa>
@@ -30,4 +30,4 @@ inline bool is_softmax(const problem& p) {
   return std::holds_alternative<op::softmax>(p.op) && p.src[0].type == element::f32 && p.dst.type == element::f32;
 }
 
-}  // namespace octavo::native
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

@@ -4,8 +4,9 @@
 #include <algorithm>
 
 #include "octavo/base/aligned_memory.hpp"
+#include "octavo/base/arch_namespace.hpp"
 
-namespace octavo::native {
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The least work of one task, in bytes read and written: below this a thread's wake-up costs more than it brings.
 inline constexpr std::ptrdiff_t smallest_task = 16 * 1024;
@@ -41,4 +42,4 @@ inline task_grid make_task_grid(int rows, std::ptrdiff_t row_bytes, int channels
   return g;
 }
 
-}  // namespace octavo::native
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

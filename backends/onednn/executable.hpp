@@ -15,7 +15,7 @@
 
 #include "octavo/backends/onednn/layer.hpp"
 
-namespace octavo::onednn {
+namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arguments of a layer's primitive, for one thread at a time.
 class bound_layer {
@@ -214,4 +214,4 @@ class layer_executable : public executable {
   std::size_t scratchpad_ = 0, packed_ = 0;
 };
 
-}  // namespace octavo::onednn
+}  // namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE

@@ -17,7 +17,7 @@
 
 #include "octavo/backends/onednn/executable.hpp"
 
-namespace octavo::onednn {
+namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Whether oneDNN has an implementation of `p` that is worth it.
 inline bool supports(const problem& p) {
@@ -41,4 +41,4 @@ inline kernel_list kernels() {
            }}};
 }
 
-}  // namespace octavo::onednn
+}  // namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE

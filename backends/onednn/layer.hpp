@@ -19,7 +19,7 @@
 #include "octavo/backends/onednn/library.hpp"
 #include "octavo/op/kernel.hpp"
 
-namespace octavo::onednn {
+namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A primitive that could be made, and the constants that it reads.
 struct layer {
@@ -315,4 +315,4 @@ inline void pack_weights(layer& l, std::vector<dnnl::memory>& packed) {
   l.weights = {};
 }
 
-}  // namespace octavo::onednn
+}  // namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE

@@ -4,13 +4,14 @@
 
 #include <dnnl.hpp>
 
+#include "octavo/base/arch_namespace.hpp"
 #include "octavo/op/signature.hpp"
 
 #if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
 #include <omp.h>
 #endif
 
-namespace octavo::onednn {
+namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The CPU, on which all primitives run.
 inline const dnnl::engine& cpu() {
@@ -57,4 +58,4 @@ inline dnnl::memory::desc memory_of(const tensor_type& t, std::ptrdiff_t stride)
 /// The same, dense.
 inline dnnl::memory::desc memory_of(const tensor_type& t) { return memory_of(t, t.extents.back()); }
 
-}  // namespace octavo::onednn
+}  // namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE

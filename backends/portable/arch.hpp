@@ -1,7 +1,4 @@
-// What the flags of this translation unit let portable kernels use, and a namespace of that name.
-//
-// xsimd sees only those flags. Everything that depends on its batch width, or on whether there is a fused multiply-add,
-// lives in `inline namespace OCTAVO_ARCH_NAMESPACE`, so that units compiled for different CPUs link safely.
+// What the flags of this translation unit let portable kernels use: xsimd sees only those.
 #pragma once
 
 #include <bit>
@@ -10,33 +7,9 @@
 
 #include <xsimd/xsimd.hpp>
 
-#if XSIMD_WITH_AVX512BW
-#define OCTAVO_ARCH_BASE avx512bw
-#elif XSIMD_WITH_AVX512DQ
-#define OCTAVO_ARCH_BASE avx512dq
-#elif XSIMD_WITH_AVX512CD
-#define OCTAVO_ARCH_BASE avx512cd
-#elif XSIMD_WITH_AVX512F
-#define OCTAVO_ARCH_BASE avx512f
-#elif XSIMD_WITH_AVX2
-#define OCTAVO_ARCH_BASE avx2
-#elif XSIMD_WITH_AVX
-#define OCTAVO_ARCH_BASE avx
-#elif XSIMD_WITH_SSE4_2
-#define OCTAVO_ARCH_BASE sse4_2
-#elif XSIMD_WITH_SSE4_1
-#define OCTAVO_ARCH_BASE sse4_1
-#elif XSIMD_WITH_SSSE3
-#define OCTAVO_ARCH_BASE ssse3
-#elif XSIMD_WITH_SSE3
-#define OCTAVO_ARCH_BASE sse3
-#elif XSIMD_WITH_SSE2
-#define OCTAVO_ARCH_BASE sse2
-#elif XSIMD_WITH_NEON64
-#define OCTAVO_ARCH_BASE neon64
-#elif XSIMD_WITH_NEON
-#define OCTAVO_ARCH_BASE neon
-#else
+#include "octavo/base/arch_namespace.hpp"
+
+#ifdef XSIMD_NO_SUPPORTED_ARCHITECTURE
 #error "octavo: xsimd knows no vector instructions for this target"
 #endif
 
@@ -47,13 +20,7 @@
 #define OCTAVO_ARCH_FMA 0
 #endif
 
-#define OCTAVO_ARCH_JOIN_(base, fma) arch_##base##_fma##fma
-#define OCTAVO_ARCH_JOIN(base, fma) OCTAVO_ARCH_JOIN_(base, fma)
-/// The flags as a name, such as arch_sse2_fma0.
-#define OCTAVO_ARCH_NAMESPACE OCTAVO_ARCH_JOIN(OCTAVO_ARCH_BASE, OCTAVO_ARCH_FMA)
-
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The f32 nearest to product + addend, where the product is that of two f32 and so exact: the sum is rounded to odd,
 /// which keeps what the second rounding needs (Boldo and Melquiond, Emulation of a FMA and correctly rounded sums:
@@ -83,5 +50,4 @@ inline float fused_multiply_add(float a, float b, float c) noexcept {
 #endif
 }
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

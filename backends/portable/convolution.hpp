@@ -8,8 +8,7 @@
 #include "octavo/backends/blocking/unroll.hpp"
 #include "octavo/backends/portable/batch.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Products of u8 and s8 that f32 sums exactly, in steps of depth.
 inline constexpr int exact_steps = 512 / 4;
@@ -149,5 +148,4 @@ inline constexpr kernel conv_f32_portable{"conv_f32_portable", isa::portable,
                                           [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
                                           blocking::pack_panels<f32>};
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -10,8 +10,7 @@
 #include "octavo/backends/portable/batch.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Depthwise convolution of X, u8 or f32, whose weights are packed as f32.
 template <class X>
@@ -138,5 +137,4 @@ inline constexpr kernel depthwise_kernels[] = {
      native::make_executable<native::depthwise<depthwise<float>>>},
 };
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -4,8 +4,7 @@
 #include "octavo/backends/native/elementwise.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arithmetic of elementwise operators.
 struct elementwise {
@@ -73,5 +72,4 @@ inline constexpr kernel elementwise_kernels[] = {
     native::affine_kernel<elementwise, float, float>("affine_f32_portable", isa::portable),
 };
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -9,8 +9,7 @@
 #include "octavo/backends/portable/pool.hpp"
 #include "octavo/backends/portable/softmax.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
@@ -27,5 +26,4 @@ inline kernel_list kernels() {
   return list;
 }
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -7,8 +7,7 @@
 #include "octavo/backends/native/output.hpp"
 #include "octavo/backends/portable/arch.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 using native::output_rule;
 
@@ -60,5 +59,4 @@ inline void end(float* y, const numbers& v, const output_rule& rule) {
   std::memcpy(y, x.at, sizeof x.at);
 }
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

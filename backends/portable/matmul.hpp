@@ -8,8 +8,7 @@
 #include "octavo/backends/portable/convolution.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A matrix product of T, u8 or f32.
 template <class T>
@@ -143,5 +142,4 @@ constexpr kernel matmul_kernel(std::string_view name) {
 inline constexpr kernel matmul_u8s32_portable = matmul_kernel<std::uint8_t>("matmul_u8s32_portable");
 inline constexpr kernel matmul_f32_portable = matmul_kernel<float>("matmul_f32_portable");
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

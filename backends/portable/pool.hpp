@@ -4,8 +4,7 @@
 #include "octavo/backends/native/pool.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arithmetic of pooling.
 struct pool {
@@ -85,5 +84,4 @@ inline constexpr kernel pool_kernels[] = {
     native::average_pool_kernel<pool, float, float>("average_pool_f32_portable", isa::portable),
 };
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

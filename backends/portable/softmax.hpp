@@ -6,8 +6,7 @@
 #include "octavo/backends/native/elementwise.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs, without branches.
 inline float exp_nonpositive(float x) noexcept {
@@ -118,5 +117,4 @@ inline constexpr kernel softmax_kernels[] = {
     softmax_kernel<std::uint8_t, std::uint8_t>("softmax_u8_portable"),
 };
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -34,7 +34,7 @@
 #endif
 #endif
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 namespace detail {
 
@@ -119,4 +119,4 @@ inline isa best_isa() {
   return isa::portable;
 }
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE

@@ -24,7 +24,7 @@
 #include "octavo/backends/x86/avx_vnni/matmul.hpp"
 #endif
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list; empty on other machines. A kernel may run only where `runs(kernel.needs)`.
 inline kernel_list kernels() {
@@ -61,4 +61,4 @@ inline kernel_list kernels() {
   return list;
 }
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE

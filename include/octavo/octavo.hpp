@@ -19,7 +19,8 @@
 #include "octavo/plan/tune.hpp"
 #include "octavo/version.hpp"
 
-namespace octavo {
+// What asks the CPU or has kernels for a default argument is not the same in units with other flags.
+namespace octavo::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The instruction sets that OCTAVO_ISA in the environment allows: portable, avx2, avx_vnni, avx512_vnni or amx; all
 /// where it is unset. Throws octavo::error for another name.
@@ -37,10 +38,6 @@ inline isa isa_in_use() {
   while (i > 0 && !x86::runs(static_cast<isa>(i))) --i;
   return static_cast<isa>(i);
 }
-
-// What follows depends on the flags of the translation unit, through the portable kernels: an inline namespace named
-// after them lets units with different flags link safely.
-inline namespace OCTAVO_ARCH_NAMESPACE {
 
 /// The native kernels for problems up to that instruction set, best first. The default is isa_in_use().
 inline kernel_list native_kernels(isa up_to = isa_in_use()) {
@@ -80,5 +77,4 @@ inline session prepare(const operation& o, const signature& s, const kernel_list
   return prepare_operator(o, s, kernels);
 }
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo
+}  // namespace octavo::inline OCTAVO_ARCH_NAMESPACE

@@ -17,7 +17,7 @@
 #include "octavo/backends/x86/amx/microkernel.hpp"
 #include "octavo/backends/x86/amx/tile_layout.hpp"
 
-namespace octavo::x86::amx {
+namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Bytes of pixels that a task keeps near: with a set of columns they fit in half of a 2 MB L2.
 inline constexpr std::size_t chunk_budget = 512 * 1024;
@@ -415,9 +415,9 @@ class tile_convolution final : public executable {
   pooled_memory weights_;
 };
 
-}  // namespace octavo::x86::amx
+}  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// conv2d and fc, u8 x s8 to u8 or f32.
 inline constexpr kernel conv_u8s8s32_32x32_amx{"conv_u8s8s32_32x32_amx", isa::amx,
@@ -426,6 +426,6 @@ inline constexpr kernel conv_u8s8s32_32x32_amx{"conv_u8s8s32_32x32_amx", isa::am
                                                  return std::make_unique<amx::tile_convolution>(blocking::layer_of(p));
                                                }};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -16,7 +16,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::amx {
+namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Sets each of `count` rows of sums to the start of the columns plus its own, if there are such.
 OCTAVO_TARGET_AMX inline void set_sums(std::byte* sums, const std::int32_t* starts, const std::int32_t* row_starts,
@@ -113,16 +113,16 @@ class tile_matmul final : public blocking::dynamic_matmul {
   row_ending end_rows_;
 };
 
-}  // namespace octavo::x86::amx
+}  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// matmul, u8 x u8 to u8 or f32.
 inline constexpr kernel matmul_u8s8s32_32x32_amx{
     "matmul_u8s8s32_32x32_amx", isa::amx, [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
     [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<amx::tile_matmul>(p); }};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -15,7 +15,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::amx {
+namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 using blocking::clamping;
 using blocking::ending;
@@ -333,7 +333,7 @@ OCTAVO_TARGET_AMX inline void interleave(std::byte* to, const std::byte* from, s
   }
 }
 
-}  // namespace octavo::x86::amx
+}  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

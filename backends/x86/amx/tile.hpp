@@ -28,7 +28,7 @@
 #define OCTAVO_TILE_FENCE (void)0
 #endif
 
-namespace octavo::x86::amx {
+namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 inline constexpr int tile_rows = 16, tile_row_bytes = 64, tile_bytes = tile_rows * tile_row_bytes;
 
@@ -64,6 +64,6 @@ class tile_region {
   tile_region& operator=(const tile_region&) = delete;
 };
 
-}  // namespace octavo::x86::amx
+}  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -18,7 +18,7 @@
 
 #include "octavo/backends/blocking/layer.hpp"
 
-namespace octavo::x86::amx {
+namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 /// See above.
 enum class source : std::uint8_t { image, lines, interleaved, rows };
@@ -134,6 +134,6 @@ struct tile_layout {
   }
 };
 
-}  // namespace octavo::x86::amx
+}  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

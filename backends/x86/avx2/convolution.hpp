@@ -12,7 +12,7 @@
 
 #include "octavo/backends/blocking/direct_convolution.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// How sums of s32 become numbers.
 struct u8s8s32 {
@@ -149,9 +149,9 @@ inline constexpr blocking::direct_microkernel lone_pixel_u8s8s32{8, 1, strip, fa
 inline constexpr blocking::direct_microkernel direct_u8s8s32{
     8, 1, strip, true, {{pixel_tile_u8}, {strip_tile_u8}, {two_strips<strip_tile_u8>}}};
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// conv2d and fc of one pixel, u8 x s8 to u8 or f32.
 inline constexpr kernel conv_u8s8s32_1x8_avx2{
@@ -169,6 +169,6 @@ inline constexpr kernel conv_f32_7x16_avx2{"conv_f32_7x16_avx2", isa::avx2,
                                            [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
                                            blocking::pack_direct<avx2::direct<avx2::f32>>};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

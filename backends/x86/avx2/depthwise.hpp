@@ -15,7 +15,7 @@
 #include "octavo/backends/native/depthwise.hpp"
 #include "octavo/backends/x86/avx2/lanes.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// INT8 depthwise convolution: u8 input, s8 weights, u8 or f32 output.
 struct depthwise_u8 {
@@ -303,6 +303,6 @@ inline constexpr kernel depthwise_kernels[] = {
      native::make_executable<native::depthwise<depthwise_f32>>},
 };
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

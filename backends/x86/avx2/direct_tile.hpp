@@ -15,7 +15,7 @@
 #include "octavo/backends/blocking/direct_microkernel.hpp"
 #include "octavo/backends/x86/target.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 using blocking::direct_tile;
 
@@ -292,6 +292,6 @@ inline constexpr blocking::direct_microkernel direct{
      {strip_tile<Type, 1>, strip_tile<Type, 2>},
      {two_strips<strip_tile<Type, 1>>, two_strips<strip_tile<Type, 2>>}}};
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -8,7 +8,7 @@
 #include "octavo/backends/native/elementwise.hpp"
 #include "octavo/backends/x86/avx2/lanes.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arithmetic of elementwise operators.
 struct elementwise {
@@ -76,6 +76,6 @@ inline constexpr kernel elementwise_kernels[] = {
     native::affine_kernel<elementwise, float, float>("affine_f32_avx2", isa::avx2),
 };
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -7,7 +7,7 @@
 #include "octavo/backends/native/output.hpp"
 #include "octavo/backends/x86/target.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 using native::output_rule;
 
@@ -109,4 +109,4 @@ OCTAVO_AVX2 OCTAVO_INLINE f32x32 in_order(const f32x32& x) {
           _mm256_permute2f128_ps(x.a, x.b, 0x31), _mm256_permute2f128_ps(x.c, x.d, 0x31)};
 }
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

@@ -11,7 +11,7 @@
 #include "octavo/backends/blocking/dynamic_matmul.hpp"
 #include "octavo/backends/x86/target.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 using blocking::column_pack;
 
@@ -166,6 +166,6 @@ OCTAVO_AVX2 inline std::int32_t sum_row(const std::byte* row, int n) noexcept {
   return total;
 }
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -8,7 +8,7 @@
 #include "octavo/backends/native/pool.hpp"
 #include "octavo/backends/x86/avx2/lanes.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arithmetic of pooling.
 struct pool {
@@ -154,6 +154,6 @@ inline constexpr kernel pool_kernels[] = {
     native::average_pool_kernel<pool, float, float>("average_pool_f32_avx2", isa::avx2),
 };
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

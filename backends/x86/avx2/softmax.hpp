@@ -8,7 +8,7 @@
 #include "octavo/backends/native/softmax.hpp"
 #include "octavo/backends/x86/avx2/lanes.hpp"
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs.
 OCTAVO_AVX2 OCTAVO_INLINE __m256 exp_nonpositive(__m256 x) {
@@ -85,6 +85,6 @@ inline constexpr kernel softmax_kernels[] = {
     {"softmax_f32_avx2", isa::avx2, native::is_softmax, native::make_executable<native::softmax<softmax>>},
 };
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

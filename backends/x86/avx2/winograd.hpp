@@ -7,7 +7,7 @@
 
 #if OCTAVO_X86
 
-namespace octavo::x86::avx2 {
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// Output channels.
 inline constexpr int winograd_block = 16;
@@ -150,9 +150,9 @@ inline constexpr blocking::winograd_microkernel winograd{{std::is_same_v<Pairs, 
                                                          products<Pairs>,
                                                          transform_sums};
 
-}  // namespace octavo::x86::avx2
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// conv2d of 3x3, stride 1, u8 x s8 to u8 or f32.
 inline constexpr kernel winograd_u8s8s32_6x16_avx_vnni{
@@ -164,6 +164,6 @@ inline constexpr kernel winograd_u8s8s32_6x16_avx2{
     [](const problem& p) { return blocking::suits_winograd(avx2::winograd<avx2::pairs_avx2>, p); },
     blocking::pack_winograd<avx2::winograd<avx2::pairs_avx2>>};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -20,7 +20,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 using blocking::direct_tile;
 
@@ -279,9 +279,9 @@ inline constexpr blocking::direct_microkernel direct{16,
                                                       {tile<Type, 1, 1>, tile<Type, 1, 2>},
                                                       {tile<Type, 2, 1>, tile<Type, 2, 2>}}};
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// conv2d and fc, u8 x s8 to u8 or f32.
 inline constexpr kernel conv_u8s8s32_14x32_avx512_vnni{
@@ -295,7 +295,7 @@ inline constexpr kernel conv_f32_14x32_avx512_vnni{
     [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
     blocking::pack_direct<avx512_vnni::direct<avx512_vnni::f32>>};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

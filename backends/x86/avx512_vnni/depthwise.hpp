@@ -19,7 +19,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// INT8 depthwise convolution: u8 input, s8 weights, u8 or f32 output.
 struct depthwise_u8 {
@@ -294,7 +294,7 @@ inline constexpr kernel depthwise_kernels[] = {
      native::make_executable<native::depthwise<depthwise_f32>>},
 };
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

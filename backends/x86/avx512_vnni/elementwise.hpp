@@ -14,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arithmetic of elementwise operators.
 struct elementwise {
@@ -69,7 +69,7 @@ inline constexpr kernel elementwise_kernels[] = {
     native::affine_kernel<elementwise, float, float>("affine_f32_avx512_vnni", isa::avx512_vnni),
 };
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

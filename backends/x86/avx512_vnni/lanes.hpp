@@ -14,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 using native::output_rule;
 
@@ -113,7 +113,7 @@ OCTAVO_AVX512 OCTAVO_INLINE f32x64 in_order(const f32x64& x) {
           _mm512_shuffle_f32x4(ab_high, cd_high, 0x88), _mm512_shuffle_f32x4(ab_high, cd_high, 0xdd)};
 }
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -6,14 +6,14 @@
 
 #if OCTAVO_X86
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 inline constexpr blocking::matmul_microkernel matmul_u8{direct<u8s8s32>, avx2::pack_u8<false>, avx2::sum_row};
 inline constexpr blocking::matmul_microkernel matmul_f32{direct<f32>, avx2::pack_f32, avx2::sum_row};
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 
 /// matmul, u8 x u8 to u8 or f32.
 inline constexpr kernel matmul_u8s8s32_14x32_avx512_vnni{
@@ -27,6 +27,6 @@ inline constexpr kernel matmul_f32_14x32_avx512_vnni{
     [](const problem& p) { return blocking::is_matmul_of(p, element::f32); },
     blocking::prepare_matmul<avx512_vnni::matmul_f32>};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

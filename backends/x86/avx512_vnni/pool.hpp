@@ -14,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The arithmetic of pooling.
 struct pool {
@@ -128,7 +128,7 @@ inline constexpr kernel pool_kernels[] = {
     native::average_pool_kernel<pool, float, float>("average_pool_f32_avx512_vnni", isa::avx512_vnni),
 };
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

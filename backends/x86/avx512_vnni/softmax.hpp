@@ -14,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
-namespace octavo::x86::avx512_vnni {
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs.
 OCTAVO_AVX512 OCTAVO_INLINE __m512 exp_nonpositive(__m512 x) {
@@ -72,7 +72,7 @@ inline constexpr kernel softmax_kernels[] = {
      native::make_executable<native::softmax<softmax>>},
 };
 
-}  // namespace octavo::x86::avx512_vnni
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -6,7 +6,7 @@
 
 #if OCTAVO_X86
 
-namespace octavo::x86 {
+namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
 namespace avx_vnni {
 inline constexpr blocking::matmul_microkernel matmul_u8{avx2::direct<avx2::vnni_u8s8s32>, avx2::pack_u8<false>,
                                                         avx2::sum_row};
@@ -18,6 +18,6 @@ inline constexpr kernel matmul_u8s8s32_7x16_avx_vnni{
     [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
     blocking::prepare_matmul<avx_vnni::matmul_u8>};
 
-}  // namespace octavo::x86
+}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "octavo/base/arch_namespace.hpp"
 #include "octavo/op/operation.hpp"
 
 namespace octavo {

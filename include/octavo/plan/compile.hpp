@@ -137,6 +137,8 @@ inline graph separate_outputs(graph g) {
 /// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
 /// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be kept.
 inline network plan_graph(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices = {}) {
+  require(keeps_ieee_arithmetic(), "the results would be wrong: compile without parts of -ffast-math, such as "
+                                   "-fassociative-math, -freciprocal-math or -fno-signed-zeros");
   require(!g.outputs.empty(), "the graph has no outputs: call output()");
   auto p = std::make_shared<plan>();
   p->source = detail::separate_outputs(g);

@@ -11,12 +11,23 @@
 
 #include "octavo/quant/affine.hpp"
 
-// -ffast-math removes the rounding of (x + 1.5 * 2^23) - 1.5 * 2^23, and the x87 rounds to other widths.
-#if defined(__FAST_MATH__) || defined(_M_FP_FAST) || FLT_EVAL_METHOD == 2
-#error "octavo: the results would be wrong: compile without -ffast-math (-Ofast) and for SSE instead of the x87"
+// Those of -ffast-math's parts that compilers tell of: g++ of all (__GCC_IEC_559), clang of two. And the x87 rounds to
+// other widths.
+#if defined(__FAST_MATH__) || defined(_M_FP_FAST) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    (defined(__GCC_IEC_559) && !__GCC_IEC_559) || FLT_EVAL_METHOD == 2
+#error "octavo: the results would be wrong: compile without -ffast-math or parts of it, and for SSE instead of the x87"
 #endif
 
 namespace octavo {
+
+/// Whether this was compiled without those parts of -ffast-math that clang does not tell of: false where sums are
+/// reassociated, quotients become products, signs of zeros are lost or NaNs are thought away.
+[[gnu::noinline]] inline bool keeps_ieee_arithmetic() {
+  volatile float any = 1.25f, large = 12582912.0f, three = 3.0f, not_a_number = NAN;  // known when this runs only
+  const float x = any, same = any, big = large, divisor = three, nan = not_a_number;
+  return (x + big) - big != x && x / 3.0f == x / divisor && std::signbit(-(x - same)) != std::signbit(same - x) &&
+         nan != nan;
+}
 
 /// How a real number becomes a u8: add the zero point after rounding, clamp to [lower, upper].
 struct saturation {

@@ -1,4 +1,4 @@
-// Compiled once for each x86 level, as the function UNIT.
+// Compiled once for each CPU, as the function UNIT.
 #include "../small_network.hpp"
 
 std::vector<float> UNIT();
