@@ -40,8 +40,7 @@ struct options {
 options parse(int argc, char** argv) {
   options o;
   CLI::App app{"Quantizes a network and compares INT8 with FP32"};
-  app.add_option("--model", o.model,
-                 "network: embedded, resnet50, mobilenet_v1, mobilenet_v1_0.75, mobilenet_v2, cifar_resnet20 ... 56");
+  app.add_option("--model", o.model, "network: " + model_names());
   app.add_option("--weights", o.weights, "FP32 weights, a safetensors file (embedded has its own)");
   auto* data = app.add_option("--data", o.data, "images, a binary file");
   app.add_option("--images", o.images, "images, a folder with val_list.txt")->excludes(data);

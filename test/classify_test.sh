@@ -56,7 +56,7 @@ embedded() {
 }
 
 errors() {
-  refuse "unknown model 'nosuch': expected one of embedded, resnet50" "$classify" --model nosuch
+  refuse "unknown model 'nosuch': expected one of embedded, resnet18, resnet34, resnet50" "$classify" --model nosuch
   refuse 'needs weights' "$classify" --model resnet50 --data x --calib y
   if [ -n "${OCTAVO_DATA:-}" ]; then
     refuse 'needs images: --data' "$classify" --model cifar_resnet20 --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors"
