@@ -134,6 +134,8 @@ TEST_CASE("safetensors: files that are not there, not files, too short") {
   const temporary_folder folder;
   check_failure(failure_of([&] { safetensors(folder / "absent"); }), "absent", "cannot be opened");
   check_failure(failure_of([&] { safetensors(folder / "."); }), "not a regular file");
+  check_refuses_no_file([](const auto& path) { (void)safetensors(path); });
+  check_refuses_no_file([](const auto& path) { (void)load_weights(path); });
   check_failure(failure_of_file(""), "damaged.safetensors", "at least 8 bytes, found 0");
   check_failure(failure_of_file("1234567"), "found 7");
 }
@@ -171,6 +173,17 @@ TEST_CASE("safetensors: headers that the format does not allow") {
     check_failure(refused("\xef\xbb\xbf{" + a + "}"), "byte 239");
     check_failure(refused("{\"a\":" + std::string(100'000, '[')), "expected an object, found an array");
     check_failure(refused("{\"a\":" + std::string(100'000, '{')), "not valid JSON");
+  }
+  SUBCASE("a message quotes no more than a line of the file") {
+    const std::string name(1'000'000, 'x');
+    for (const std::string& bad :
+         {"\"" + name + "\":1", "\"a\":{\"" + name + "\":1}", "\"a\":{\"shape\":[1" + name + "]}",
+          a + ",\"" + name + "\":{}", "\"a\":{\"shape\":[1" + std::string(1'000'000, '0') + ".0]}",
+          entry("a", "[2]", "[0,4]", name) + "," + name}) {
+      const auto message = refused("{" + bad + "}");
+      check_failure(message, "damaged.safetensors");
+      CHECK(message->size() < 500);
+    }
   }
   SUBCASE("values of the wrong type") {
     check_failure(refused("{\"a\":1}"), "'a': expected an object, found 1");

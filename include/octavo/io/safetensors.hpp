@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "octavo/io/atomic_file.hpp"
+#include "octavo/io/json.hpp"
 #include "octavo/io/mapped_file.hpp"
 #include "octavo/io/safetensors_header.hpp"
 #include "octavo/tensor/params.hpp"
@@ -74,7 +75,7 @@ class safetensors : public weight_source {
     if (!contains(name)) return nullptr;
     const raw_tensor raw = get(name);
     const std::optional<element> type = detail::element_of_dtype(raw.dtype);
-    require(type.has_value(), file_.name(), ": tensor '", name, "' has dtype ", raw.dtype,
+    require(type.has_value(), file_.name(), ": tensor '", name, "' has dtype ", detail::excerpt(raw.dtype),
             "; expected F32, U8, I8, I32 or I64");
     tensor copy(*type, raw.extents);
     std::memcpy(copy.bytes().data(), raw.bytes.data(), raw.bytes.size());
@@ -139,27 +140,18 @@ struct named_constant {
 
 namespace detail {
 
-/// `s` as a JSON string. Throws octavo::error when it is not UTF-8.
-inline std::string quote_json(const std::string& file, const std::string& s) {
-  try {
-    return nlohmann::json(s).dump();
-  } catch (const nlohmann::json::exception& problem) {
-    fail(file, ": a name or metadata text cannot be written as JSON: ", problem.what());
-  }
-}
-
 /// The header for `tensors` written one after the other in the order given, padded so that data start at a
 /// multiple of 64 bytes.
 inline std::string make_safetensors_header(const std::string& file, const std::vector<const named_constant*>& tensors,
                                            const std::map<std::string, std::string>& metadata) {
   std::string header = "{";
   const auto add = [&](const std::string& name, const std::string& value) {
-    header += (header.size() > 1 ? "," : "") + quote_json(file, name) + ":" + value;
+    header += (header.size() > 1 ? "," : "") + json_text(file, name) + ":" + value;
   };
   if (!metadata.empty()) {
     std::string strings;
     for (const auto& [key, value] : metadata)
-      strings += text(strings.empty() ? "" : ",", quote_json(file, key), ":", quote_json(file, value));
+      strings += text(strings.empty() ? "" : ",", json_text(file, key), ":", json_text(file, value));
     add("__metadata__", "{" + strings + "}");
   }
   std::size_t offset = 0;
