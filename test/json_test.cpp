@@ -84,6 +84,8 @@ TEST_CASE("json: files") {
   const temporary_folder folder;
   CHECK(load_json(folder.write("good.json", "[7]"))[0] == 7);
   check_failure(failure_of([&] { (void)load_json(folder.write("bad.json", "[7")); }), "bad.json: not valid JSON");
+  std::filesystem::resize_file(folder / "bad.json", max_json_bytes + 1);
+  check_failure(failure_of([&] { (void)load_json(folder / "bad.json"); }), "bad.json", "100000001 bytes");
   check_refuses_no_file([](const auto& path) { (void)load_json(path); });
 }
 

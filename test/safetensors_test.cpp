@@ -106,6 +106,24 @@ TEST_CASE("safetensors: params over a file") {
   check_failure(failure_of([&] { (void)fc.get("scale", {2}); }), "'fc.scale'", "missing");
 }
 
+TEST_CASE("safetensors: copied weights do not change with their file") {
+  const temporary_folder folder;
+  const auto path = folder / "w.safetensors";
+  std::vector<float> values(100'000);  // several pages, so that mapped ones would be gone
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+  save_safetensors(path, std::vector{make_named<float>("fc.weight", {100'000}, values)});
+  const params copied = load_weights(path, file_access::copy) / "fc";
+  const params mapped = load_weights(path) / "fc";
+  save_safetensors(path, std::vector{make_named<float>("other", {1}, {1})});  // by rename, which is safe for both
+  CHECK(mapped.get("weight", {100'000})->as<float>()[99'999] == 99'999);
+
+  save_safetensors(path, std::vector{make_named<float>("fc.weight", {100'000}, values)});
+  const params again = load_weights(path, file_access::copy) / "fc";
+  std::filesystem::resize_file(path, 1);
+  CHECK(again.get("weight", {100'000})->as<float>()[99'999] == 99'999);
+  CHECK(copied.get("weight", {100'000})->as<float>()[99'999] == 99'999);
+}
+
 TEST_CASE("safetensors: what cannot be saved") {
   const temporary_folder folder;
   const auto path = folder / "w.safetensors";
@@ -134,7 +152,8 @@ TEST_CASE("safetensors: files that are not there, not files, too short") {
   check_failure(failure_of([&] { safetensors(folder / "absent"); }), "absent", "cannot be opened");
   check_failure(failure_of([&] { safetensors(folder / "."); }), "not a regular file");
   check_refuses_no_file([](const auto& path) { (void)safetensors(path); });
-  check_refuses_no_file([](const auto& path) { (void)load_weights(path); });
+  for (const file_access access : {file_access::map, file_access::copy})
+    check_refuses_no_file([&](const auto& path) { (void)load_weights(path, access); });
   check_failure(failure_of_file(""), "damaged.safetensors", "at least 8 bytes, found 0");
   check_failure(failure_of_file("1234567"), "found 7");
 }

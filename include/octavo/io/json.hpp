@@ -75,7 +75,7 @@ inline nlohmann::json parse_json(const std::string& name, std::string_view text)
 
 /// The value in a JSON file. Throws octavo::error when it cannot be read, and as parse_json() does.
 inline nlohmann::json load_json(const std::filesystem::path& path) {
-  const mapped_file file(path);
+  const mapped_file file(path, file_access::copy, max_json_bytes);
   return parse_json(file.name(), {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
 }
 

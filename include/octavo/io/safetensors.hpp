@@ -45,8 +45,8 @@ inline std::string_view dtype_of_element(element type) {
 
 }  // namespace detail
 
-/// A safetensors file, checked in full when it is opened and then memory-mapped: a tensor is read when asked for.
-/// Several threads may read one at the same time.
+/// A safetensors file, checked in full when it is opened; a tensor is read when asked for. Several threads may read one
+/// at the same time.
 class safetensors : public weight_source {
  public:
   /// The longest header that is read, in bytes: the limit of the format's own library.
@@ -63,7 +63,8 @@ class safetensors : public weight_source {
   /// tensor and offset, when anything is not as it must be: a truncated file, names that appear twice, tensors that
   /// overlap or leave bytes uncovered, extents of 0, more than max_rank extents. A dtype that Octavo cannot use is
   /// not an error until that tensor is asked for.
-  explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
+  explicit safetensors(const std::filesystem::path& path, file_access access = file_access::map)
+      : safetensors(mapped_file(path, access)) {}
 
   /// The same for a file that is in memory already and stays there; `name` is what messages call it.
   safetensors(std::string name, std::span<const std::byte> bytes) : safetensors(mapped_file(std::move(name), bytes)) {}
@@ -205,8 +206,14 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
   out.commit();
 }
 
-/// The weights in a safetensors file, e.g. `load_weights("resnet50.safetensors") / "layer1.0"`. Throws as
-/// safetensors does.
-inline params load_weights(const std::filesystem::path& path) { return params(std::make_shared<safetensors>(path)); }
+/// The weights in a safetensors file, e.g. `load_weights("resnet50.safetensors") / "layer1.0"`. Throws as safetensors
+/// does.
+///
+/// The file is mapped, and each tensor copied out of it when an operator asks for it. So, as long as the params or copies
+/// of them exist, nobody may overwrite or truncate the file: the weights would change, or the process end by SIGBUS.
+/// Where that cannot be ruled out, `load_weights(path, file_access::copy)` reads the whole file at once.
+inline params load_weights(const std::filesystem::path& path, file_access access = file_access::map) {
+  return params(std::make_shared<safetensors>(path, access));
+}
 
 }  // namespace octavo
