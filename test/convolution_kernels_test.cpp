@@ -7,47 +7,14 @@
 #include <random>
 #include <string>
 
-#include "octavo/backends/portable/convolution.hpp"
-#include "octavo/backends/x86/amx/convolution.hpp"
-#include "octavo/backends/x86/avx2/convolution.hpp"
-#include "octavo/backends/x86/avx2/winograd.hpp"
-#include "octavo/backends/x86/avx512_vnni/convolution.hpp"
-#include "octavo/backends/x86/avx512_vnni/winograd.hpp"
-#include "octavo/backends/x86/avx_vnni/convolution.hpp"
-#include "octavo/backends/x86/cpu.hpp"
 #include "support/guarded_buffer.hpp"
+#include "support/kernel_run.hpp"
 
 namespace {
 
 using namespace octavo;
+using test::all_kernels;
 using test::guarded_buffer;
-
-#if OCTAVO_X86
-/// `k` wherever it can run, rather than only where it is the faster one.
-template <const blocking::winograd_microkernel& microkernel>
-kernel anywhere(kernel k) {
-  k.supports = [](const problem& p) { return blocking::supports_winograd(microkernel, p); };
-  return k;
-}
-#endif
-
-const kernel_list& all_kernels() {
-  static const kernel_list list {
-#if OCTAVO_X86_64
-    x86::conv_u8s8s32_32x32_amx,
-#endif
-#if OCTAVO_X86
-        anywhere<x86::avx512_vnni::winograd>(x86::winograd_u8s8s32_14x32_avx512_vnni),
-        x86::conv_u8s8s32_14x32_avx512_vnni, x86::conv_f32_14x32_avx512_vnni,
-        anywhere<x86::avx2::winograd<x86::avx2::pairs_avx_vnni>>(x86::winograd_u8s8s32_6x16_avx_vnni),
-        x86::conv_u8s8s32_7x16_avx_vnni,
-        anywhere<x86::avx2::winograd<x86::avx2::pairs_avx2>>(x86::winograd_u8s8s32_6x16_avx2),
-        x86::conv_u8s8s32_1x8_avx2, x86::conv_u8s8s32_7x8_avx2, x86::conv_f32_7x16_avx2,
-#endif
-        portable::conv_u8s8s32_portable, portable::conv_f32_portable
-  };
-  return list;
-}
 
 /// The seed of this run, printed once; OCTAVO_TEST_SEED repeats one.
 unsigned seed() {
@@ -214,7 +181,7 @@ void compare(const trial& t, generator& r) {
   evaluate(p.op, p, {operands, expected.view()});
 
   for (const kernel& k : all_kernels()) {
-    if (!x86::runs(k.needs) || !k.supports(p)) continue;
+    if (!k.supports(p)) continue;
     CAPTURE(k.name);
     const std::unique_ptr<const executable> e = k.pack(p);
     rows_buffer<Y> dst(p.dst.extents, t.dst_gap);
@@ -270,11 +237,14 @@ bool fits(const trial& t) {
 
 }  // namespace
 
-TEST_CASE("instruction sets that are missing here are said") {
-  for (const kernel& k : all_kernels())
-    if (!x86::runs(k.needs)) MESSAGE("not run on this CPU: " << k.name);
-  CHECK(x86::runs(isa::portable));
-  CHECK(x86::runs(x86::best_isa()));
+TEST_CASE("every instruction set that this CPU has brings kernels") {
+  for (isa i : {isa::portable, isa::avx2, isa::avx_vnni, isa::avx512_vnni, isa::amx}) {
+    CAPTURE(name_of(i));
+    const auto is_convolution = [&](const kernel& k) {
+      return k.needs == i && (k.name.starts_with("conv") || k.name.starts_with("winograd"));
+    };
+    CHECK(std::ranges::any_of(all_kernels(), is_convolution) == x86::runs(i));
+  }
 }
 
 TEST_CASE("small convolutions of every kind") {
@@ -395,19 +365,21 @@ TEST_CASE("3x3 at stride 1, where Winograd's algorithm may be used") {
     }
 }
 
-#if OCTAVO_X86
 TEST_CASE("Winograd's algorithm is for sums below 2^29") {
   generator r(seed() + 8);
-  const auto supported = [&](int channels) {
+  const auto supporting = [&](int channels) {
     trial t;
     t.conv.out = 32, t.conv.kernel = 3;
     t.x = {1, 3, 3, channels};
-    return blocking::supports_winograd(x86::avx512_vnni::winograd, make_problem(t, r));
+    const problem p = make_problem(t, r);
+    return std::ranges::count_if(all_kernels(),
+                                 [&](const kernel& k) { return k.name.starts_with("winograd") && k.supports(p); });
   };
-  CHECK(supported(1824));
-  CHECK(!supported(1856));
+  CHECK(supporting(1824) == std::ranges::count_if(all_kernels(), [](const kernel& k) {
+          return k.name.starts_with("winograd");
+        }));
+  CHECK(supporting(1856) == 0);
 }
-#endif
 
 TEST_CASE("the ends of the integer ranges") {
   generator r(seed() + 4);
@@ -434,7 +406,7 @@ TEST_CASE("a batch below its bound") {
     t.conv.out = outputs, t.conv.kernel = 3, t.conv.pad = 1;
     const problem p = make_problem(t, r);
     for (const kernel& k : all_kernels()) {
-      if (!x86::runs(k.needs) || !k.supports(p)) continue;
+      if (!k.supports(p)) continue;
       CAPTURE(k.name);
       const auto e = k.pack(p);
       for (int n = 1; n <= 5; ++n) {

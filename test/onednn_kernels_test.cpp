@@ -74,7 +74,7 @@ struct tally {
 void check_problem(const problem& p, random_numbers& random, tally& count, int batch = 0) {
   static const kernel_list list = onednn::kernels();
   const float tolerance = has_weights(p.op) ? tolerance_of(p) : f32_tolerance;
-  count.supported += check_kernels(p, list, random, {.tolerance = tolerance, .steps = steps}, batch);
+  count.supported += check_kernels(p, random, {.tolerance = tolerance, .steps = steps}, batch, list);
   ++count.all;
 }
 

@@ -137,15 +137,10 @@ inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f
 inline constexpr blocking::microkernel u8s8s32{lanes, pack_u8, tiles_u8s8s32};
 inline constexpr blocking::microkernel f32{lanes, pack_f32, tiles_f32};
 
-/// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_portable{
-    "conv_u8s8s32_portable", isa::portable,
-    [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-    blocking::pack_panels<u8s8s32>};
-
-/// conv2d and fc, f32.
-inline constexpr kernel conv_f32_portable{"conv_f32_portable", isa::portable,
-                                          [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-                                          blocking::pack_panels<f32>};
+/// Kernels for conv2d and fc.
+inline constexpr kernel convolution_kernels[] = {
+    blocking::panel_kernel<u8s8s32, element::u8>("conv_u8s8s32_portable", isa::portable),
+    blocking::panel_kernel<f32, element::f32>("conv_f32_portable", isa::portable),
+};
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

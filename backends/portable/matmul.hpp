@@ -139,7 +139,10 @@ constexpr kernel matmul_kernel(std::string_view name) {
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<matrix_product<T>>(p); }};
 }
 
-inline constexpr kernel matmul_u8s32_portable = matmul_kernel<std::uint8_t>("matmul_u8s32_portable");
-inline constexpr kernel matmul_f32_portable = matmul_kernel<float>("matmul_f32_portable");
+/// Kernels for matmul.
+inline constexpr kernel matmul_kernels[] = {
+    matmul_kernel<std::uint8_t>("matmul_u8s32_portable"),
+    matmul_kernel<float>("matmul_f32_portable"),
+};
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

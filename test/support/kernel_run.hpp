@@ -6,10 +6,8 @@
 
 #include <bit>
 #include <memory>
-#include <set>
 
-#include "octavo/backends/x86/cpu.hpp"
-#include "octavo/op/kernel.hpp"
+#include "octavo/octavo.hpp"
 #include "support/guarded_buffer.hpp"
 #include "support/random.hpp"
 
@@ -85,6 +83,16 @@ inline std::ptrdiff_t first_difference(const guarded_operand& got, const guarded
   return -1;
 }
 
+/// Every native kernel that this CPU runs, whatever OCTAVO_ISA says. Tells once which instruction sets are missing.
+inline const kernel_list& all_kernels() {
+  static const kernel_list list = [] {
+    for (isa i : {isa::avx2, isa::avx_vnni, isa::avx512_vnni, isa::amx})
+      if (!x86::runs(i)) MESSAGE("skipped: this CPU has no ", std::string(name_of(i)));
+    return native_kernels(isa::amx);
+  }();
+  return list;
+}
+
 /// Runs all tasks of `e` in random portions and order.
 inline void run_in_portions(const executable& e, const arguments& a, random_numbers& random) {
   const int tasks = e.tasks(a);
@@ -104,10 +112,10 @@ inline void run_in_portions(const executable& e, const arguments& a, random_numb
   }
 }
 
-/// Checks each kernel of `list` that supports `p` and runs on this CPU against evaluate(), on random inputs. `batch` is
-/// the outermost extent of the run, 0 for that of the problem. Returns how many kernels support `p`.
-inline int check_kernels(const problem& p, std::span<const kernel> list, random_numbers& random,
-                         const comparison& how = {}, int batch = 0) {
+/// Checks each kernel of `list` that supports `p` against evaluate(), on random inputs. `batch` is the outermost extent of
+/// the run, 0 for that of the problem. Returns how many kernels support `p`.
+inline int check_kernels(const problem& p, random_numbers& random, const comparison& how = {}, int batch = 0,
+                         std::span<const kernel> list = all_kernels()) {
   check(p.op, p);
   const auto at_run = [&](dims extents) {
     if (batch > 0) extents[0] = batch;
@@ -132,11 +140,6 @@ inline int check_kernels(const problem& p, std::span<const kernel> list, random_
   for (const kernel& k : list) {
     if (!k.supports(p)) continue;
     ++supporting;
-    if (!x86::runs(k.needs)) {
-      static std::set<std::string_view> skipped;
-      if (skipped.insert(k.name).second) MESSAGE("skipped, this CPU cannot run it: ", std::string(k.name));
-      continue;
-    }
     got.fill(0xa5);
     const std::unique_ptr<const executable> e = k.pack(p);
     run_in_portions(*e, {views, got.view()}, random);

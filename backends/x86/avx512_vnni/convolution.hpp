@@ -279,23 +279,13 @@ inline constexpr blocking::direct_microkernel direct{16,
                                                       {tile<Type, 1, 1>, tile<Type, 1, 2>},
                                                       {tile<Type, 2, 1>, tile<Type, 2, 2>}}};
 
+/// Kernels for conv2d and fc.
+inline constexpr kernel convolution_kernels[] = {
+    blocking::direct_kernel<direct<u8s8s32>, element::u8>("conv_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni),
+    blocking::direct_kernel<direct<f32>, element::f32>("conv_f32_14x32_avx512_vnni", isa::avx512_vnni),
+};
+
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_14x32_avx512_vnni{
-    "conv_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-    blocking::pack_direct<avx512_vnni::direct<avx512_vnni::u8s8s32>>};
-
-/// conv2d and fc, f32.
-inline constexpr kernel conv_f32_14x32_avx512_vnni{
-    "conv_f32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-    blocking::pack_direct<avx512_vnni::direct<avx512_vnni::f32>>};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

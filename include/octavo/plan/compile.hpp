@@ -31,10 +31,10 @@ inline constexpr kernel reference_kernel{"reference", isa::portable, [](const pr
                                            return std::make_unique<detail::reference_executable>(p);
                                          }};
 
-/// The first of `kernels` that supports `p`, else the reference.
+/// The first of `kernels` that supports `p` and pays there, else the reference.
 inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
   for (const kernel& k : kernels)
-    if (k.supports(p)) return k;
+    if (k.supports(p) && (!k.pays || k.pays(p))) return k;
   return reference_kernel;
 }
 
