@@ -18,6 +18,10 @@ auto image_of(graph& g) {
 void compose_classifier(graph& g, auto&& build) { g.output(build(image_of<224>(g)), "logits"); }
 
 constexpr network_entry classifier_list[] = {
+    {"resnet18",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::resnet18(x, w); }); }},
+    {"resnet34",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::resnet34(x, w); }); }},
     {"resnet50",
      [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::resnet50(x, w); }); }},
     {"resnet101",

@@ -1,13 +1,13 @@
 // Reading what the benchmarks write: Google Benchmark's JSON from bench_conv2d and its like, and bench_network --json.
 #pragma once
 
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "octavo/base/error.hpp"
+#include "octavo/io/json.hpp"
 
 namespace octavo::bench {
 
@@ -115,10 +115,8 @@ inline measurements read_network_benchmark(const json& j, const std::string& pat
 /// Reads the times in `type` ("int8" or "fp32") of a file. Throws octavo::error, naming the file, where it cannot be
 /// read or is no file of measurements.
 inline measurements read_measurements(const std::string& path, const std::string& type) {
-  std::ifstream file(path);
-  require(file.good(), path, ": cannot read");
+  const nlohmann::json j = load_json(path);
   try {
-    const nlohmann::json j = nlohmann::json::parse(file);
     if (j.contains("benchmarks")) return detail::read_layer_benchmarks(j, path, type);
     require(j.contains("network"), path, ": neither Google Benchmark's JSON nor that of bench_network --json");
     return detail::read_network_benchmark(j, path, type);

@@ -12,6 +12,7 @@
 #include "octavo/exec/openmp.hpp"
 #include "octavo/io/image_binary.hpp"
 #include "octavo/io/image_folder.hpp"
+#include "octavo/io/npy.hpp"
 #include "octavo/io/safetensors.hpp"
 #include "octavo/octavo.hpp"
 #include "progress.hpp"
@@ -27,7 +28,7 @@ using namespace octavo::example;
 using octavo::image_set;  // not the drawn images' of the same name
 
 struct options {
-  std::string model = "embedded", weights, data, images, calib, recipe = "default", dot, json;
+  std::string model = "embedded", weights, data, images, calib, recipe = "default", dot, json, logits;
   int calib_images = 200, warmup = 3, batch = 1, iterations = 0, threads = 1;
   std::vector<std::string> keep_fp32;
   std::optional<double> tolerance;
@@ -40,8 +41,7 @@ struct options {
 options parse(int argc, char** argv) {
   options o;
   CLI::App app{"Quantizes a network and compares INT8 with FP32"};
-  app.add_option("--model", o.model,
-                 "network: embedded, resnet50, mobilenet_v1, mobilenet_v1_0.75, mobilenet_v2, cifar_resnet20 ... 56");
+  app.add_option("--model", o.model, "network: " + model_names());
   app.add_option("--weights", o.weights, "FP32 weights, a safetensors file (embedded has its own)");
   auto* data = app.add_option("--data", o.data, "images, a binary file");
   app.add_option("--images", o.images, "images, a folder with val_list.txt")->excludes(data);
@@ -63,6 +63,7 @@ options parse(int argc, char** argv) {
   app.add_flag("--profile", o.profile, "print where the time goes, step by step");
   app.add_option("--dot", o.dot, "write the graph as composed and as quantized, two Graphviz graphs in one file");
   app.add_option("--json", o.json, "write the results as JSON");
+  app.add_option("--logits", o.logits, "write the INT8 network's outputs, a NumPy file of (images, classes) float32");
   app.add_option("--mean", o.mean, "mean of each channel, in units of 255 (default: the model's)")->expected(3);
   app.add_option("--std", o.deviation, "deviation of each channel, in units of 255")->expected(3);
   app.add_option("--crop", o.crop, "side of the centre crop before scaling");
@@ -159,6 +160,7 @@ class contestant {
     const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - start;
     if (!measured) return;
     if (static_cast<int>(labels.size()) == result_.batch) result_.batch_ms.push_back(ms.count());
+    if (keep_logits) kept_logits_.insert(kept_logits_.end(), logits.begin(), logits.end());
     for (std::size_t i = 0; i < labels.size(); ++i) count(logits.subspan(i * classes_, classes_), labels[i]);
   }
 
@@ -166,7 +168,10 @@ class contestant {
   const std::vector<int>& first_classes() const { return first_classes_; }
   std::vector<step_profile> profile() const { return run_.profile(); }
 
-  bool profiling = false;
+  /// Those of all measured images, (images, classes), if `keep_logits` was set.
+  tensor logits() const { return tensor::of<float>({result_.images, static_cast<int>(classes_)}, kept_logits_); }
+
+  bool profiling = false, keep_logits = false;
 
  private:
   void count(std::span<const float> logits, int label) {
@@ -184,7 +189,7 @@ class contestant {
   session run_;
   network_result result_;
   std::size_t classes_ = 0;
-  std::vector<float> logits_;
+  std::vector<float> logits_, kept_logits_;
   std::vector<int> first_classes_;
 };
 
@@ -240,6 +245,7 @@ int classify(const options& o) {
 
   contestant fp32(fp32_net, o.batch, threads), int8(int8_net, o.batch, threads);
   fp32.profiling = int8.profiling = o.profile;
+  int8.keep_logits = !o.logits.empty();
   compete(fp32, int8, *images, o);
 
   classify_report report;
@@ -261,6 +267,7 @@ int classify(const options& o) {
     }
   }
   write_table(std::cout, report);
+  if (!o.logits.empty()) save_npy(o.logits, int8.logits());
   if (!o.json.empty()) write_text(o.json, to_json(report).dump(2) + "\n");
   const double loss = report.fp32.accuracy(report.fp32.top1) - report.int8.accuracy(report.int8.top1);
   require(!o.tolerance || loss <= *o.tolerance, "INT8 loses ", 100 * loss, " points of top-1, allowed are ",

@@ -52,6 +52,10 @@ void compose_keras_mobilenet_v1(graph& g, const params& w) {
 inline constexpr model_entry models[] = {
     {"embedded", 32, embedded_preprocessing,
      [](graph& g, const params& w) { compose_with<32>(g, [&](auto x) { return model::embedded(x, w); }); }},
+    {"resnet18", 224, imagenet_preprocessing,
+     [](graph& g, const params& w) { compose_with<224>(g, [&](auto x) { return model::resnet18(x, w); }); }},
+    {"resnet34", 224, imagenet_preprocessing,
+     [](graph& g, const params& w) { compose_with<224>(g, [&](auto x) { return model::resnet34(x, w); }); }},
     {"resnet50", 224, imagenet_preprocessing,
      [](graph& g, const params& w) { compose_with<224>(g, [&](auto x) { return model::resnet50(x, w); }); }},
     {"mobilenet_v1", 224, tf_preprocessing, compose_keras_mobilenet_v1<100>},
@@ -64,14 +68,18 @@ inline constexpr model_entry models[] = {
     {"cifar_resnet56", 32, cifar_preprocessing, compose_cifar_resnet<9>},
 };
 
+/// All their names, separated by commas.
+inline std::string model_names() {
+  std::string names;
+  for (const model_entry& m : models) names += text(names.empty() ? "" : ", ", m.name);
+  return names;
+}
+
 /// The network of that name. Throws octavo::error, with the names there are, for others.
 inline const model_entry& find_model(std::string_view name) {
-  std::string names;
-  for (const model_entry& m : models) {
+  for (const model_entry& m : models)
     if (m.name == name) return m;
-    names += text(names.empty() ? "" : ", ", m.name);
-  }
-  fail("unknown model '", name, "': expected one of ", names);
+  fail("unknown model '", name, "': expected one of ", model_names());
 }
 
 }  // namespace octavo::example

@@ -6,14 +6,15 @@
 #include <cstdlib>
 #include <new>
 
-#include "octavo/exec/session.hpp"
-#include "octavo/graph/builder.hpp"
-#include "octavo/plan/compile.hpp"
+#include "octavo/octavo.hpp"
 #include "support/quantized_graph.hpp"
+#include "support/worker_threads.hpp"
 
 namespace {
 
 std::atomic<long> allocations{0};
+thread_local bool counting = true;
+void count_one() { allocations += counting; }
 
 }  // namespace
 
@@ -32,17 +33,17 @@ void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 
-void* malloc(std::size_t bytes) noexcept { return ++allocations, __libc_malloc(bytes); }
-void* calloc(std::size_t count, std::size_t bytes) noexcept { return ++allocations, __libc_calloc(count, bytes); }
-void* realloc(void* p, std::size_t bytes) noexcept { return ++allocations, __libc_realloc(p, bytes); }
+void* malloc(std::size_t bytes) noexcept { return count_one(), __libc_malloc(bytes); }
+void* calloc(std::size_t count, std::size_t bytes) noexcept { return count_one(), __libc_calloc(count, bytes); }
+void* realloc(void* p, std::size_t bytes) noexcept { return count_one(), __libc_realloc(p, bytes); }
 void* memalign(std::size_t alignment, std::size_t bytes) noexcept {
-  return ++allocations, __libc_memalign(alignment, bytes);
+  return count_one(), __libc_memalign(alignment, bytes);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept {
-  return ++allocations, __libc_memalign(alignment, bytes);
+  return count_one(), __libc_memalign(alignment, bytes);
 }
 int posix_memalign(void** p, std::size_t alignment, std::size_t bytes) noexcept {
-  ++allocations;
+  count_one();
   *p = __libc_memalign(alignment, bytes);
   return *p ? 0 : 12;  // ENOMEM
 }
@@ -51,7 +52,7 @@ int posix_memalign(void** p, std::size_t alignment, std::size_t bytes) noexcept 
 #else
 
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  ++allocations;
+  count_one();
   return std::malloc(bytes ? bytes : 1);
 }
 void* operator new(std::size_t bytes) {
@@ -68,25 +69,49 @@ namespace {
 using namespace octavo;
 using namespace octavo::test;
 
-/// The kernels under test. The reference evaluations of these networks' operators allocate nothing.
-kernel_list kernels() { return {}; }
-
-/// Pool, add, convert, concat (free and copying), softmax, pad, reshape.
-graph moving_network() {
+/// Every operator, with images that are up to 3: what is fused, and what is not.
+graph network_of_all_operators() {
   graph g;
+  const params w = random_params(3);
   auto x = g.input<float, nhwc<upto<3>, 6, 6, 4>>("x");
+  auto a = relu(batch_norm(conv2d<conv{.out = 32, .kernel = 3, .pad = 1}>(x, w / "conv"), w / "bn"));
+  auto b = depthwise_conv2d<conv{.kernel = 3, .pad = 1}>(a, w / "dw") + a;
+  auto c = conv2d<conv{.out = 32, .kernel = 3, .pad = 1}>(b, w / "winograd") + b;
+  auto grouped = conv2d<conv{.out = 6, .kernel = 3, .stride = 2, .pad = 1, .groups = 2}>(c, w / "grouped");
   auto pooled = max_pool2d<pool{.kernel = 3, .stride = 1, .pad = 1}>(x);
   auto mean = average_pool2d<pool{.kernel = 3, .stride = 1, .pad = 1}>(x);
   auto both = concat(relu(pooled + mean), pad_channels<1, 1>(mean));
-  auto rows = concat<1>(both, relu6(both));
-  g.output(softmax(global_average_pool(rows)), "y");
+  auto rows = bias_add(batch_norm(concat<1>(both, relu6(both)), w / "rows_bn"), w / "rows_bias");
+  auto attention = matmul(softmax(matmul_transposed(x, pooled)), pooled);
+  auto features = concat(global_average_pool(c), flatten(grouped), global_max_pool(attention));
+  g.output(softmax(fc<10>(features, w / "fc")), "y");
   g.output(rows, "rows");
   return g;
 }
 
-/// Runs `g` some times and checks that only the first session's construction allocated.
-void check_no_allocation(const graph& g) {
-  session run(plan_graph(g, kernels()));
+/// What runs the tasks of a session: the calling thread alone, or three others.
+struct no_threads {
+  parallel_for& get() { return serial(); }
+};
+struct three_threads {
+  /// Starting threads allocates, which is not the session's doing; what they run is counted.
+  class quiet_workers : public worker_threads {
+   public:
+    quiet_workers() : worker_threads(3, 1) {}
+    void run(int tasks, task_body body, void* context) noexcept override {
+      counting = false;
+      worker_threads::run(tasks, body, context);
+      counting = true;
+    }
+  } workers;
+  parallel_for& get() { return workers; }
+};
+
+/// Runs `net` some times and checks that nothing but the session's construction allocated.
+template <class Threads>
+void check_no_allocation(const network& net) {
+  Threads threads;
+  session run(net, threads.get());
   std::vector<float> x(3 * 6 * 6 * 4, 0.5f), y(3 * 10), rows(3 * 12 * 6 * 10);
   const view<float> two{x.data(), {2, 6, 6, 4}}, two_y{y.data(), {2, 10}}, two_rows{rows.data(), {2, 12, 6, 10}};
   const long before = allocations;
@@ -98,6 +123,24 @@ void check_no_allocation(const graph& g) {
   CHECK(allocations == before);
 }
 
+/// Where there are kernels only what moves bytes may be left to the reference.
+void check_kernels_of(const network& net, const kernel_list& kernels) {
+  for (const step& s : net->steps) {
+    const bool moves = s.operation.starts_with("concat") || s.operation.starts_with("pad_channels") ||
+                       s.operation.starts_with("reshape");
+    CHECK_MESSAGE((s.kernel == reference_kernel.name) == (kernels.empty() || moves), s.name, ": ", s.kernel);
+  }
+}
+
+void check_all(const graph& g, const kernel_list& kernels) {
+  for (const graph& planned : {fold(g), quantized_graph(g)}) {
+    const network net = plan_graph(planned, kernels);
+    check_kernels_of(net, kernels);
+    check_no_allocation<no_threads>(net);
+    check_no_allocation<three_threads>(net);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("allocation: allocations are counted") {
@@ -106,22 +149,17 @@ TEST_CASE("allocation: allocations are counted") {
   CHECK(allocations == before + 1);
 }
 
-TEST_CASE("allocation: an FP32 run allocates nothing") { check_no_allocation(moving_network()); }
+TEST_CASE("allocation: a run of the reference evaluations allocates nothing") {
+  check_all(network_of_all_operators(), {});
+}
 
-TEST_CASE("allocation: an INT8 run allocates nothing") { check_no_allocation(quantized_graph(moving_network())); }
-
-TEST_CASE("allocation: a run with convolutions allocates nothing") {
-  if (kernels().empty()) {  // the reference's convolutions allocate
-    MESSAGE("skipped: only the reference kernel");
-    return;
+TEST_CASE("allocation: a run of native kernels allocates nothing") {
+  const graph g = network_of_all_operators();
+  for (isa i : {isa::portable, isa::avx2, isa::avx_vnni, isa::avx512_vnni, isa::amx}) {
+    CAPTURE(name_of(i));
+    if (x86::runs(i))
+      check_all(g, native_kernels(i));
+    else
+      MESSAGE("skipped: this CPU has no " << name_of(i));
   }
-  graph g;
-  const params w = random_params(3);
-  auto x = g.input<float, nhwc<upto<3>, 6, 6, 4>>("x");
-  auto a = relu(batch_norm(conv2d<conv{.out = 10, .kernel = 3, .pad = 1}>(x, w / "conv"), w / "bn"));
-  auto b = depthwise_conv2d<conv{.kernel = 3, .pad = 1}>(a, w / "dw") + a;
-  g.output(fc<10>(global_average_pool(b), w / "fc"), "y");
-  g.output(concat<1>(a, b), "rows");
-  SUBCASE("FP32") { check_no_allocation(fold(g)); }
-  SUBCASE("INT8") { check_no_allocation(quantized_graph(g)); }
 }

@@ -2,6 +2,7 @@
 # The application as a user meets it. Usage: classify_test.sh CLASSIFY CONVERT_IMAGES PART
 #   embedded  runs the embedded network and checks table, JSON, DOT, options
 #   errors    bad input gives a message that says what is wrong, and a non-zero exit
+#   logits    the outputs are the same bits on every instruction set and number of threads, each run calibrating for itself
 #   accuracy  real networks from $OCTAVO_DATA keep their accuracy; exit code 77 (skipped) where that is unset
 set -u
 classify=$1 convert=$2 part=$3
@@ -56,7 +57,7 @@ embedded() {
 }
 
 errors() {
-  refuse "unknown model 'nosuch': expected one of embedded, resnet50" "$classify" --model nosuch
+  refuse "unknown model 'nosuch': expected one of embedded, resnet18, resnet34, resnet50" "$classify" --model nosuch
   refuse 'needs weights' "$classify" --model resnet50 --data x --calib y
   if [ -n "${OCTAVO_DATA:-}" ]; then
     refuse 'needs images: --data' "$classify" --model cifar_resnet20 --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors"
@@ -67,6 +68,7 @@ errors() {
   refuse 'OCTAVO_ISA' env OCTAVO_ISA=sse "$classify"
   refuse 'batch' "$classify" --batch 65
   refuse 'allowed are' "$classify" --iterations 50 --tolerance -1
+  refuse 'nosuch/logits.npy' "$classify" --iterations 1 --logits "$folder/nosuch/logits.npy"
 
   printf '\005\000\000\000\000\000\000\000x' > "$folder/short.bin"
   refuse '5 images of 3 x 32 x 32 need a file of 61488 bytes, found 9' "$classify" --data "$folder/short.bin"
@@ -102,6 +104,39 @@ check() {
   expect "^top-1 *$top1 %" "$classify" --model "$model" --weights "$OCTAVO_DATA/weights/$model.safetensors" \
     --tolerance "$tolerance" --threads 2 --warmup 1 "$@"
   tail -n 12 "$folder/out"
+}
+
+# same_logits IMAGES CLASSES OPTIONS...: --logits writes the same file on all instruction sets that this CPU has
+same_logits() {
+  images=$1 classes=$2
+  shift 2
+  compared=0
+  for isa in portable avx2 avx_vnni avx512_vnni amx; do
+    for threads in 1 2; do
+      OCTAVO_ISA=$isa expect "$images images, batch" "$classify" --warmup 0 --threads $threads --logits "$folder/$isa.$threads" "$@"
+      if ! grep -q " $isa, calibrated by" "$folder/out"; then continue; fi  # this CPU does not have it
+      compared=$((compared + 1))
+      cmp "$folder/portable.1" "$folder/$isa.$threads" || fail "other logits from $isa with $threads threads: $*"
+    done
+  done
+  [ $compared -ge 2 ] || fail "$compared runs compared: $*"
+  head -c 128 "$folder/portable.1" | grep -q "'<f4', 'fortran_order': False, 'shape': ($images, $classes)" ||
+    fail "the header of the logits: $*"
+  [ "$(wc -c < "$folder/portable.1")" -eq $((128 + 4 * images * classes)) ] || fail "the size of the logits: $*"
+}
+
+logits() {
+  same_logits 300 10 --iterations 300 --calib-images 50
+  expect 'by absmax' "$classify" --iterations 300 --calib-images 50 --calibration absmax --logits "$folder/absmax"
+  ! cmp -s "$folder/portable.1" "$folder/absmax" || fail 'calibration does not change the logits'
+  same_logits 30 10 --iterations 5 --batch 6 --calib-images 20 --calibration entropy
+  if [ -n "${OCTAVO_DATA:-}" ]; then
+    cifar=$OCTAVO_DATA/images/cifar10/cifar10_200.bin
+    same_logits 50 10 --model cifar_resnet20 --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors" \
+      --data "$cifar" --calib "$cifar" --iterations 50 --calib-images 50
+    same_logits 4 1000 --model mobilenet_v2 --weights "$OCTAVO_DATA/weights/mobilenet_v2.safetensors" \
+      --images "$OCTAVO_DATA/images/val" --calib "$OCTAVO_DATA/images/calib" --iterations 4 --calib-images 8
+  fi
 }
 
 accuracy() {

@@ -74,7 +74,7 @@ constant bias_of(const onnx_vector& v, int out) {
   return make_constant(std::move(bias));
 }
 
-/// Sums of up to 10 products, in double here and in numpy's order there: a few roundings of 2^-24.
+/// Sums of up to 10 products, here in one chain of fma and there in numpy's order: a few roundings of 2^-24.
 void check_close(const tensor& a, const tensor& b) { CHECK(largest_difference(a, b) <= 1e-6f * largest_magnitude(b)); }
 
 }  // namespace
@@ -199,11 +199,11 @@ TEST_CASE("fc: what it refuses, by name") {
   CHECK_FALSE(failure());
   SUBCASE("weights of another shape") {
     s.constants[0] = make_constant(tensor(element::f32, {6, 4}));
-    check_failure(failure(), "fc: weights must be [4x6], found [6x4]");
+    check_failure(failure(), "fc: weights must be f32[4x6], found f32[6x4]");
   }
   SUBCASE("no weights") {
     s.constants[0] = nullptr;
-    check_failure(failure(), "fc: weights must be [4x6], found none");
+    check_failure(failure(), "fc: weights must be f32[4x6], found none");
   }
   SUBCASE("a bias of another length") {
     s.constants[1] = values({6}, {1, 2, 3, 4, 5, 6});
@@ -215,7 +215,7 @@ TEST_CASE("fc: what it refuses, by name") {
   }
   SUBCASE("a scalar input") {
     s.src[0].extents = {};
-    check_failure(failure(), "fc: input must have at least one axis");
+    check_failure(failure(), "fc: input must be f32 or u8 of at least one axis");
   }
   SUBCASE("a residual that is missing") {
     const op::fc with_residual{.out = 4, .residual = true};

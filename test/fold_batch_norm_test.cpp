@@ -13,9 +13,9 @@ using namespace octavo::test;
 using image = nhwc<2, 5, 5, 4>;
 constexpr conv plain{.out = 6, .kernel = 3, .pad = 1};
 
-// The gain of a batch norm moves into the weights: a sum of up to 37 products is rounded elsewhere, each time by 2^-24 of
-// numbers that are at most a few times the largest output.
-constexpr float tolerance = 1e-6f;
+// The gain of a batch norm moves into the weights, so each term of a sum of up to 37 is rounded elsewhere, by 2^-24 of
+// numbers that are at most about the largest output: 37 * 2^-24 = 2.2e-6.
+constexpr float tolerance = 2.2e-6f;
 
 }  // namespace
 

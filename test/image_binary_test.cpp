@@ -159,6 +159,22 @@ TEST_CASE("image binary: any byte of the count or the labels changed") {
     }
 }
 
+TEST_CASE("image binary: copied images do not change with their file") {
+  const temporary_folder folder;
+  const auto path = folder.write("images.bin", make_file(3, 64));
+  const binary_image_set set(path, 64, file_access::copy);
+  std::filesystem::resize_file(path, 1);
+  std::vector<float> image(64 * 64 * 3);
+  set.read(2, image);
+  CHECK(image[0] == 2 * 64 * 64 * 3);
+  CHECK(set.label(2) == 2);
+}
+
+TEST_CASE("image binary: what is no file") {
+  for (const file_access access : {file_access::map, file_access::copy})
+    check_refuses_no_file([&](const auto& path) { (void)binary_image_set(path, 2, access); });
+}
+
 TEST_CASE("image binary: CIFAR-10 of the data folder") {
   const auto data = data_folder();
   if (!data) return;

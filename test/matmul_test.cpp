@@ -95,7 +95,7 @@ TEST_CASE("matmul: batch slices are products of their own") {
 
 // Not expressible: matmul_1d_1d, matmul_1d_3d, matmul_4d_1d (vectors), matmul_bcast (batch extents that differ).
 TEST_CASE("matmul: ONNX MatMul") {
-  // Sums of up to 4 products, in double here and in numpy's order there: a few roundings of 2^-24.
+  // Sums of up to 4 products, here in one chain of fma and there in numpy's order: a few roundings of 2^-24.
   for (const onnx_vector& v : onnx_vectors({"matmul_2d", "matmul_3d", "matmul_4d"}))
     CHECK_MESSAGE(largest_difference(product(v.x(), v.x(1)), v.y()) <= 1e-6f * largest_magnitude(v.y()), v.name);
 }

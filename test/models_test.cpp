@@ -5,13 +5,13 @@
 #include <set>
 #include <string>
 
-#include "octavo/graph/passes.hpp"
 #include "octavo/io/safetensors.hpp"
 #include "octavo/model/embedded.hpp"
 #include "octavo/model/mobilenet.hpp"
 #include "octavo/model/resnet.hpp"
 #include "octavo/model/vgg.hpp"
-#include "support/random.hpp"
+#include "support/pass_checks.hpp"
+#include "support/quantized_graph.hpp"
 #include "temporary_folder.hpp"
 
 namespace {
@@ -80,6 +80,59 @@ void check_names(const std::string& file, const std::map<std::string, dims>& ask
 }  // namespace
 
 // The numbers of parameters are those that torchvision and Keras publish for their models.
+
+TEST_CASE("models: ResNet-18") {
+  const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::resnet18(x, w); }, 11689512,
+                                            20 + 1 + 2 + 1);  // convolutions, max pool, global pool, fc
+  CHECK(asked.size() == 20 + 20 * 4 + 2);                     // a weight and a batch norm each, fc
+  CHECK(asked.at("layer1.0.conv1.weight") == dims{64, 64, 3, 3});
+  CHECK(asked.at("layer2.0.conv1.weight") == dims{128, 64, 3, 3});
+  CHECK(asked.at("layer2.0.downsample.0.weight") == dims{128, 64, 1, 1});
+  for (const char* name : {"bn1.weight", "layer1.1.bn2.bias", "layer4.0.downsample.1.running_var", "fc.bias"})
+    CHECK_MESSAGE(asked.contains(name), name);
+  for (const char* name : {"layer1.0.downsample.0.weight", "layer2.1.downsample.0.weight", "layer1.2.conv1.weight"})
+    CHECK_MESSAGE(!asked.contains(name), name);
+}
+
+TEST_CASE("models: ResNet-34") {
+  const auto asked =
+      check_model<224, 1000>([](auto x, const params& w) { return model::resnet34(x, w); }, 21797672, 36 + 1 + 2 + 1);
+  CHECK(asked.contains("layer3.5.conv2.weight"));
+}
+
+TEST_CASE("models: ResNet-18 runs in INT8") {
+  graph g;
+  g.output(model::resnet18(g.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "logits");
+  const graph int8 = quantized_graph(g);
+  for (const node& n : int8.nodes)
+    if (n.as<op::conv2d>()) CHECK_MESSAGE(int8.type(n.dst).type == element::u8, n.name);
+  std::vector<tensor> image = list_of(tensor(element::f32, {1, 32, 32, 3}));
+  random_samples().read(0, image);
+  const tensor expected = std::move(reference_outputs(g, image)[0]),
+               found = std::move(reference_outputs(int8, image)[0]);
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    const double e = static_cast<double>(expected.as<float>()[i]), f = static_cast<double>(found.as<float>()[i]);
+    error += (f - e) * (f - e);
+    norm += e * e;
+  }
+  // One step of 8 bits is 0.4 % of a range; the errors of 20 layers partly cancel out.
+  CHECK(norm > 0);
+  CHECK(std::sqrt(error / norm) < 0.02);
+}
+
+TEST_CASE("models: a basic block of torchvision asks for the projection that CIFAR's does without") {
+  graph g;
+  auto x = g.input<float, nhwc<1, 8, 8, 4>>("x");
+  const auto torch = std::make_shared<counted_weights>(), cifar = std::make_shared<counted_weights>();
+  auto a = model::basic_block<8, 2>(x, params(torch));
+  auto b = model::cifar_basic_block<8, 2>(x, params(cifar));
+  static_assert(std::is_same_v<decltype(a), decltype(b)>);
+  CHECK(torch->given().at("downsample.0.weight") == dims{8, 4, 1, 1});
+  CHECK(torch->given().contains("downsample.1.running_mean"));
+  CHECK(torch->given().size() == cifar->given().size() + 5);
+  CHECK(!cifar->given().contains("downsample.0.weight"));
+}
 
 TEST_CASE("models: ResNet-50") {
   const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::resnet50(x, w); }, 25557032,

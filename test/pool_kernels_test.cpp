@@ -1,23 +1,10 @@
 // Every pooling kernel against the reference evaluation, bit by bit: the order of binary32 sums is part of the rule.
-#include "octavo/backends/portable/pool.hpp"
-#include "octavo/backends/x86/avx2/pool.hpp"
-#include "octavo/backends/x86/avx512_vnni/pool.hpp"
 #include "support/kernel_run.hpp"
 
 using namespace octavo;
 using namespace octavo::test;
 
 namespace {
-
-std::vector<kernel> all_kernels() {
-  std::vector<kernel> list;
-#if OCTAVO_X86
-  list.insert(list.end(), std::begin(x86::avx512_vnni::pool_kernels), std::end(x86::avx512_vnni::pool_kernels));
-  list.insert(list.end(), std::begin(x86::avx2::pool_kernels), std::end(x86::avx2::pool_kernels));
-#endif
-  list.insert(list.end(), std::begin(portable::pool_kernels), std::end(portable::pool_kernels));
-  return list;
-}
 
 struct types {
   op::pool2d::kind_type kind;
@@ -31,13 +18,12 @@ constexpr types all_types[] = {{op::pool2d::max, element::u8, element::u8},
 
 void check_all(op::pool2d o, const types& t, const dims& x, random_numbers& random, int batch = 0,
                bool largest = false) {
-  static const std::vector<kernel> list = all_kernels();
   o.kind = t.kind;
   problem p;
   p.op = o;
   p.src.push_back({t.src, x, random_affine(random)});
   p.dst = {t.dst, infer(o, x), t.kind == op::pool2d::max ? p.src[0].q : random_affine(random)};
-  CHECK(check_kernels(p, list, random, {0.0f, t.kind == op::pool2d::max && random.chance(50), largest}, batch) > 0);
+  CHECK(check_kernels(p, random, {0.0f, t.kind == op::pool2d::max && random.chance(50), largest}, batch) > 0);
 }
 
 op::pool2d make_pool(hw kernel, hw stride, padding pad) {

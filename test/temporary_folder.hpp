@@ -12,8 +12,14 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "octavo/base/error.hpp"
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
 
 namespace octavo::test {
 
@@ -79,6 +85,24 @@ void check_failure(const std::optional<std::string>& message, const Parts&... pa
   REQUIRE_MESSAGE(message.has_value(), "expected an error about " << text(parts...));
   CAPTURE(*message);
   for (const std::string& part : {text(parts)...}) CHECK_MESSAGE(message->find(part) != std::string::npos, part);
+}
+
+/// Checks that `read`, called with a path, throws an octavo::error that names the path, for all that is no file to be read:
+/// absent, a folder, a named pipe, a device, a link to itself, a file without permissions, an empty file.
+template <class Read>
+void check_refuses_no_file(const Read& read) {
+  const temporary_folder folder;
+  std::vector<std::filesystem::path> paths{folder / "absent", folder / "", folder / "absent" / "inside",
+                                           folder.write("empty", "")};
+#if defined(__unix__) || defined(__APPLE__)
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  std::filesystem::create_symlink("link", folder / "link");
+  paths.insert(paths.end(), {folder / "pipe", folder / "link", "/dev/null", "/dev/zero"});
+  paths.push_back(folder.write("locked", "content"));
+  std::filesystem::permissions(paths.back(), std::filesystem::perms::none);
+  if (::geteuid() == 0) paths.pop_back();  // who may read everything
+#endif
+  for (const auto& path : paths) check_failure(failure_of([&] { read(path); }), path.string());
 }
 
 /// The folder that the environment variable OCTAVO_DATA names; where it is unset, says so and returns nothing.

@@ -274,10 +274,14 @@ class direct_convolution final : public executable {
   std::size_t copied_bytes_ = 0;
 };
 
-/// The layer `p` packed for `kernel`.
-template <const direct_microkernel& kernel>
-std::unique_ptr<const executable> pack_direct(const problem& p) {
-  return std::make_unique<direct_convolution>(kernel, layer_of(p));
+/// The kernel `name`: conv2d and fc, u8 x s8 to u8 or f32, or f32.
+template <const direct_microkernel& microkernel, element Src>
+constexpr kernel direct_kernel(std::string_view name, isa needs) {
+  return {name, needs, is_layer_of<Src>,
+          [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<direct_convolution>(microkernel, layer_of(p));
+          },
+          is_dense};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -267,15 +267,18 @@ class direct_matmul final : public dynamic_matmul {
   std::vector<std::int32_t> order_;  ///< see direct_tile
 };
 
-/// Whether `p` is a matrix product whose inputs are of that type.
-inline bool is_matmul_of(const problem& p, element src) {
-  return std::holds_alternative<op::matmul>(p.op) && p.src[0].type == src;
+/// Whether `p` is a matrix product whose inputs are of type Src.
+template <element Src>
+bool is_matmul_of(const problem& p) {
+  return std::holds_alternative<op::matmul>(p.op) && p.src[0].type == Src;
 }
 
-/// The product `p` prepared for `kernel`.
-template <const matmul_microkernel& kernel>
-std::unique_ptr<const executable> prepare_matmul(const problem& p) {
-  return std::make_unique<direct_matmul>(kernel, p);
+/// The kernel `name`: matmul, u8 x u8 to u8 or f32, or f32.
+template <const matmul_microkernel& microkernel, element Src>
+constexpr kernel matmul_kernel(std::string_view name, isa needs) {
+  return {name, needs, is_matmul_of<Src>, [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<direct_matmul>(microkernel, p);
+          }};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

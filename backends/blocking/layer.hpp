@@ -5,7 +5,8 @@
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
-/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C).
+/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C), its
+/// weights as (OC, IC).
 struct layer : signature {
   op::conv2d conv;
   bool flat = false;
@@ -14,15 +15,22 @@ struct layer : signature {
   std::string_view name() const { return flat ? op::fc::name : op::conv2d::name; }
 };
 
-/// Whether `p` is a convolution or a fully connected layer whose input is u8 (else f32).
-inline bool is_layer_of(const problem& p, element src) {
+/// Whether `p` is a convolution or a fully connected layer whose input is of type Src, u8 or f32.
+template <element Src>
+bool is_layer_of(const problem& p) {
   if (!std::holds_alternative<op::conv2d>(p.op) && !std::holds_alternative<op::fc>(p.op)) return false;
-  return p.src[0].type == src && (p.dst.type == element::f32 || (src == element::u8 && p.dst.is_u8()));
+  return p.src[0].type == Src && (p.dst.type == element::f32 || (Src == element::u8 && p.dst.is_u8()));
+}
+
+/// Whether dense kernels are for `p`: with one filter for each channel most of what they multiply would be zeros.
+inline bool is_dense(const problem& p) {
+  const op::conv2d* c = std::get_if<op::conv2d>(&p.op);
+  return !c || !c->is_depthwise(p.src[0].extents[3]) || c->out != c->groups;
 }
 
 /// The layer that `p`, a convolution or a fully connected layer, describes.
 inline layer layer_of(const problem& p) {
-  if (const op::fc* f = std::get_if<op::fc>(&p.op)) return {op::as_convolution(*f, p), op::as_convolution(*f), true};
+  if (const op::fc* f = std::get_if<op::fc>(&p.op)) return {p, op::as_convolution(*f), true};
   return {p, std::get<op::conv2d>(p.op), false};
 }
 

@@ -59,8 +59,7 @@ class output_stage {
       f = fold_output_scales(s, conv.residual, s.name());
     } else {
       f.multiplier.assign(static_cast<std::size_t>(conv.out), 1.0f);
-      f.offset.assign(static_cast<std::size_t>(conv.out), 0.0f);
-      if (const tensor* bias = s.at(op::conv2d::bias)) std::ranges::copy(bias->as<float>(), f.offset.begin());
+      f.offset = f32_biases(s, conv.out);
     }
     const int group_outputs = conv.out / conv.groups;
     const double depth = static_cast<double>(conv.kernel.h) * conv.kernel.w * s.src[0].extents.back() / conv.groups;

@@ -281,10 +281,12 @@ class panel_convolution final : public executable {
   aligned_memory padding_;
 };
 
-/// The layer `p` packed for `kernel`.
-template <const microkernel& kernel>
-std::unique_ptr<const executable> pack_panels(const problem& p) {
-  return std::make_unique<panel_convolution>(kernel, layer_of(p));
+/// The kernel `name`: conv2d and fc, u8 x s8 to u8 or f32, or f32.
+template <const microkernel& microkernel, element Src>
+constexpr kernel panel_kernel(std::string_view name, isa needs) {
+  return {name, needs, is_layer_of<Src>, [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<panel_convolution>(microkernel, layer_of(p));
+          }};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -301,15 +301,14 @@ class winograd_convolution final : public executable {
 /// Whether `kernel` can run `p`.
 inline bool supports_winograd(const winograd_microkernel& kernel, const problem& p) {
   const op::conv2d* conv = std::get_if<op::conv2d>(&p.op);
-  if (!conv || !is_layer_of(p, element::u8)) return false;
+  if (!conv || !is_layer_of<element::u8>(p)) return false;
   if (conv->kernel != hw(3) || conv->stride != hw(1) || conv->dilation != hw(1) || conv->groups != 1) return false;
   const int channels = p.src[0].extents.back();
   return channels % kernel.step == 0 && channels * 9.0 * 255 * 127 < 0x1p29 && conv->out % kernel.block == 0;
 }
 
-/// Whether `kernel` can run `p`, and in clearly less time than the plain way takes.
-inline bool suits_winograd(const winograd_microkernel& kernel, const problem& p) {
-  if (!supports_winograd(kernel, p)) return false;
+/// Whether `kernel` runs `p` in clearly less time than the plain way takes.
+inline bool winograd_pays(const winograd_microkernel& kernel, const problem& p) {
   const double inputs = p.src[0].extents.back(), outputs = p.dst.extents.back();
   const int images = p.dst.extents[0],
             tiles = images * winograd_tiles(p.dst.extents[1]) * winograd_tiles(p.dst.extents[2]);
@@ -320,10 +319,14 @@ inline bool suits_winograd(const winograd_microkernel& kernel, const problem& p)
   return products + weights + tiles * (inputs * kernel.cost.input + outputs * kernel.cost.output) < 0.97 * plain;
 }
 
-/// The layer `p` packed for `kernel`.
-template <const winograd_microkernel& kernel>
-std::unique_ptr<const executable> pack_winograd(const problem& p) {
-  return std::make_unique<winograd_convolution>(kernel, layer_of(p));
+/// The kernel `name`: conv2d of 3x3, stride 1, u8 x s8 to u8 or f32.
+template <const winograd_microkernel& microkernel>
+constexpr kernel winograd_kernel(std::string_view name, isa needs) {
+  return {name, needs, [](const problem& p) { return supports_winograd(microkernel, p); },
+          [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<winograd_convolution>(microkernel, layer_of(p));
+          },
+          [](const problem& p) { return winograd_pays(microkernel, p); }};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

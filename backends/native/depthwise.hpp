@@ -89,9 +89,7 @@ class depthwise final : public executable {
     if constexpr (std::is_same_v<source, std::uint8_t>) {
       f.scales = fold_output_scales(p, op_.residual, op::conv2d::name);
     } else {
-      const tensor* bias = p.at(op::conv2d::bias);
-      f.scales.offset.assign(static_cast<std::size_t>(op_.out), 0.0f);
-      if (bias) f.scales.offset.assign(bias->as<float>().begin(), bias->as<float>().end());
+      f.scales.offset = f32_biases(p, op_.out);
     }
     if (op_.residual) f.residual = {f.scales.residual_multiplier, p.src[1].q.zero_point};
     packed_ = Isa::pack(f);

@@ -79,22 +79,19 @@ struct affine_table {
 /// The table of activate, convert, bias_add or batch_norm. Throws octavo::error as the reference evaluation does.
 inline affine_table make_affine_table(const problem& p) {
   const auto channels = static_cast<std::size_t>(p.dst.extents.back());
-  const double s_y = p.dst.is_u8() ? static_cast<double>(p.dst.q.scale) : 1.0;
   affine_table t;
   if (const auto* norm = std::get_if<op::batch_norm>(&p.op)) {
-    const op::channel_affine map = op::as_affine(*norm, p.constants);
-    const double s_x = p.src[0].is_u8() ? static_cast<double>(p.src[0].q.scale) : 1.0;
-    for (double gain : map.gain) t.multiplier.push_back(checked_ratio(gain * s_x, s_y, op::batch_norm::name));
-    for (double shift : map.shift) t.offset.push_back(checked_ratio(shift, s_y, op::batch_norm::name));
+    for (std::size_t c = 0; c < channels; ++c) {
+      const channel_scale scale = op::scale_of(*norm, p, c);
+      t.multiplier.push_back(scale.multiplier), t.offset.push_back(scale.offset);
+    }
     t.per_channel = true, t.act = norm->act;
   } else {
     const float m = op::detail::rescale(p.src[0], p.dst, name_of(p.op));
     t.multiplier.assign(channels, m), t.offset.assign(channels, -0.0f);
     if (const auto* activate = std::get_if<op::activate>(&p.op)) t.act = activate->act;
     if (const auto* bias = std::get_if<op::bias_add>(&p.op)) {
-      const std::span<const float> values = p.at(0)->as<float>();
-      for (std::size_t c = 0; c < channels; ++c)
-        t.offset[c] = checked_ratio(static_cast<double>(values[c]), s_y, op::bias_add::name);
+      for (std::size_t c = 0; c < channels; ++c) t.offset[c] = op::bias_at(*bias, p, c);
       t.per_channel = true, t.act = bias->act;
     }
   }

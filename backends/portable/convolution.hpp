@@ -6,18 +6,16 @@
 
 #include "octavo/backends/blocking/panel_convolution.hpp"
 #include "octavo/backends/blocking/unroll.hpp"
-#include "octavo/backends/portable/arch.hpp"
+#include "octavo/backends/portable/batch.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
-
-using batch = xsimd::batch<float>;
-inline constexpr int lanes = static_cast<int>(batch::size);
 
 /// Products of u8 and s8 that f32 sums exactly, in steps of depth.
 inline constexpr int exact_steps = 512 / 4;
 
-/// sum over `steps` of depth, stored to `sum` (MR, NV * lanes). Advances both operands, which begin at a chunk.
-template <int MR, int NV>
+/// sum over `steps` of depth, stored to `sum` (MR, NV * lanes). Advances both operands, which begin at a chunk. `Integers`:
+/// products and sums are exact, so that it does not matter how often they are rounded.
+template <bool Integers, int MR, int NV>
 inline void multiply(const std::byte*& panel, const std::byte*& weights, int steps, float* sum) noexcept {
   const float *a = reinterpret_cast<const float*>(panel), *b = reinterpret_cast<const float*>(weights);
   constexpr int chunk = blocking::chunk_bytes / 4;
@@ -36,7 +34,8 @@ inline void multiply(const std::byte*& panel, const std::byte*& weights, int ste
       for (int m = 0; m < MR; ++m) {
         const batch x(a[m * chunk]);
         OCTAVO_UNROLL
-        for (int v = 0; v < NV; ++v) acc[m][v] = xsimd::fma(x, w[v], acc[m][v]);
+        for (int v = 0; v < NV; ++v)
+          acc[m][v] = Integers ? xsimd::fma(x, w[v], acc[m][v]) : fused_multiply_add(x, w[v], acc[m][v]);
       }
     }
   }
@@ -87,7 +86,7 @@ inline void tile_u8s8s32(const blocking::tile& t) noexcept {
   alignas(cache_line) std::int32_t acc[MR * channels] = {};
   const std::byte *panel = t.panel, *weights = t.weights;
   for (int left = t.steps; left > 0; left -= exact_steps) {
-    multiply<MR, NV>(panel, weights, std::min(left, exact_steps), x);
+    multiply<true, MR, NV>(panel, weights, std::min(left, exact_steps), x);
     for (int i = 0; i < MR * channels; ++i) acc[i] += static_cast<std::int32_t>(x[i]);
   }
   for (int m = 0; m < MR; ++m)
@@ -105,7 +104,7 @@ inline void tile_f32(const blocking::tile& t) noexcept {
   constexpr int channels = NV * lanes;
   alignas(cache_line) float x[MR * channels];
   const std::byte *panel = t.panel, *weights = t.weights;
-  multiply<MR, NV>(panel, weights, t.steps, x);
+  multiply<false, MR, NV>(panel, weights, t.steps, x);
   for (int m = 0; m < MR; ++m)
     for (int c = 0; c < channels; ++c) x[m * channels + c] += t.offset[c];
   store_f32(t, x, channels);
@@ -138,15 +137,10 @@ inline constexpr blocking::tile_shape tiles_f32[] = {{1, {tile_f32<1, 1>, tile_f
 inline constexpr blocking::microkernel u8s8s32{lanes, pack_u8, tiles_u8s8s32};
 inline constexpr blocking::microkernel f32{lanes, pack_f32, tiles_f32};
 
-/// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_portable{
-    "conv_u8s8s32_portable", isa::portable,
-    [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-    blocking::pack_panels<u8s8s32>};
-
-/// conv2d and fc, f32.
-inline constexpr kernel conv_f32_portable{"conv_f32_portable", isa::portable,
-                                          [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-                                          blocking::pack_panels<f32>};
+/// Kernels for conv2d and fc.
+inline constexpr kernel convolution_kernels[] = {
+    blocking::panel_kernel<u8s8s32, element::u8>("conv_u8s8s32_portable", isa::portable),
+    blocking::panel_kernel<f32, element::f32>("conv_f32_portable", isa::portable),
+};
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -7,6 +7,7 @@
 
 #include "octavo/backends/blocking/unroll.hpp"
 #include "octavo/backends/native/depthwise.hpp"
+#include "octavo/backends/portable/batch.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
@@ -94,8 +95,10 @@ struct depthwise {
         x = some;
       }
       OCTAVO_UNROLL
-      for (int k = 0; k < 4; ++k)
-        acc[k] = xsimd::fma(load_vector(x, k), floats::load_unaligned(weights + k * width), acc[k]);
+      for (int k = 0; k < 4; ++k) {
+        const floats v = load_vector(x, k), tap = floats::load_unaligned(weights + k * width);
+        acc[k] = is_int8 ? xsimd::fma(v, tap, acc[k]) : fused_multiply_add(v, tap, acc[k]);
+      }
     }
     OCTAVO_UNROLL
     for (int k = 0; k < 4; ++k) acc[k].store_unaligned(to + k * width);

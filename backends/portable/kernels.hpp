@@ -13,17 +13,7 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
-  kernel_list list;
-  const auto add = [&](std::span<const kernel> more) { list.insert(list.end(), more.begin(), more.end()); };
-  add(depthwise_kernels);
-  list.push_back(conv_u8s8s32_portable);
-  list.push_back(conv_f32_portable);
-  list.push_back(matmul_u8s32_portable);
-  list.push_back(matmul_f32_portable);
-  add(pool_kernels);
-  add(elementwise_kernels);
-  add(softmax_kernels);
-  return list;
+  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels, softmax_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

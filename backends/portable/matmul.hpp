@@ -93,11 +93,12 @@ class matrix_product final : public executable {
     alignas(cache_line) float x[height * width];
     const auto *from = reinterpret_cast<const std::byte*>(panel), *w = reinterpret_cast<const std::byte*>(columns);
     if constexpr (std::is_same_v<T, float>) {
-      multiply<height, 2>(from, w, steps_, x);
+      multiply<false, height, 2>(from, w, steps_, x);
+      for (float& v : x) v += 0.0f;  // no sum is -0
     } else {
       alignas(cache_line) std::int32_t acc[height * width] = {};
       for (int left = steps_; left > 0; left -= exact) {
-        multiply<height, 2>(from, w, std::min(left, exact), x);
+        multiply<true, height, 2>(from, w, std::min(left, exact), x);
         for (int i = 0; i < height * width; ++i) acc[i] += static_cast<std::int32_t>(x[i]);
       }
       for (int i = 0; i < height * width; ++i) x[i] = fused_multiply_add(static_cast<float>(acc[i]), multiplier_, 0.0f);
@@ -138,7 +139,10 @@ constexpr kernel matmul_kernel(std::string_view name) {
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<matrix_product<T>>(p); }};
 }
 
-inline constexpr kernel matmul_u8s32_portable = matmul_kernel<std::uint8_t>("matmul_u8s32_portable");
-inline constexpr kernel matmul_f32_portable = matmul_kernel<float>("matmul_f32_portable");
+/// Kernels for matmul.
+inline constexpr kernel matmul_kernels[] = {
+    matmul_kernel<std::uint8_t>("matmul_u8s32_portable"),
+    matmul_kernel<float>("matmul_f32_portable"),
+};
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

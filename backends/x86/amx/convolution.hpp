@@ -415,17 +415,15 @@ class tile_convolution final : public executable {
   pooled_memory weights_;
 };
 
+/// Kernels for conv2d and fc.
+inline constexpr kernel convolution_kernels[] = {
+    {"conv_u8s8s32_32x32_amx", isa::amx, blocking::is_layer_of<element::u8>,
+     [](const problem& p) -> std::unique_ptr<const executable> {
+       return std::make_unique<tile_convolution>(blocking::layer_of(p));
+     },
+     blocking::is_dense},
+};
+
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_32x32_amx{"conv_u8s8s32_32x32_amx", isa::amx,
-                                               [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-                                               [](const problem& p) -> std::unique_ptr<const executable> {
-                                                 return std::make_unique<amx::tile_convolution>(blocking::layer_of(p));
-                                               }};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

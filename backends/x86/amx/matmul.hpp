@@ -113,16 +113,13 @@ class tile_matmul final : public blocking::dynamic_matmul {
   row_ending end_rows_;
 };
 
+/// Kernels for matmul.
+inline constexpr kernel matmul_kernels[] = {
+    {"matmul_u8s8s32_32x32_amx", isa::amx, blocking::is_matmul_of<element::u8>,
+     [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<tile_matmul>(p); }},
+};
+
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// matmul, u8 x u8 to u8 or f32.
-inline constexpr kernel matmul_u8s8s32_32x32_amx{
-    "matmul_u8s8s32_32x32_amx", isa::amx, [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
-    [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<amx::tile_matmul>(p); }};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

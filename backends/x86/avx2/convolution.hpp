@@ -18,7 +18,7 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 struct u8s8s32 {
   using sum = __m256i;
   OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256 multiplier, __m256 offset) {
-    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), multiplier, offset);
+    return avx2::scaled(s, multiplier, offset);
   }
 };
 
@@ -149,26 +149,20 @@ inline constexpr blocking::direct_microkernel lone_pixel_u8s8s32{8, 1, strip, fa
 inline constexpr blocking::direct_microkernel direct_u8s8s32{
     8, 1, strip, true, {{pixel_tile_u8}, {strip_tile_u8}, {two_strips<strip_tile_u8>}}};
 
+/// conv2d and fc of one pixel.
+constexpr kernel lone_pixel_kernel(kernel k) {
+  k.supports = [](const problem& p) { return blocking::is_layer_of<element::u8>(p) && p.dst.extents.rows() == 1; };
+  return k;
+}
+
+/// Kernels for conv2d and fc.
+inline constexpr kernel convolution_kernels[] = {
+    lone_pixel_kernel(
+        blocking::direct_kernel<lone_pixel_u8s8s32, element::u8>("conv_u8s8s32_1x8_avx2", isa::avx2)),
+    blocking::direct_kernel<direct_u8s8s32, element::u8>("conv_u8s8s32_7x8_avx2", isa::avx2),
+    blocking::direct_kernel<direct<f32>, element::f32>("conv_f32_7x16_avx2", isa::avx2),
+};
+
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// conv2d and fc of one pixel, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_1x8_avx2{
-    "conv_u8s8s32_1x8_avx2", isa::avx2,
-    [](const problem& p) { return blocking::is_layer_of(p, element::u8) && p.dst.extents.rows() == 1; },
-    blocking::pack_direct<avx2::lone_pixel_u8s8s32>};
-
-/// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_7x8_avx2{"conv_u8s8s32_7x8_avx2", isa::avx2,
-                                              [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-                                              blocking::pack_direct<avx2::direct_u8s8s32>};
-
-/// conv2d and fc, f32.
-inline constexpr kernel conv_f32_7x16_avx2{"conv_f32_7x16_avx2", isa::avx2,
-                                           [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-                                           blocking::pack_direct<avx2::direct<avx2::f32>>};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

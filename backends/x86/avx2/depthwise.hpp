@@ -267,7 +267,7 @@ struct depthwise_f32 {
     for (; pixel + Pixels <= r.pixels; pixel += Pixels) {
       __m256 low[Pixels], high[Pixels];
       OCTAVO_UNROLL
-      for (int p = 0; p < Pixels; ++p) low[p] = _mm256_load_ps(block), high[p] = _mm256_load_ps(block + 8);
+      for (int p = 0; p < Pixels; ++p) low[p] = high[p] = _mm256_setzero_ps();
       const float* w = block + channel_block;
       for (std::size_t t = 0; t < weights.taps; ++t, w += channel_block) {
         const float* x = r.taps[t] + pixel * r.step + c;
@@ -278,9 +278,11 @@ struct depthwise_f32 {
           high[p] = _mm256_fmadd_ps(load<Partial>(x + 8, mask.high), w1, high[p]);
         }
       }
+      const __m256 bias0 = _mm256_load_ps(block), bias1 = _mm256_load_ps(block + 8);
       OCTAVO_UNROLL
       for (int p = 0; p < Pixels; ++p) {
         float* to = static_cast<float*>(r.dst) + (pixel + p) * r.dst_stride + c;
+        low[p] = _mm256_add_ps(low[p], bias0), high[p] = _mm256_add_ps(high[p], bias1);
         if (r.residual) {
           const float* from = static_cast<const float*>(r.residual) + (pixel + p) * r.residual_stride + c;
           low[p] = _mm256_add_ps(low[p], load<Partial>(from, mask.low));

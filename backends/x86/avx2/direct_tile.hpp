@@ -1,9 +1,8 @@
 // Tiles of strips of 7 pixels x 16 channels in 256-bit registers: 14 of 16 hold sums, one a vector of weights, one a
 // broadcast group of depth; the second vector of weights comes from memory at each use.
 //
-// INT8: vpdpbusd in its VEX form (AVX-VNNI) sums four products of u8 and s8 exactly in s32. FP32: vfmadd231ps (AVX2).
-// Instructions are written out so that one text serves both types (a target mark cannot depend on a template parameter),
-// and so that the second vector of weights stays in memory: compilers would load it once, and spill a sum.
+// FP32: vfmadd231ps, here. INT8: vpdpbusd, on AVX-VNNI. One text serves both types; instructions are written out so that
+// the second vector of weights stays in memory: compilers would load it once, and spill a sum.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"
@@ -21,33 +20,11 @@ using blocking::direct_tile;
 
 inline constexpr int strip = 7;
 
-/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied.
-struct vnni_u8s8s32 {
-  using sum = __m256i;
-  OCTAVO_AVX2 static OCTAVO_INLINE sum zero() { return _mm256_setzero_si256(); }
-  OCTAVO_AVX2 static OCTAVO_INLINE sum load(const void* from) {
-    return _mm256_loadu_si256(static_cast<const __m256i*>(from));
-  }
-  OCTAVO_AVX2 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm256_add_epi32(a, b); }
-#if defined(_MSC_VER) && !defined(__clang__)
-  static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, __m256i w) { return _mm256_dpbusd_avx_epi32(s, x, w); }
-  static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, const __m256i* w) { return multiply_add(s, x, *w); }
-#else
-  OCTAVO_AVX2 static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, __m256i w) {
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(x), "x"(w));
-    return s;
-  }
-  OCTAVO_AVX2 static OCTAVO_INLINE sum multiply_add(sum s, __m256i x, const __m256i* w) {
-    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(s) : "x"(x), "m"(*w));
-    return s;
-  }
-#endif
-  OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256 multiplier, __m256 offset) {
-    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(s), multiplier, offset);
-  }
-};
+/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied. Integers
+/// may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one pixel.
 struct f32 {
   using sum = __m256;
+  static constexpr int partial_sums = 1;
   OCTAVO_AVX2 static OCTAVO_INLINE sum zero() { return _mm256_setzero_ps(); }
   OCTAVO_AVX2 static OCTAVO_INLINE sum load(const void* from) {
     return _mm256_loadu_ps(static_cast<const float*>(from));
@@ -66,6 +43,11 @@ struct f32 {
 #endif
   OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256, __m256 offset) { return _mm256_add_ps(s, offset); }
 };
+
+/// A sum of s32 as binary32 with the multiplier and offset applied.
+OCTAVO_AVX2 OCTAVO_INLINE __m256 scaled(__m256i sum, __m256 multiplier, __m256 offset) {
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), multiplier, offset);
+}
 
 /// 4 bytes in every lane.
 OCTAVO_AVX2 OCTAVO_INLINE __m256i broadcast(const std::byte* from) {
@@ -236,16 +218,17 @@ inline void two_strips(const direct_tile& t) noexcept {
   one_strip(one);
 }
 
-/// A single pixel. Successive groups take turns at four sums, which hides the latency of a multiply-add.
+/// A single pixel. Successive groups take turns at the partial sums.
 template <class Type, int NV>
 OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
-  typename Type::sum acc[4][NV];
+  constexpr int sums = Type::partial_sums;
+  typename Type::sum acc[sums][NV];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
     acc[0][v] = Type::load(t.start + v * 8);
     OCTAVO_UNROLL
-    for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
-    if constexpr (!std::is_same_v<Type, f32>)
+    for (int j = 1; j < sums; ++j) acc[j][v] = Type::zero();
+    if constexpr (sums > 1)
       if (t.row_start[0]) acc[1][v] = _mm256_set1_epi32(*t.row_start[0]);
   }
   const std::byte* weights = t.weights;
@@ -254,9 +237,10 @@ OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
     int left = t.run_groups;
     for (; left >= 4; left -= 4, x += 16) {
       OCTAVO_UNROLL
-      for (int i = 0; i < 4 * NV; ++i, weights += 32)
-        acc[i / NV][i % NV] = Type::multiply_add(acc[i / NV][i % NV], broadcast(x + i / NV * 4),
-                                                 reinterpret_cast<const __m256i*>(weights));
+      for (int i = 0; i < 4 * NV; ++i, weights += 32) {
+        auto& sum = acc[i / NV % sums][i % NV];
+        sum = Type::multiply_add(sum, broadcast(x + i / NV * 4), reinterpret_cast<const __m256i*>(weights));
+      }
     }
     for (; left > 0; --left, x += 4) {
       OCTAVO_UNROLL
@@ -268,7 +252,9 @@ OCTAVO_AVX2 inline void pixel_tile(const direct_tile& t) noexcept {
   alignas(32) float x[NV * 8];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
-    const auto sum = Type::add(Type::add(acc[0][v], acc[1][v]), Type::add(acc[2][v], acc[3][v]));
+    typename Type::sum sum = acc[0][v];
+    OCTAVO_UNROLL
+    for (int j = 1; j < sums; ++j) sum = Type::add(sum, acc[j][v]);
     _mm256_store_ps(x + v * 8,
                     Type::scaled(sum, _mm256_loadu_ps(t.multiplier + v * 8), _mm256_loadu_ps(t.offset + v * 8)));
   }

@@ -1,5 +1,5 @@
-// Winograd's algorithm on AVX2 and AVX-VNNI: sums of two products of s16 in s32, 6 tiles x 16 channels at a time: 12 of 16
-// registers. AVX-VNNI multiplies bytes at twice the rate; AVX2, whose sums of products of bytes saturate, does not.
+// Winograd's algorithm in 256-bit registers: sums of two products of s16 in s32, 6 tiles x 16 channels at a time: 12 of 16
+// registers.
 #pragma once
 
 #include "octavo/backends/blocking/winograd.hpp"
@@ -44,24 +44,11 @@ OCTAVO_AVX2 OCTAVO_INLINE s32 load_s32(const std::byte* p) {
 #undef OCTAVO_WINOGRAD_TARGET
 
 /// How pairs multiply: sum += x0 * w0 + x1 * w1 for 8 channels.
-struct pairs_avx2 {
+struct pairs {
   OCTAVO_AVX2 static OCTAVO_INLINE __m256i multiply_add(__m256i s, __m256i x, __m256i w) {
     return _mm256_add_epi32(s, _mm256_madd_epi16(x, w));
   }
 };
-struct pairs_avx_vnni {
-#if defined(_MSC_VER) && !defined(__clang__)
-  static OCTAVO_INLINE __m256i multiply_add(__m256i s, __m256i x, __m256i w) {
-    return _mm256_dpwssd_avx_epi32(s, x, w);
-  }
-#else
-  OCTAVO_AVX2 static OCTAVO_INLINE __m256i multiply_add(__m256i s, __m256i x, __m256i w) {
-    __asm__("%{vex%} vpdpwssd %2, %1, %0" : "+x"(s) : "x"(x), "x"(w));
-    return s;
-  }
-#endif
-};
-
 /// A product of Rows tiles x 16 channels.
 template <class Pairs, int Rows>
 OCTAVO_AVX2 inline void product(const blocking::winograd_product& p) {
@@ -113,7 +100,7 @@ OCTAVO_AVX2 inline void transform_sums(const blocking::winograd_sums& s) {
       __m256 x[4];
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i)
-        x[i] = vnni_u8s8s32::scaled(_mm256_srai_epi32(_mm256_mullo_epi32(y[i].v, inverse), 2), multiplier, offset);
+        x[i] = scaled(_mm256_srai_epi32(_mm256_mullo_epi32(y[i].v, inverse), 2), multiplier, offset);
       if (s.end->clamp == blocking::clamping::as_floats) {
         end_pixels(s, line, v, x);
         continue;
@@ -140,30 +127,21 @@ template <class Pairs>
 inline constexpr void (*const products[])(const blocking::winograd_product&) = {product<Pairs, 3>, product<Pairs, 4>,
                                                                                 product<Pairs, 5>, product<Pairs, 6>};
 
+/// `plain_product`: the cost of a product of bytes done the plain way, see blocking::winograd_cost.
 template <class Pairs>
-inline constexpr blocking::winograd_microkernel winograd{{std::is_same_v<Pairs, pairs_avx2> ? 1.0 : 0.5, 200, 210, 440},
-                                                         winograd_block,
-                                                         s16::lanes,
-                                                         3,
-                                                         transform_weights,
-                                                         transform_pixels,
-                                                         products<Pairs>,
-                                                         transform_sums};
+constexpr blocking::winograd_microkernel make_winograd(double plain_product) {
+  return {{plain_product, 200, 210, 440}, winograd_block,  s16::lanes,      3,
+          transform_weights,              transform_pixels, products<Pairs>, transform_sums};
+}
+
+/// Sums of products of bytes saturate: the plain way multiplies them no faster.
+inline constexpr blocking::winograd_microkernel winograd = make_winograd<pairs>(1.0);
+
+/// Kernels for conv2d of 3x3.
+inline constexpr kernel winograd_kernels[] = {
+    blocking::winograd_kernel<winograd>("winograd_u8s8s32_6x16_avx2", isa::avx2),
+};
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// conv2d of 3x3, stride 1, u8 x s8 to u8 or f32.
-inline constexpr kernel winograd_u8s8s32_6x16_avx_vnni{
-    "winograd_u8s8s32_6x16_avx_vnni", isa::avx_vnni,
-    [](const problem& p) { return blocking::suits_winograd(avx2::winograd<avx2::pairs_avx_vnni>, p); },
-    blocking::pack_winograd<avx2::winograd<avx2::pairs_avx_vnni>>};
-inline constexpr kernel winograd_u8s8s32_6x16_avx2{
-    "winograd_u8s8s32_6x16_avx2", isa::avx2,
-    [](const problem& p) { return blocking::suits_winograd(avx2::winograd<avx2::pairs_avx2>, p); },
-    blocking::pack_winograd<avx2::winograd<avx2::pairs_avx2>>};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

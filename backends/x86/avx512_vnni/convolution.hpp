@@ -33,9 +33,11 @@ OCTAVO_AVX512 OCTAVO_INLINE __m512i broadcast_group(const std::byte* from) {
   return _mm512_set1_epi32(group);
 }
 
-/// How types multiply: sum += x * w for 16 channels, and a sum as binary32 with the multiplier and offset applied.
+/// How types multiply: sum += x * w for 16 channels, and a sum as binary32 with the multiplier and offset applied. Integers
+/// may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one pixel.
 struct u8s8s32 {
   using sum = __m512i;
+  static constexpr int partial_sums = 4;
   OCTAVO_AVX512 static OCTAVO_INLINE sum zero() { return _mm512_setzero_si512(); }
   OCTAVO_AVX512 static OCTAVO_INLINE sum load(const void* from) { return _mm512_loadu_si512(from); }
   OCTAVO_AVX512 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm512_add_epi32(a, b); }
@@ -49,6 +51,7 @@ struct u8s8s32 {
 };
 struct f32 {
   using sum = __m512;
+  static constexpr int partial_sums = 1;
   OCTAVO_AVX512 static OCTAVO_INLINE sum zero() { return _mm512_setzero_ps(); }
   OCTAVO_AVX512 static OCTAVO_INLINE sum load(const void* from) { return _mm512_loadu_ps(from); }
   OCTAVO_AVX512 static OCTAVO_INLINE sum add(sum a, sum b) { return _mm512_add_ps(a, b); }
@@ -176,16 +179,17 @@ OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Typ
   }
 }
 
-/// A single pixel. Successive groups take turns at four sums, which hides the latency of a multiply-add.
+/// A single pixel. Successive groups take turns at the partial sums.
 template <class Type, int NV>
 OCTAVO_AVX512 inline void pixel_tile(const direct_tile& t) noexcept {
-  typename Type::sum acc[4][NV];
+  constexpr int sums = Type::partial_sums;
+  typename Type::sum acc[sums][NV];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
     acc[0][v] = Type::load(t.start + v * 16);
     OCTAVO_UNROLL
-    for (int j = 1; j < 4; ++j) acc[j][v] = Type::zero();
-    if constexpr (std::is_same_v<Type, u8s8s32>)
+    for (int j = 1; j < sums; ++j) acc[j][v] = Type::zero();
+    if constexpr (sums > 1)
       if (t.row_start[0]) acc[1][v] = _mm512_set1_epi32(*t.row_start[0]);
   }
   const std::byte* weights = t.weights;
@@ -194,9 +198,10 @@ OCTAVO_AVX512 inline void pixel_tile(const direct_tile& t) noexcept {
     int left = t.run_groups;
     for (; left >= 4; left -= 4, x += 16) {
       OCTAVO_UNROLL
-      for (int i = 0; i < 4 * NV; ++i, weights += 64)
-        acc[i / NV][i % NV] =
-            Type::multiply_add(acc[i / NV][i % NV], broadcast_group(x + i / NV * 4), _mm512_loadu_si512(weights));
+      for (int i = 0; i < 4 * NV; ++i, weights += 64) {
+        auto& sum = acc[i / NV % sums][i % NV];
+        sum = Type::multiply_add(sum, broadcast_group(x + i / NV * 4), _mm512_loadu_si512(weights));
+      }
     }
     for (; left > 0; --left, x += 4) {
       OCTAVO_UNROLL
@@ -207,7 +212,9 @@ OCTAVO_AVX512 inline void pixel_tile(const direct_tile& t) noexcept {
   alignas(64) float x[NV * 16];
   OCTAVO_UNROLL
   for (int v = 0; v < NV; ++v) {
-    const auto sum = Type::add(Type::add(acc[0][v], acc[1][v]), Type::add(acc[2][v], acc[3][v]));
+    typename Type::sum sum = acc[0][v];
+    OCTAVO_UNROLL
+    for (int j = 1; j < sums; ++j) sum = Type::add(sum, acc[j][v]);
     _mm512_store_ps(x + v * 16,
                     Type::scaled(sum, _mm512_loadu_ps(t.multiplier + v * 16), _mm512_loadu_ps(t.offset + v * 16)));
   }
@@ -272,23 +279,13 @@ inline constexpr blocking::direct_microkernel direct{16,
                                                       {tile<Type, 1, 1>, tile<Type, 1, 2>},
                                                       {tile<Type, 2, 1>, tile<Type, 2, 2>}}};
 
+/// Kernels for conv2d and fc.
+inline constexpr kernel convolution_kernels[] = {
+    blocking::direct_kernel<direct<u8s8s32>, element::u8>("conv_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni),
+    blocking::direct_kernel<direct<f32>, element::f32>("conv_f32_14x32_avx512_vnni", isa::avx512_vnni),
+};
+
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// conv2d and fc, u8 x s8 to u8 or f32.
-inline constexpr kernel conv_u8s8s32_14x32_avx512_vnni{
-    "conv_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_layer_of(p, element::u8); },
-    blocking::pack_direct<avx512_vnni::direct<avx512_vnni::u8s8s32>>};
-
-/// conv2d and fc, f32.
-inline constexpr kernel conv_f32_14x32_avx512_vnni{
-    "conv_f32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_layer_of(p, element::f32); },
-    blocking::pack_direct<avx512_vnni::direct<avx512_vnni::f32>>};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

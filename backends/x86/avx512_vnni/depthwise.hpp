@@ -213,7 +213,7 @@ struct depthwise_u8 {
   }
 };
 
-/// FP32 depthwise convolution: fused multiply-adds over the taps in raster order, then residual, activation.
+/// FP32 depthwise convolution: fused multiply-adds over the taps in raster order, then bias, residual, activation.
 struct depthwise_f32 {
   using source = float;
   static constexpr int channel_block = 32;
@@ -256,7 +256,7 @@ struct depthwise_f32 {
     for (; pixel + Pixels <= r.pixels; pixel += Pixels) {
       __m512 low[Pixels], high[Pixels];
       OCTAVO_UNROLL
-      for (int p = 0; p < Pixels; ++p) low[p] = _mm512_load_ps(block), high[p] = _mm512_load_ps(block + 16);
+      for (int p = 0; p < Pixels; ++p) low[p] = high[p] = _mm512_setzero_ps();
       const float* w = block + channel_block;
       for (std::size_t t = 0; t < weights.taps; ++t, w += channel_block) {
         const float* x = r.taps[t] + pixel * r.step + c;
@@ -267,9 +267,11 @@ struct depthwise_f32 {
           high[p] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(second, x + 16), w1, high[p]);
         }
       }
+      const __m512 bias0 = _mm512_load_ps(block), bias1 = _mm512_load_ps(block + 16);
       OCTAVO_UNROLL
       for (int p = 0; p < Pixels; ++p) {
         float* to = static_cast<float*>(r.dst) + (pixel + p) * r.dst_stride + c;
+        low[p] = _mm512_add_ps(low[p], bias0), high[p] = _mm512_add_ps(high[p], bias1);
         if (r.residual) {
           const float* from = static_cast<const float*>(r.residual) + (pixel + p) * r.residual_stride + c;
           low[p] = _mm512_add_ps(low[p], _mm512_maskz_loadu_ps(first, from));

@@ -11,22 +11,12 @@ namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 inline constexpr blocking::matmul_microkernel matmul_u8{direct<u8s8s32>, avx2::pack_u8<false>, avx2::sum_row};
 inline constexpr blocking::matmul_microkernel matmul_f32{direct<f32>, avx2::pack_f32, avx2::sum_row};
 
+/// Kernels for matmul.
+inline constexpr kernel matmul_kernels[] = {
+    blocking::matmul_kernel<matmul_u8, element::u8>("matmul_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni),
+    blocking::matmul_kernel<matmul_f32, element::f32>("matmul_f32_14x32_avx512_vnni", isa::avx512_vnni),
+};
+
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// matmul, u8 x u8 to u8 or f32.
-inline constexpr kernel matmul_u8s8s32_14x32_avx512_vnni{
-    "matmul_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
-    blocking::prepare_matmul<avx512_vnni::matmul_u8>};
-
-/// matmul, f32.
-inline constexpr kernel matmul_f32_14x32_avx512_vnni{
-    "matmul_f32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::is_matmul_of(p, element::f32); },
-    blocking::prepare_matmul<avx512_vnni::matmul_f32>};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -136,17 +136,12 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
 inline constexpr blocking::winograd_microkernel winograd{
     {0.5, 320, 210, 440}, winograd_block, s16::lanes, 7, transform_weights, transform_pixels, products, transform_sums};
 
+/// Kernels for conv2d of 3x3.
+inline constexpr kernel winograd_kernels[] = {
+    blocking::winograd_kernel<winograd>("winograd_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni),
+};
+
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
-
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-
-/// conv2d of 3x3, stride 1, u8 x s8 to u8 or f32.
-inline constexpr kernel winograd_u8s8s32_14x32_avx512_vnni{
-    "winograd_u8s8s32_14x32_avx512_vnni", isa::avx512_vnni,
-    [](const problem& p) { return blocking::suits_winograd(avx512_vnni::winograd, p); },
-    blocking::pack_winograd<avx512_vnni::winograd>};
-
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -6,18 +6,15 @@
 
 #if OCTAVO_X86
 
-namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE {
-namespace avx_vnni {
-inline constexpr blocking::matmul_microkernel matmul_u8{avx2::direct<avx2::vnni_u8s8s32>, avx2::pack_u8<false>,
-                                                        avx2::sum_row};
-}
+namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
-/// matmul, u8 x u8 to u8 or f32.
-inline constexpr kernel matmul_u8s8s32_7x16_avx_vnni{
-    "matmul_u8s8s32_7x16_avx_vnni", isa::avx_vnni,
-    [](const problem& p) { return blocking::is_matmul_of(p, element::u8); },
-    blocking::prepare_matmul<avx_vnni::matmul_u8>};
+inline constexpr blocking::matmul_microkernel matmul_u8{avx2::direct<u8s8s32>, avx2::pack_u8<false>, avx2::sum_row};
 
-}  // namespace octavo::x86::inline OCTAVO_ARCH_NAMESPACE
+/// Kernels for matmul.
+inline constexpr kernel matmul_kernels[] = {
+    blocking::matmul_kernel<matmul_u8, element::u8>("matmul_u8s8s32_7x16_avx_vnni", isa::avx_vnni),
+};
+
+}  // namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE
 
 #endif

@@ -25,13 +25,15 @@
 
 namespace octavo {
 
-/// A binary file of images. It is memory-mapped: reading image i reads only its part of the file.
+/// A binary file of images. By default it is mapped, so that reading image i reads only its part of the file; file_access
+/// says what must not happen to the file then.
 class binary_image_set : public image_set {
  public:
   /// Opens a file of square images with `side` rows and columns. Throws octavo::error, naming the file, when `side` is
   /// not 1..8192, the file's size does not match its N exactly (with the bytes expected and found), N is below 1, or a
   /// label is negative or above 2147483647.
-  binary_image_set(const std::filesystem::path& path, int side) : file_(path), side_(side) {
+  binary_image_set(const std::filesystem::path& path, int side, file_access access = file_access::map)
+      : file_(path, access), side_(side) {
     require(side >= 1 && side <= 8192, file_.name(), ": expected images of 1 to 8192 rows, asked for ", side);
     const std::uint64_t found = file_.bytes().size();
     require(found >= 8, file_.name(), ": expected a number of images at offset 0, found a file of ", found, " bytes");

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "octavo/io/atomic_file.hpp"
+#include "octavo/io/json.hpp"
 #include "octavo/io/mapped_file.hpp"
 #include "octavo/io/safetensors_header.hpp"
 #include "octavo/tensor/params.hpp"
@@ -44,8 +45,8 @@ inline std::string_view dtype_of_element(element type) {
 
 }  // namespace detail
 
-/// A safetensors file, checked in full when it is opened and then memory-mapped: a tensor is read when asked for.
-/// Several threads may read one at the same time.
+/// A safetensors file, checked in full when it is opened; a tensor is read when asked for. Several threads may read one
+/// at the same time.
 class safetensors : public weight_source {
  public:
   /// The longest header that is read, in bytes: the limit of the format's own library.
@@ -62,7 +63,8 @@ class safetensors : public weight_source {
   /// tensor and offset, when anything is not as it must be: a truncated file, names that appear twice, tensors that
   /// overlap or leave bytes uncovered, extents of 0, more than max_rank extents. A dtype that Octavo cannot use is
   /// not an error until that tensor is asked for.
-  explicit safetensors(const std::filesystem::path& path) : safetensors(mapped_file(path)) {}
+  explicit safetensors(const std::filesystem::path& path, file_access access = file_access::map)
+      : safetensors(mapped_file(path, access)) {}
 
   /// The same for a file that is in memory already and stays there; `name` is what messages call it.
   safetensors(std::string name, std::span<const std::byte> bytes) : safetensors(mapped_file(std::move(name), bytes)) {}
@@ -74,7 +76,7 @@ class safetensors : public weight_source {
     if (!contains(name)) return nullptr;
     const raw_tensor raw = get(name);
     const std::optional<element> type = detail::element_of_dtype(raw.dtype);
-    require(type.has_value(), file_.name(), ": tensor '", name, "' has dtype ", raw.dtype,
+    require(type.has_value(), file_.name(), ": tensor '", name, "' has dtype ", detail::excerpt(raw.dtype),
             "; expected F32, U8, I8, I32 or I64");
     tensor copy(*type, raw.extents);
     std::memcpy(copy.bytes().data(), raw.bytes.data(), raw.bytes.size());
@@ -139,27 +141,18 @@ struct named_constant {
 
 namespace detail {
 
-/// `s` as a JSON string. Throws octavo::error when it is not UTF-8.
-inline std::string quote_json(const std::string& file, const std::string& s) {
-  try {
-    return nlohmann::json(s).dump();
-  } catch (const nlohmann::json::exception& problem) {
-    fail(file, ": a name or metadata text cannot be written as JSON: ", problem.what());
-  }
-}
-
 /// The header for `tensors` written one after the other in the order given, padded so that data start at a
 /// multiple of 64 bytes.
 inline std::string make_safetensors_header(const std::string& file, const std::vector<const named_constant*>& tensors,
                                            const std::map<std::string, std::string>& metadata) {
   std::string header = "{";
   const auto add = [&](const std::string& name, const std::string& value) {
-    header += (header.size() > 1 ? "," : "") + quote_json(file, name) + ":" + value;
+    header += (header.size() > 1 ? "," : "") + json_text(file, name) + ":" + value;
   };
   if (!metadata.empty()) {
     std::string strings;
     for (const auto& [key, value] : metadata)
-      strings += text(strings.empty() ? "" : ",", quote_json(file, key), ":", quote_json(file, value));
+      strings += text(strings.empty() ? "" : ",", json_text(file, key), ":", json_text(file, value));
     add("__metadata__", "{" + strings + "}");
   }
   std::size_t offset = 0;
@@ -213,8 +206,14 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
   out.commit();
 }
 
-/// The weights in a safetensors file, e.g. `load_weights("resnet50.safetensors") / "layer1.0"`. Throws as
-/// safetensors does.
-inline params load_weights(const std::filesystem::path& path) { return params(std::make_shared<safetensors>(path)); }
+/// The weights in a safetensors file, e.g. `load_weights("resnet50.safetensors") / "layer1.0"`. Throws as safetensors
+/// does.
+///
+/// The file is mapped, and each tensor copied out of it when an operator asks for it. So, as long as the params or copies
+/// of them exist, nobody may overwrite or truncate the file: the weights would change, or the process end by SIGBUS.
+/// Where that cannot be ruled out, `load_weights(path, file_access::copy)` reads the whole file at once.
+inline params load_weights(const std::filesystem::path& path, file_access access = file_access::map) {
+  return params(std::make_shared<safetensors>(path, access));
+}
 
 }  // namespace octavo

@@ -21,6 +21,7 @@
 #include <nlohmann/json.hpp>
 
 #include "octavo/base/error.hpp"
+#include "octavo/io/json.hpp"
 #include "octavo/tensor/shape.hpp"
 
 namespace octavo::detail {
@@ -58,9 +59,7 @@ class safetensors_header_reader {
     require(!header.empty(), file_, ": header at offset 8: expected '{', found a header of length 0");
     require(header.front() == '{', file_, ": header at offset 8: expected '{', found byte ",
             static_cast<int>(static_cast<unsigned char>(header.front())));
-    // nlohmann's parser takes a zero byte for the end of its input.
-    const std::size_t zero = header.find('\0');
-    require(zero == std::string_view::npos, file_, ": header: zero byte at offset ", 8 + zero);
+    check_json_text(where(), header, 8);
     json::sax_parse(header.begin(), header.end(), this);
   }
 
@@ -71,7 +70,7 @@ class safetensors_header_reader {
   bool null() { unexpected("null"); }
   bool boolean(bool value) { unexpected(value ? "true" : "false"); }
   bool number_integer(json::number_integer_t value) { unexpected(std::to_string(value)); }
-  bool number_float(json::number_float_t, const std::string& as_written) { unexpected(as_written); }
+  bool number_float(json::number_float_t, const std::string& as_written) { unexpected(excerpt(as_written)); }
   bool binary(json::binary_t&) { unexpected("binary data"); }
 
   bool number_unsigned(json::number_unsigned_t value) {
@@ -103,11 +102,12 @@ class safetensors_header_reader {
 
   bool key(std::string& name) {
     if (inside_ == place::entry)
-      require(name == "dtype" || name == "shape" || name == "data_offsets", tensor(), "unknown key '", name, "'");
+      require(name == "dtype" || name == "shape" || name == "data_offsets", tensor(), "unknown key '", excerpt(name),
+              "'");
     const bool is_new = inside_ == place::metadata ? !metadata_.contains(name)
                                                    : (inside_ == place::entry ? keys_ : names_).insert(name).second;
     require(is_new, inside_ == place::entry ? tensor() : where(),
-            inside_ == place::metadata ? "__metadata__ key '" : "'", name, "' appears twice");
+            inside_ == place::metadata ? "__metadata__ key '" : "'", excerpt(name), "' appears twice");
     key_ = std::move(name);
     return true;
   }
@@ -155,20 +155,20 @@ class safetensors_header_reader {
   }
 
   bool parse_error(std::size_t position, const std::string&, const json::exception& what) {
-    fail(where(), "not valid JSON near offset ", 7 + std::max<std::size_t>(position, 1), ": ", what.what());
+    fail(where(), "not valid JSON near offset ", 7 + std::max<std::size_t>(position, 1), ": ", excerpt(what.what()));
   }
 
  private:
   enum class place { nowhere, names, metadata, entry, shape, offsets };
 
   std::string where() const { return file_ + ": header: "; }
-  std::string tensor() const { return file_ + ": tensor '" + current_.name + "': "; }
+  std::string tensor() const { return file_ + ": tensor '" + excerpt(current_.name) + "': "; }
 
   [[noreturn]] void unexpected(const std::string& found) const {
     switch (inside_) {
       case place::nowhere: fail(where(), "expected an object, found ", found);
-      case place::names: fail(where(), "'", key_, "': expected an object, found ", found);
-      case place::metadata: fail(where(), "__metadata__ '", key_, "': expected a string, found ", found);
+      case place::names: fail(where(), "'", excerpt(key_), "': expected an object, found ", found);
+      case place::metadata: fail(where(), "__metadata__ '", excerpt(key_), "': expected a string, found ", found);
       case place::entry:
         fail(tensor(), "'", key_, "': expected ", key_ == "dtype" ? "a string" : "an array", ", found ", found);
       case place::shape: fail(tensor(), "'shape': expected a whole number of at least 1, found ", found);
@@ -193,7 +193,7 @@ class safetensors_header_reader {
 inline void check_safetensors_layout(const std::string& file, std::vector<safetensors_entry>& tensors,
                                      std::uint64_t data_start, std::uint64_t data_size) {
   for (const safetensors_entry& t : tensors) {
-    const std::string where = file + ": tensor '" + t.name + "': ";
+    const std::string where = file + ": tensor '" + excerpt(t.name) + "': ";
     require(t.begin <= t.end && t.end <= data_size, where, "data_offsets [", t.begin, ", ", t.end,
             "] do not lie within the file's ", data_size, " bytes of data");
     const std::uint64_t element_bytes = safetensors_dtype_size(t.dtype);
@@ -214,12 +214,12 @@ inline void check_safetensors_layout(const std::string& file, std::vector<safete
   std::uint64_t covered = 0;
   std::string last = "the header";
   for (const safetensors_entry& t : tensors) {
-    require(t.begin >= covered, file, ": tensor '", t.name, "' begins at offset ", data_start + t.begin, ", inside ",
-            last, ", which ends at ", data_start + covered);
+    require(t.begin >= covered, file, ": tensor '", excerpt(t.name), "' begins at offset ", data_start + t.begin,
+            ", inside ", last, ", which ends at ", data_start + covered);
     require(t.begin == covered, file, ": the bytes from offset ", data_start + covered, " to ", data_start + t.begin,
             " belong to no tensor");
     covered = t.end;
-    last = "tensor '" + t.name + "'";
+    last = "tensor '" + excerpt(t.name) + "'";
   }
   require(covered == data_size, file, ": the bytes from offset ", data_start + covered, " to ", data_start + data_size,
           " belong to no tensor");

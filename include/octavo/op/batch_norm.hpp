@@ -25,36 +25,34 @@ struct batch_norm {
   }
 };
 
-/// y = gain * x + shift, per channel, in double.
+/// The affine map that a batch norm with these constants is in channel `c`: gain and shift, in double.
+inline std::pair<double, double> as_affine(const batch_norm& b, std::span<const constant> constants, std::size_t c) {
+  const auto value = [&](std::size_t i) { return static_cast<double>(constants[i]->as<float>()[c]); };
+  const double gain = value(0) / std::sqrt(value(3) + static_cast<double>(b.eps));
+  return {gain, std::fma(-value(2), gain, value(1))};
+}
+
+/// The same of all channels.
 struct channel_affine {
   std::vector<double> gain, shift;
 };
 
-/// The affine map that a batch norm with these constants is.
 inline channel_affine as_affine(const batch_norm& b, std::span<const constant> constants) {
-  const auto weight = constants[0]->as<float>(), bias = constants[1]->as<float>(), mean = constants[2]->as<float>(),
-             var = constants[3]->as<float>();
   channel_affine a;
-  for (std::size_t c = 0; c < weight.size(); ++c) {
-    const double gain =
-        static_cast<double>(weight[c]) / std::sqrt(static_cast<double>(var[c]) + static_cast<double>(b.eps));
-    a.gain.push_back(gain);
-    a.shift.push_back(std::fma(-static_cast<double>(mean[c]), gain, static_cast<double>(bias[c])));
+  for (std::size_t c = 0; c < constants[0]->extents().count(); ++c) {
+    const auto [gain, shift] = as_affine(b, constants, c);
+    a.gain.push_back(gain), a.shift.push_back(shift);
   }
   return a;
 }
 
-/// y = multiplier * x + offset per channel, from the units of the input, zero point removed, to those of the output.
-inline output_scales scales_of(const batch_norm& b, const signature& s) {
-  const channel_affine map = as_affine(b, s.constants);
+/// y = fma(x, multiplier, offset) in channel `c`, from the units of the input, zero point removed, to those of the output.
+/// Throws octavo::error when either is out of range.
+inline channel_scale scale_of(const batch_norm& b, const signature& s, std::size_t c) {
+  const auto [gain, shift] = as_affine(b, s.constants, c);
   const double s_x = s.src[0].is_u8() ? static_cast<double>(s.src[0].q.scale) : 1.0;
   const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
-  output_scales out;
-  for (std::size_t c = 0; c < map.gain.size(); ++c) {
-    out.multiplier.push_back(checked_ratio(map.gain[c] * s_x, s_y, batch_norm::name));
-    out.offset.push_back(checked_ratio(map.shift[c], s_y, batch_norm::name));
-  }
-  return out;
+  return {checked_ratio(gain * s_x, s_y, batch_norm::name), checked_ratio(shift, s_y, batch_norm::name)};
 }
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a batch norm that can be run.
@@ -64,19 +62,19 @@ inline void check(const batch_norm& b, const signature& s) {
     require(s.at(i) && s.at(i)->type() == element::f32 && s.at(i)->extents() == dims{s.src[0].extents.back()},
             "batch_norm: constant ", i, " must be f32[", s.src[0].extents.back(), "]");
   require(s.src[0].is_number() && s.dst.is_number(), "batch_norm: input and output must be f32 or u8");
-  scales_of(b, s);
+  for (std::size_t c = 0; c < s.at(0)->extents().count(); ++c) scale_of(b, s, c);
 }
 
 /// Reference evaluation. On u8: q = clamp(rne(fma(q_x - zp_x, m[c], b[c])) + zp_y).
 inline void evaluate(const batch_norm& b, const signature& s, const arguments& a) {
-  const output_scales scales = scales_of(b, s);
   const std::size_t rows = a.src[0].extents.rows();
   const saturation limits = saturation_of(b.act, s.dst.q);
-  for (std::size_t c = 0; c < scales.multiplier.size(); ++c) {
+  for (std::size_t c = 0; c < s.at(0)->extents().count(); ++c) {
+    const channel_scale scale = scale_of(b, s, c);
     for (std::size_t r = 0; r < rows; ++r) {
       const float x = s.src[0].is_u8() ? static_cast<float>(a.src[0].row<std::uint8_t>(r)[c] - s.src[0].q.zero_point)
                                        : a.src[0].row<float>(r)[c];
-      const float y = std::fma(x, scales.multiplier[c], scales.offset[c]);
+      const float y = std::fma(x, scale.multiplier, scale.offset);
       if (s.dst.is_u8())
         a.dst.row<std::uint8_t>(r)[c] = saturate_u8(y, limits);
       else

@@ -5,6 +5,7 @@
 //
 // x: (N, H, W, IC) f32 or u8; w: (OC, IC/groups, KH, KW) f32, or s8 with a scale per OC; bias: (OC) f32;
 // residual: (N, OH, OW, OC), of y's type; y: (N, OH, OW, OC) f32 or u8. Padding is real 0, that is x's zero point.
+// f32 sums are one chain of fma from 0 over (kh, kw, i), then + bias [+ residual]: the same bits on every CPU.
 // Constants: [0] weights, [1] bias or null, [2] weight scales (OC), with s8 weights only.
 #pragma once
 
@@ -26,16 +27,18 @@ struct conv {
   friend constexpr bool operator==(const conv&, const conv&) = default;
 };
 
+/// Scale of the residual of a sum of products; 0 where there is none.
+inline float residual_scale_of(const signature& s, bool residual) {
+  if (!residual) return 0.0f;
+  return s.src[1].is_u8() ? s.src[1].q.scale : 1.0f;
+}
+
 /// The folded scales of an INT8 convolution or fully connected layer: constants are weights, bias, weight scales.
 inline output_scales fold_output_scales(const signature& s, bool residual, std::string_view what) {
   const tensor* bias = s.at(1);
   return fold_output_scales(s.at(0)->as<std::int8_t>(), s.at(2)->as<float>(),
                             bias ? bias->as<float>() : std::span<const float>{}, s.src[0].q,
-                            s.dst.is_u8() ? s.dst.q.scale : 1.0f,
-                            !residual          ? 0.0f
-                            : s.src[1].is_u8() ? s.src[1].q.scale
-                                               : 1.0f,
-                            what);
+                            s.dst.is_u8() ? s.dst.q.scale : 1.0f, residual_scale_of(s, residual), what);
 }
 
 namespace op {
@@ -77,6 +80,31 @@ constexpr dims infer(const conv& c, const dims& x) {
 /// Extents of the weights: (OC, IC/groups, KH, KW).
 constexpr dims weight_extents(const conv& c, const dims& x) { return {c.out, x[3] / c.groups, c.kernel.h, c.kernel.w}; }
 
+/// What conv2d and fc check alike: output of extents `y`, residual, and constants, the weights of extents `weights`.
+inline void check_sum_of_products(const signature& s, const dims& y, const dims& weights, bool residual,
+                                  std::string_view what) {
+  require(s.dst.extents == y, what, ": output must be ", y, ", found ", s.dst.extents);
+  require(s.src.size() == (residual ? 2u : 1u), what, ": expected ", residual ? 2 : 1, " inputs, found ",
+          s.src.size());
+  if (residual)
+    require(s.src[1].extents == y && s.src[1].type == s.dst.type, what, ": residual must be ", name_of(s.dst.type), "[",
+            y, "], found ", s.src[1]);
+  const tensor *w = s.at(conv2d::weights), *b = s.at(conv2d::bias), *scales = s.at(conv2d::scales);
+  const dims channels{y.back()};
+  const element wanted = s.src[0].is_u8() ? element::s8 : element::f32;
+  require(w && w->type() == wanted && w->extents() == weights, what, ": weights must be ", name_of(wanted), "[",
+          weights, "]", w ? text(", found ", name_of(w->type()), "[", w->extents(), "]") : ", found none");
+  if (b) require(b->type() == element::f32 && b->extents() == channels, what, ": bias must be f32[", channels, "]");
+  require(s.dst.is_number(), what, ": output must be f32 or u8");
+  if (wanted == element::s8) {
+    require(scales && scales->type() == element::f32 && scales->extents() == channels, what, ": s8 weights need f32[",
+            channels, "] scales");
+    fold_output_scales(s, residual, what);  // refuses sums that could overflow
+  } else {
+    require(!s.dst.is_u8(), what, ": f32 input needs f32 output");
+  }
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a convolution that can be run.
 inline void check(const conv2d& c, const signature& s) {
   require(!s.src.empty() && s.src[0].is_number(), "conv2d: input must be f32 or u8");
@@ -93,37 +121,16 @@ inline void check(const conv2d& c, const signature& s) {
           " input and ", c.out, " output channels");
   const dims y = infer(c, x);
   require(y[1] > 0 && y[2] > 0, "conv2d: kernel ", c.kernel, " does not fit input ", x, " with padding ", c.pad);
-  require(s.dst.extents == y, "conv2d: output must be ", y, ", found ", s.dst.extents);
-  require(s.src.size() == (c.residual ? 2u : 1u), "conv2d: expected ", c.residual ? 2 : 1, " inputs, found ",
-          s.src.size());
-  if (c.residual)
-    require(s.src[1].extents == y && s.src[1].type == s.dst.type, "conv2d: residual must be ", name_of(s.dst.type), "[",
-            y, "], found ", s.src[1]);
-  const tensor* w = s.at(conv2d::weights);
-  const tensor* b = s.at(conv2d::bias);
-  const tensor* scales = s.at(conv2d::scales);
-  const element wanted = s.src[0].is_u8() ? element::s8 : element::f32;
-  require(w && w->type() == wanted && w->extents() == weight_extents(c, x), "conv2d: weights must be ", name_of(wanted),
-          "[", weight_extents(c, x), "]",
-          w ? text(", found ", name_of(w->type()), "[", w->extents(), "]") : ", found none");
-  if (b) require(b->type() == element::f32 && b->extents() == dims{c.out}, "conv2d: bias must be f32[", c.out, "]");
-  require(s.dst.is_number(), "conv2d: output must be f32 or u8");
-  if (wanted == element::s8) {
-    require(scales && scales->type() == element::f32 && scales->extents() == dims{c.out},
-            "conv2d: s8 weights need f32[", c.out, "] scales");
-    fold_output_scales(s, c.residual, conv2d::name);  // refuses sums that could overflow
-  } else {
-    require(!s.dst.is_u8(), "conv2d: f32 input needs f32 output");
-  }
+  check_sum_of_products(s, y, weight_extents(c, x), c.residual, conv2d::name);
 }
 
 }  // namespace op
 
-/// Ends a sum of products by the one rule and stores it: y is u8 or f32 as `s.dst` says, `at` counts elements of
-/// innermost row `row`. The specification of every kernel's epilogue.
-inline void store_output(const signature& s, const activation& act, const output_scales& fold, float acc,
+/// Ends the sum `acc` of a channel by the one rule and stores it: y is u8 or f32 as `s.dst` says, `channel` counts
+/// elements of innermost row `row`. The specification of every kernel's epilogue.
+inline void store_output(const signature& s, const activation& act, const channel_scale& scale, float acc,
                          const arguments& a, bool residual, std::size_t row, std::size_t channel) {
-  float x = std::fma(acc, fold.multiplier[channel], fold.offset[channel]);
+  float x = std::fma(acc, scale.multiplier, scale.offset);
   if (!s.dst.is_u8()) {
     if (residual) x += a.src[1].row<float>(row)[channel];
     a.dst.row<float>(row)[channel] = act(x);
@@ -131,51 +138,60 @@ inline void store_output(const signature& s, const activation& act, const output
   }
   if (residual) {
     const int r = a.src[1].row<std::uint8_t>(row)[channel] - s.src[1].q.zero_point;
-    x = std::fma(static_cast<float>(r), fold.residual_multiplier, x);
+    x = std::fma(static_cast<float>(r), checked_ratio(s.src[1].q.scale, s.dst.q.scale, "residual"), x);
   }
   a.dst.row<std::uint8_t>(row)[channel] = saturate_u8(x, saturation_of(act, s.dst.q));
 }
 
+/// The bias of channel `c` as f32 sums take it: without one 0, and 0 for -0, so that no sum is -0.
+inline float bias_at(const tensor* bias, std::size_t c) { return (bias ? bias->as<float>()[c] : 0.0f) + 0.0f; }
+
+/// bias_at() of all channels of a convolution or fully connected layer.
+inline std::vector<float> f32_biases(const signature& s, int channels) {
+  std::vector<float> all;
+  for (int c = 0; c < channels; ++c) all.push_back(bias_at(s.at(1), static_cast<std::size_t>(c)));
+  return all;
+}
+
+/// acc + x w: exact in s32, rounded once in binary32.
+inline std::int32_t multiply_add(std::int32_t x, std::int32_t w, std::int32_t acc) { return acc + x * w; }
+inline float multiply_add(float x, float w, float acc) { return std::fma(x, w, acc); }
+
 namespace op {
 
-/// Reference evaluation; the specification of every convolution kernel. f32 sums are taken in double.
+/// Reference evaluation; the specification of every convolution kernel. X, W: what input and weights hold; sums are of
+/// type Acc, over (kh, kw, i). `s` may also be that of a fully connected layer whose operands `a` are seen as pixels.
 template <class X, class W, class Acc>
 void evaluate_conv2d(const conv2d& c, const signature& s, const arguments& a) {
   const dims &x = a.src[0].extents, &y = a.dst.extents;
-  const int icg = x[3] / c.groups, ocg = c.out / c.groups;
-  const std::span<const W> weights = s.at(conv2d::weights)->as<W>();
-  const Acc zero = std::is_same_v<X, std::uint8_t> ? static_cast<Acc>(s.src[0].q.zero_point) : Acc{0};
-  output_scales fold;
-  if constexpr (std::is_same_v<X, std::uint8_t>) {
-    fold = fold_output_scales(s, c.residual, conv2d::name);
-  } else {
-    const tensor* bias = s.at(conv2d::bias);
-    fold.multiplier.assign(static_cast<std::size_t>(c.out), 1.0f);
-    fold.offset.assign(static_cast<std::size_t>(c.out), 0.0f);
-    if (bias) fold.offset.assign(bias->as<float>().begin(), bias->as<float>().end());
-  }
-  std::size_t row = 0;
-  for (int n = 0; n < y[0]; ++n)
-    for (int oh = 0; oh < y[1]; ++oh)
-      for (int ow = 0; ow < y[2]; ++ow, ++row)
-        for (int oc = 0; oc < c.out; ++oc) {
+  const int icg = x[3] / c.groups, ocg = c.out / c.groups, taps = c.kernel.h * c.kernel.w;
+  const auto depth = static_cast<std::size_t>(icg * taps);
+  const Acc zero_point = s.src[0].is_u8() ? static_cast<Acc>(s.src[0].q.zero_point) : Acc{0};
+  const tensor *bias = s.at(conv2d::bias), *scales = s.at(conv2d::scales);
+  for (int oc = 0; oc < c.out; ++oc) {
+    const auto channel = static_cast<std::size_t>(oc);
+    const std::span<const W> w = s.at(conv2d::weights)->as<W>().subspan(channel * depth, depth);  // (i, kh, kw)
+    channel_scale scale{1.0f, bias_at(bias, channel)};
+    if constexpr (std::is_same_v<W, std::int8_t>)
+      scale = fold_channel(w, scales->as<float>()[channel], scale.offset, s.src[0].q,
+                           s.dst.is_u8() ? s.dst.q.scale : 1.0f, conv2d::name, channel);
+    std::size_t row = 0;
+    for (int n = 0; n < y[0]; ++n)
+      for (int oh = 0; oh < y[1]; ++oh)
+        for (int ow = 0; ow < y[2]; ++ow, ++row) {
           Acc acc = 0;
-          const W* w = weights.data() + static_cast<std::ptrdiff_t>(oc) * icg * c.kernel.h * c.kernel.w;
-          for (int i = 0; i < icg; ++i)
-            for (int kh = 0; kh < c.kernel.h; ++kh)
-              for (int kw = 0; kw < c.kernel.w; ++kw, ++w) {
-                const int ih = oh * c.stride.h - c.pad.top + kh * c.dilation.h;
-                const int iw = ow * c.stride.w - c.pad.left + kw * c.dilation.w;
-                const bool inside = ih >= 0 && ih < x[1] && iw >= 0 && iw < x[2];
-                const auto from =
-                    (static_cast<std::size_t>(n) * static_cast<std::size_t>(x[1]) + static_cast<std::size_t>(ih)) *
-                        static_cast<std::size_t>(x[2]) +
-                    static_cast<std::size_t>(iw);
-                acc += (inside ? static_cast<Acc>(a.src[0].row<X>(from)[oc / ocg * icg + i]) : zero) *
-                       static_cast<Acc>(*w);
-              }
-          store_output(s, c.act, fold, static_cast<float>(acc), a, c.residual, row, static_cast<std::size_t>(oc));
+          for (int tap = 0; tap < taps; ++tap) {
+            const int ih = oh * c.stride.h - c.pad.top + tap / c.kernel.w * c.dilation.h;
+            const int iw = ow * c.stride.w - c.pad.left + tap % c.kernel.w * c.dilation.w;
+            const bool inside = ih >= 0 && ih < x[1] && iw >= 0 && iw < x[2];
+            const X* pixel = inside ? a.src[0].row<X>(static_cast<std::size_t>((n * x[1] + ih) * x[2] + iw)) : nullptr;
+            for (int i = 0; i < icg; ++i)
+              acc = multiply_add(inside ? static_cast<Acc>(pixel[oc / ocg * icg + i]) : zero_point,
+                                 static_cast<Acc>(w[static_cast<std::size_t>(i * taps + tap)]), acc);
+          }
+          store_output(s, c.act, scale, static_cast<float>(acc), a, c.residual, row, channel);
         }
+  }
 }
 
 /// Runs the reference evaluation for the types in `s`.
@@ -183,7 +199,7 @@ inline void evaluate(const conv2d& c, const signature& s, const arguments& a) {
   if (s.src[0].is_u8())
     evaluate_conv2d<std::uint8_t, std::int8_t, std::int32_t>(c, s, a);
   else
-    evaluate_conv2d<float, float, double>(c, s, a);
+    evaluate_conv2d<float, float, float>(c, s, a);
 }
 
 }  // namespace op

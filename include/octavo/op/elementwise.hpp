@@ -96,12 +96,10 @@ inline void evaluate_unary(const signature& s, const activation& act, const argu
 
 }  // namespace detail
 
-/// The bias in units of the output.
-inline std::vector<float> bias_of(const bias_add&, const signature& s) {
-  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
-  std::vector<float> b;
-  for (float v : s.at(0)->as<float>()) b.push_back(checked_ratio(static_cast<double>(v), s_y, bias_add::name));
-  return b;
+/// The bias of channel `c` in units of the output.
+inline float bias_at(const bias_add&, const signature& s, std::size_t c) {
+  return checked_ratio(static_cast<double>(s.at(0)->as<float>()[c]),
+                       s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0, bias_add::name);
 }
 
 /// Throw octavo::error, naming what is wrong, unless the operator can be run.
@@ -112,7 +110,7 @@ inline void check(const bias_add&, const signature& s) {
   detail::check_elementwise(s, 1, bias_add::name);
   require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst.extents.back()},
           "bias_add: bias must be f32[", s.dst.extents.back(), "]");
-  bias_of(bias_add{}, s);
+  for (std::size_t c = 0; c < s.at(0)->extents().count(); ++c) bias_at(bias_add{}, s, c);
 }
 
 /// Reference evaluations.
@@ -130,9 +128,8 @@ inline void evaluate(const add& op, const signature& s, const arguments& a) {
 }
 inline void evaluate(const bias_add& op, const signature& s, const arguments& a) {
   const float m = detail::rescale(s.src[0], s.dst, bias_add::name);
-  const std::vector<float> b = bias_of(op, s);
   detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
-    return std::fma(detail::load(s.src[0], a.src[0], r, c), m, b[c]);
+    return std::fma(detail::load(s.src[0], a.src[0], r, c), m, bias_at(op, s, c));
   });
 }
 

@@ -44,37 +44,24 @@ inline conv2d as_convolution(const fc& f) {
   return c;
 }
 
-/// `x` as (rows, 1, 1, innermost).
-inline dims as_pixels(const dims& x) { return {static_cast<int>(x.rows()), 1, 1, x.back()}; }
-
-/// `o` with its extents as pixels.
-inline operand as_pixels(const operand& o) { return {o.data, as_pixels(o.extents), o.stride}; }
-
-/// The signature of as_convolution(f).
-inline signature as_convolution(const fc& f, const signature& s) {
-  signature c = s;
-  for (tensor_type& t : c.src) t.extents = as_pixels(t.extents);
-  c.dst.extents = as_pixels(c.dst.extents);
-  const tensor* w = s.at(fc::weights);
-  require(w && w->extents() == dims{f.out, s.src.at(0).extents.back()}, "fc: weights must be [", f.out, "x",
-          s.src[0].extents.back(), "]", w ? text(", found [", w->extents(), "]") : ", found none");
-  c.constants[fc::weights] = std::make_shared<const tensor>(w->reshaped({f.out, s.src[0].extents.back(), 1, 1}));
-  return c;
+/// `o` with its extents as (rows, 1, 1, innermost).
+inline operand as_pixels(const operand& o) {
+  return {o.data, {static_cast<int>(o.extents.rows()), 1, 1, o.extents.back()}, o.stride};
 }
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a layer that can be run.
 inline void check(const fc& f, const signature& s) {
-  require(!s.src.empty() && s.src[0].extents.rank >= 1, "fc: input must have at least one axis");
-  require(s.dst.extents == infer(f, s.src[0].extents), "fc: output must be ", infer(f, s.src[0].extents), ", found ",
-          s.dst.extents);
-  check(as_convolution(f), as_convolution(f, s));
+  require(!s.src.empty() && s.src[0].is_number() && s.src[0].extents.rank >= 1,
+          "fc: input must be f32 or u8 of at least one axis");
+  require(f.out > 0, "fc: needs at least one output, found ", f.out);
+  const dims& x = s.src[0].extents;
+  check_sum_of_products(s, infer(f, x), {f.out, x.back()}, f.residual, fc::name);
 }
 
 /// Reference evaluation: a 1x1 convolution.
 inline void evaluate(const fc& f, const signature& s, const arguments& a) {
-  std::vector<operand> src;
-  for (const operand& o : a.src) src.push_back(as_pixels(o));
-  evaluate(as_convolution(f), as_convolution(f, s), {src, as_pixels(a.dst)});
+  const operand src[] = {as_pixels(a.src[0]), as_pixels(a.src[f.residual ? 1 : 0])};
+  evaluate(as_convolution(f), s, {src, as_pixels(a.dst)});
 }
 
 }  // namespace octavo::op

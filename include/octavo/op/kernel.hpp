@@ -28,9 +28,10 @@ class executable {
   /// Into how many independent tasks this call splits.
   virtual int tasks(const arguments&) const noexcept { return 1; }
 
-  /// Runs the tasks [begin, end). The residual of a sum may be the output's own memory: each element of it is read before
-  /// that element of the output is written, which happens once. Otherwise operands do not overlap. `scratch` is scratch_bytes() of memory, aligned to a cache line, that no other
-  /// thread uses meanwhile. Tasks give the same bits in whatever order and on however many threads they run.
+  /// Runs the tasks [begin, end); allocates nothing. The residual of a sum may be the output's own memory: each element of
+  /// it is read before that element of the output is written, which happens once. Otherwise operands do not overlap.
+  /// `scratch` is scratch_bytes() of memory, aligned to a cache line, that no other thread uses meanwhile. Tasks give the
+  /// same bits in whatever order and on however many threads they run.
   virtual void run(const arguments&, int begin, int end, std::byte* scratch) const noexcept = 0;
 
   /// Scratch memory that each worker needs.
@@ -54,17 +55,21 @@ constexpr std::string_view name_of(isa i) { return isa_names[static_cast<int>(i)
 struct kernel {
   std::string_view name;  ///< by the grammar <algorithm>_<types>_<block>_<isa>
   isa needs;
-  bool (*supports)(const problem&);
+  bool (*supports)(const problem&);  ///< whether it can run a problem
   std::unique_ptr<const executable> (*pack)(const problem&);
+  /// Whether it is to run a problem that it supports before those after it in a list; null: always. Tuning does not ask.
+  bool (*pays)(const problem&) = nullptr;
 };
 
-/// Kernels in order of preference: the first that supports a problem runs it.
+/// Kernels in order of preference: the first that supports a problem, and pays there, runs it.
 using kernel_list = std::vector<kernel>;
 
-/// The kernels of `first`, then those of `second`.
-inline kernel_list join(kernel_list first, const kernel_list& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
+/// The kernels of all `lists`, one after the other.
+template <class... Lists>
+kernel_list join(const Lists&... lists) {
+  kernel_list all;
+  (all.insert(all.end(), std::begin(lists), std::end(lists)), ...);
+  return all;
 }
 
 }  // namespace octavo

@@ -5,7 +5,7 @@
 // a, b: f32 both, then y is f32; or u8 both, with any scales and zero points, then y is u8 or f32. Batch extents (...)
 // are equal; an innermost extent of a or b cannot be bounded, nor can b's k and n. On u8 the sum is exact in s32:
 //   acc = sum (q_a - zp_a) * (q_b - zp_b),   q_y = clamp(rne(fma(acc, m, 0)) + zp_y),   m = s_a s_b / s_y
-// A depth k above 33 025, whose sum could leave s32, is refused.
+// A depth k above 33 025, whose sum could leave s32, is refused. On f32 the sum is one chain of fma from 0 over k, then + 0.
 #pragma once
 
 #include "octavo/op/conv2d.hpp"
@@ -82,26 +82,27 @@ void evaluate_matmul(const matmul& f, const signature& s, const arguments& args)
   const auto value = [](const operand& o, const tensor_type& t, std::size_t row, std::size_t column) {
     return static_cast<Acc>(o.row<T>(row)[column]) - static_cast<Acc>(t.is_u8() ? t.q.zero_point : 0);
   };
-  const output_scales scales{std::vector<float>(n, multiplier_of(f, s)), std::vector<float>(n, 0.0f)};
+  const channel_scale scale{multiplier_of(f, s), 0.0f};
   for (std::size_t row = 0; row < a.extents.rows(); ++row)
     for (std::size_t column = 0; column < n; ++column) {
       const std::size_t slice = row / m;
       Acc acc = 0;
       for (std::size_t i = 0; i < k; ++i)
-        acc += value(a, s.src[0], row, i) *
-               (f.transpose_b ? value(b, s.src[1], slice * n + column, i) : value(b, s.src[1], slice * k + i, column));
-      store_output(s, f.act, scales, static_cast<float>(acc), args, false, row, column);
+        acc = multiply_add(
+            value(a, s.src[0], row, i),
+            f.transpose_b ? value(b, s.src[1], slice * n + column, i) : value(b, s.src[1], slice * k + i, column), acc);
+      store_output(s, f.act, scale, static_cast<float>(acc), args, false, row, column);
     }
 }
 
 }  // namespace detail
 
-/// Reference evaluation; f32 sums are taken in double.
+/// Reference evaluation.
 inline void evaluate(const matmul& f, const signature& s, const arguments& a) {
   if (s.src[0].is_u8())
     detail::evaluate_matmul<std::uint8_t, std::int32_t>(f, s, a);
   else
-    detail::evaluate_matmul<float, double>(f, s, a);
+    detail::evaluate_matmul<float, float>(f, s, a);
 }
 
 }  // namespace octavo::op

@@ -88,7 +88,8 @@ inline void check(const operation& o, const signature& s) {
   std::visit([&](const auto& x) { op::check(x, s); }, o);
 }
 
-/// Reference evaluation: slow, short, and the specification of every kernel.
+/// Reference evaluation: slow, short, and the specification of every kernel. Allocates nothing, and throws nothing where
+/// check() did not.
 inline void evaluate(const operation& o, const signature& s, const arguments& a) {
   std::visit([&](const auto& x) { op::evaluate(x, s, a); }, o);
 }

@@ -25,16 +25,16 @@ class reference_executable : public executable {
 
 }  // namespace detail
 
-/// The reference evaluation as a kernel: supports everything. Slow; its convolutions and batch norms allocate.
+/// The reference evaluation as a kernel: supports everything, and is slow.
 inline constexpr kernel reference_kernel{"reference", isa::portable, [](const problem&) { return true; },
                                          [](const problem& p) -> std::unique_ptr<const executable> {
                                            return std::make_unique<detail::reference_executable>(p);
                                          }};
 
-/// The first of `kernels` that supports `p`, else the reference.
+/// The first of `kernels` that supports `p` and pays there, else the reference.
 inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
   for (const kernel& k : kernels)
-    if (k.supports(p)) return k;
+    if (k.supports(p) && (!k.pays || k.pays(p))) return k;
   return reference_kernel;
 }
 

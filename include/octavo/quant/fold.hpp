@@ -35,11 +35,35 @@ inline float checked_ratio(double numerator, double denominator, std::string_vie
   return static_cast<float>(ratio);
 }
 
-/// Folds scales, zero point and bias of a sum of products with s8 weights.
+/// How the sum of one channel becomes a number: fma(acc, multiplier, offset).
+struct channel_scale {
+  float multiplier = 1.0f;
+  float offset = 0.0f;
+};
+
+/// m[c] and b[c] above of channel number `c`, whose s8 weights and their scale are given; `bias` in real units. `y_scale`
+/// is 1 for an f32 output. Throws octavo::error, beginning with `what`, when a weight is -128, the sum could leave s32 or
+/// a multiplier is out of range.
+inline channel_scale fold_channel(std::span<const std::int8_t> weights, float weight_scale, float bias, const affine& x,
+                                  float y_scale, std::string_view what, std::size_t c) {
+  std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
+  for (std::int8_t w : weights) {
+    require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
+    (w > 0 ? positive : negative) += w;
+  }
+  constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
+  require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", weights.size(),
+          " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
+  const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scale), y_scale, what);
+  const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
+  const double b = static_cast<double>(bias) / static_cast<double>(y_scale);
+  return {m, checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what)};
+}
+
+/// fold_channel() of all channels.
 ///
-/// `weights`: OC rows of `depth` values, `weight_scales`: OC, `bias`: OC or empty, in real units. `y_scale` is 1 for an
-/// f32 output; `residual_scale` is 0 where there is no residual. Throws octavo::error, beginning with `what`, when a
-/// weight is -128, the sum of some channel could leave s32 or a multiplier is out of range.
+/// `weights`: OC rows of `depth` values, `weight_scales`: OC, `bias`: OC or empty. `residual_scale` is 0 where there is
+/// no residual. Throws as fold_channel() does.
 inline output_scales fold_output_scales(std::span<const std::int8_t> weights, std::span<const float> weight_scales,
                                         std::span<const float> bias, const affine& x, float y_scale,
                                         float residual_scale, std::string_view what) {
@@ -47,19 +71,10 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
   output_scales out;
   out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
   for (std::size_t c = 0; c < channels; ++c) {
-    std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
-    for (std::int8_t w : weights.subspan(c * depth, depth)) {
-      require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
-      (w > 0 ? positive : negative) += w;
-    }
-    constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
-    require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", depth,
-            " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
-    const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scales[c]), y_scale, what);
-    const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
-    const double b = (bias.empty() ? 0.0 : static_cast<double>(bias[c])) / static_cast<double>(y_scale);
-    out.multiplier.push_back(m);
-    out.offset.push_back(checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what));
+    const channel_scale s = fold_channel(weights.subspan(c * depth, depth), weight_scales[c],
+                                         bias.empty() ? 0.0f : bias[c], x, y_scale, what, c);
+    out.multiplier.push_back(s.multiplier);
+    out.offset.push_back(s.offset);
   }
   return out;
 }

@@ -1,0 +1,25 @@
+// All kernels for AVX2, best first.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86
+#include "octavo/backends/x86/avx2/convolution.hpp"
+#include "octavo/backends/x86/avx2/depthwise.hpp"
+#include "octavo/backends/x86/avx2/elementwise.hpp"
+#include "octavo/backends/x86/avx2/matmul.hpp"
+#include "octavo/backends/x86/avx2/pool.hpp"
+#include "octavo/backends/x86/avx2/softmax.hpp"
+#include "octavo/backends/x86/avx2/winograd.hpp"
+
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
+
+/// The list.
+inline kernel_list kernels() {
+  return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
+              elementwise_kernels, softmax_kernels);
+}
+
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
+
+#endif

@@ -1,0 +1,25 @@
+// All kernels for AVX512-VNNI, best first.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86
+#include "octavo/backends/x86/avx512_vnni/convolution.hpp"
+#include "octavo/backends/x86/avx512_vnni/depthwise.hpp"
+#include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
+#include "octavo/backends/x86/avx512_vnni/matmul.hpp"
+#include "octavo/backends/x86/avx512_vnni/pool.hpp"
+#include "octavo/backends/x86/avx512_vnni/softmax.hpp"
+#include "octavo/backends/x86/avx512_vnni/winograd.hpp"
+
+namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
+
+/// The list.
+inline kernel_list kernels() {
+  return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
+              elementwise_kernels, softmax_kernels);
+}
+
+}  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
+
+#endif
