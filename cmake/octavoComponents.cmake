@@ -1,9 +1,16 @@
-# The optional parts of Octavo: for each name in octavo_components, a target octavo::<name> if what it needs is found.
-# The build and the installed package both include this file, so that both offer the same targets.
+# The optional parts of Octavo: for each name in octavo_components, or for all if it is empty, a target octavo::<name> if
+# what it needs is found. The build and the installed package both include this file, so that both offer the same targets.
 #
 #   octavo::images   reading image files: stb_image, and libjpeg where there is one (OCTAVO_HAS_LIBJPEG)
 #   octavo::openmp   running a session on OpenMP threads
 #   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
+
+set(octavo_images_needs "stb (Debian: libstb-dev)")
+set(octavo_openmp_needs "OpenMP for C++ (Debian: libomp-dev for clang; g++ has it)")
+set(octavo_onednn_needs "oneDNN (Debian: libdnnl-dev)")
+if(NOT octavo_components)
+  set(octavo_components images openmp onednn)
+endif()
 
 function(octavo_add_component name)
   cmake_parse_arguments(arg "" "" "INCLUDE;LINK;DEFINE" ${ARGN})
@@ -54,3 +61,9 @@ if("onednn" IN_LIST octavo_components AND NOT TARGET octavo::onednn)
       LINK ${OCTAVO_ONEDNN_LIBRARY} ${OpenMP_CXX_LIBRARIES} DEFINE OCTAVO_HAS_ONEDNN)
   endif()
 endif()
+
+foreach(component IN LISTS octavo_components)
+  if(NOT TARGET octavo::${component} AND NOT octavo_FIND_QUIETLY AND NOT octavo_FIND_REQUIRED_${component})
+    message(STATUS "Octavo: no octavo::${component}, which needs ${octavo_${component}_needs}")
+  endif()
+endforeach()
