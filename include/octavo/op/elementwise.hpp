@@ -110,6 +110,7 @@ inline void check(const convert&, const signature& s) { detail::check_elementwis
 inline void check(const add&, const signature& s) { detail::check_elementwise(s, 2, add::name); }
 inline void check(const bias_add&, const signature& s) {
   detail::check_elementwise(s, 1, bias_add::name);
+  check_channels(s.src[0], bias_add::name);
   require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst.extents.back()},
           "bias_add: bias must be f32[", s.dst.extents.back(), "]");
   bias_of(bias_add{}, s);

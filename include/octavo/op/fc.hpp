@@ -64,7 +64,8 @@ inline signature as_convolution(const fc& f, const signature& s) {
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a layer that can be run.
 inline void check(const fc& f, const signature& s) {
-  require(!s.src.empty() && s.src[0].extents.rank >= 1, "fc: input must have at least one axis");
+  require(!s.src.empty(), "fc: expected an input, found none");
+  check_channels(s.src[0], fc::name);
   require(s.dst.extents == infer(f, s.src[0].extents), "fc: output must be ", infer(f, s.src[0].extents), ", found ",
           s.dst.extents);
   check(as_convolution(f), as_convolution(f, s));

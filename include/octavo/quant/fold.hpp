@@ -43,10 +43,18 @@ inline float checked_ratio(double numerator, double denominator, std::string_vie
 inline output_scales fold_output_scales(std::span<const std::int8_t> weights, std::span<const float> weight_scales,
                                         std::span<const float> bias, const affine& x, float y_scale,
                                         float residual_scale, std::string_view what) {
-  const std::size_t channels = weight_scales.size(), depth = weights.size() / channels;
+  const std::size_t channels = weight_scales.size();
+  require(channels > 0 && weights.size() % channels == 0 && (bias.empty() || bias.size() == channels), what, ": ",
+          weights.size(), " weights and ", bias.size(), " biases do not go with ", channels, " weight scales");
+  check(x);
+  require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
+          " of the output or ", residual_scale, " of the residual is out of range");
+  const std::size_t depth = weights.size() / channels;
   output_scales out;
   out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
   for (std::size_t c = 0; c < channels; ++c) {
+    require(is_scale(weight_scales[c]), what, ": weight scale ", weight_scales[c], " of channel ", c,
+            " is out of range: it and its inverse must be finite and positive");
     std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
     for (std::int8_t w : weights.subspan(c * depth, depth)) {
       require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
