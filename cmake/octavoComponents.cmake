@@ -1,11 +1,18 @@
-# The optional parts of Octavo: for each name in octavo_components, a target octavo::<name> if what it needs is found.
-# The build and the installed package both include this file, so that both offer the same targets.
+# The optional parts of Octavo: for each name in octavo_components, or for all if it is empty, a target octavo::<name> if
+# what it needs is found. The build and the installed package both include this file, so that both offer the same targets.
 #
 #   octavo::images   reading image files: stb_image, and libjpeg where there is one (OCTAVO_HAS_LIBJPEG)
 #   octavo::openmp   running a session on OpenMP threads
 #   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
 #   octavo::kernels  the native kernels compiled once, in the project that asks for them, and with its flags
 #                    (OCTAVO_COMPILED_KERNELS): octavo_kernels_source
+
+set(octavo_images_needs "stb (Debian: libstb-dev)")
+set(octavo_openmp_needs "OpenMP for C++ (Debian: libomp-dev for clang; g++ has it)")
+set(octavo_onednn_needs "oneDNN (Debian: libdnnl-dev)")
+if(NOT octavo_components)
+  set(octavo_components images openmp onednn kernels)
+endif()
 
 function(octavo_add_component name)
   cmake_parse_arguments(arg "" "" "INCLUDE;LINK;DEFINE" ${ARGN})
@@ -64,3 +71,9 @@ if("kernels" IN_LIST octavo_components AND NOT TARGET octavo::kernels)
   target_compile_definitions(octavo_kernels INTERFACE OCTAVO_COMPILED_KERNELS)
   add_library(octavo::kernels ALIAS octavo_kernels)
 endif()
+
+foreach(component IN LISTS octavo_components)
+  if(NOT TARGET octavo::${component} AND NOT octavo_FIND_QUIETLY AND NOT octavo_FIND_REQUIRED_${component})
+    message(STATUS "Octavo: no octavo::${component}, which needs ${octavo_${component}_needs}")
+  endif()
+endforeach()

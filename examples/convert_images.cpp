@@ -54,6 +54,8 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->capture_default_str();
   app.add_flag("--bgr", a.options.bgr, "Write the planes in the order blue, green, red");
+  app.add_option("--max-pixels", a.options.limits.pixels, "Refuse images of more pixels")->capture_default_str();
+  app.add_option("--max-scans", a.options.limits.scans, "Refuse JPEG files of more scans")->capture_default_str();
   app.add_option("--limit", a.limit, "Convert only the first images; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -30,7 +30,8 @@ TEST_CASE("builder: the types of results") {
   static_assert(is<decltype(conv2d<conv{.out = 4, .kernel = 3, .dilation = 2, .groups = 2}>(x, w)), nhwc<1, 5, 4, 4>>);
   static_assert(is<decltype(depthwise_conv2d<conv{.kernel = 3, .pad = 1}>(x, w)), nhwc<1, 9, 8, 6>>);
   static_assert(is<decltype(depthwise_conv2d<conv{.out = 12, .kernel = 3, .pad = 1}>(x, w)), nhwc<1, 9, 8, 12>>);
-  static_assert(is<decltype(fc<10>(x, w)), nhwc<1, 9, 8, 10>>);
+  static_assert(is<decltype(fc<10>(flatten(x), w)), nc<1, 10>>);
+  static_assert(is<decltype(fc<10>(reshape<ntc<1, 72, 6>>(x), w)), ntc<1, 72, 10>>);
   static_assert(is<decltype(batch_norm(x, w)), nhwc<1, 9, 8, 6>>);
   static_assert(is<decltype(bias_add(x, w)), nhwc<1, 9, 8, 6>>);
   static_assert(is<decltype(relu(x)), nhwc<1, 9, 8, 6>>);
@@ -65,7 +66,7 @@ TEST_CASE("builder: what is appended is what was asked for") {
   CHECK(g.nodes.back().constants[1]->extents() == dims{6});
   clip(y, -1.0f, 2.0f);
   CHECK(g.nodes.back().as<op::activate>()->act == activation{-1.0f, 2.0f});
-  check_failure(failure_of([&] { clip(y, 2.0f, -1.0f); }), "clip: lower bound 2 is above upper bound -1");
+  check_failure(failure_of([&] { clip(y, 2.0f, -1.0f); }), "node 'clip_1'", "the lower bound 2", "the upper bound -1");
   max_pool2d<pool{.kernel = 2}>(x);
   CHECK(g.nodes.back().as<op::pool2d>()->stride == hw(2));
 }
@@ -107,6 +108,7 @@ TEST_CASE("builder: weights that are missing or have another shape") {
       {"bias.weight", values({3, 2, 1, 1}, {1, 2, 3, 4, 5, 6})},
       {"bias.bias", values({2}, {1, 2})},
   }));
+  const auto flat = flatten(x);
   const std::size_t nodes = g.nodes.size();
   const auto failure = [&](const char* name) { return failure_of([&] { conv2d<conv{.out = 3}>(x, w / name); }); };
   check_failure(failure("absent"), "known weights: tensor 'absent.weight': missing; expected f32 3x2x1x1");
@@ -115,7 +117,7 @@ TEST_CASE("builder: weights that are missing or have another shape") {
   check_failure(failure("integers"), "known weights: tensor 'integers.weight': expected f32 3x2x1x1, found s8 3x2x1x1");
   check_failure(failure("bias"), "known weights: tensor 'bias.bias': expected f32 3, found f32 2");
   check_failure(failure_of([&] { batch_norm(x, w / "absent"); }), "'absent.weight': missing; expected f32 2");
-  check_failure(failure_of([&] { fc<3>(x, params() / "no" / "where"); }), "weights for 'no.where'", "no weight source");
+  check_failure(failure_of([&] { fc<3>(flat, params() / "no" / "where"); }), "weights for 'no.where'", "no weight source");
   CHECK(g.nodes.size() == nodes);
 }
 

@@ -29,7 +29,10 @@ TEST_CASE("fold_batch_norm: batch_norm(conv2d(x)) -> conv2d'(x)") {
   }
   SUBCASE("depthwise") { g.output(batch_norm(depthwise_conv2d<conv{.kernel = 3}>(x, w / "f"), w / "bn"), "y"); }
   SUBCASE("another eps") { g.output(batch_norm(conv2d<plain>(x, w / "f"), w / "bn", 0.5f), "y"); }
-  SUBCASE("fc") { g.output(batch_norm(fc<6>(x, w / "f"), w / "bn"), "y"); }
+  SUBCASE("fc") {
+    g = {};
+    g.output(batch_norm(fc<6>(g.input<float, nc<2, 4>>("x"), w / "f"), w / "bn"), "y");
+  }
   const graph folded = pass::fold_batch_norm(g);
   CHECK(g.nodes.size() == 3);
   CHECK(folded.nodes.size() == 2);
@@ -115,7 +118,8 @@ TEST_CASE("fold_batch_norm: where it must not") {
     const int u = g.append(op::input{}, "u", {}, {element::u8, {1, 4}, {0.1f, 3}});
     const int z =
         g.append(f, "int8", {u}, {element::f32, {1, 4}, {}},
-                 {random_constant(element::s8, {4, 4}, random), nullptr, random_constant(element::f32, {4}, random)});
+                 {random_constant(element::s8, {4, 4}, random), nullptr,
+                  random_constant(element::f32, {4}, random, 0.5f, 1.0f)});
     const constant c = random_constant(element::f32, {4}, random, 0.5f, 1.0f);
     g.outputs.push_back({g.append(op::batch_norm{}, "bn", {z}, {element::f32, {1, 4}, {}}, {c, c, c, c}), "y"});
   }

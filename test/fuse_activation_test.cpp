@@ -19,7 +19,10 @@ TEST_CASE("fuse_activation: relu(f(x)) -> f(x) with relu") {
   const params w = random_params(1);
   auto x = g.input<float, image>("x");
   SUBCASE("conv2d") { g.output(relu6(conv2d<conv{.out = 4, .kernel = 3}>(x, w / "f")), "y"); }
-  SUBCASE("fc") { g.output(relu6(fc<4>(x, w / "f")), "y"); }
+  SUBCASE("fc") {
+    g = {};
+    g.output(relu6(fc<4>(g.input<float, nc<2, 4>>("x"), w / "f")), "y");
+  }
   SUBCASE("batch_norm") { g.output(relu6(batch_norm(x, w / "f")), "y"); }
   SUBCASE("bias_add") { g.output(relu6(bias_add(x, w / "f")), "y"); }
   SUBCASE("add") {

@@ -24,7 +24,10 @@ TEST_CASE("fuse_bias: bias_add(conv2d(x)) -> conv2d'(x)") {
   const params w = random_params(1);
   auto x = g.input<float, image>("x");
   SUBCASE("convolution") { g.output(bias_add(conv2d<plain>(x, w / "f"), w / "bias"), "y"); }
-  SUBCASE("fc") { g.output(bias_add(fc<4>(x, w / "f"), w / "bias"), "y"); }
+  SUBCASE("fc") {
+    g = {};
+    g.output(bias_add(fc<4>(g.input<float, nc<2, 4>>("x"), w / "f"), w / "bias"), "y");
+  }
   const graph fused = pass::fuse_bias(g);
   CHECK(g.nodes.size() == 3);
   CHECK(fused.nodes.size() == 2);

@@ -22,7 +22,11 @@ TEST_CASE("fuse_residual_add: add(f(x), r) -> f(x) + r") {
   auto x = g.input<float, image>("x");
   SUBCASE("convolution on the left") { g.output(conv2d<plain>(x, w / "f") + x, "y"); }
   SUBCASE("convolution on the right") { g.output(x + conv2d<plain>(x, w / "f"), "y"); }
-  SUBCASE("fc") { g.output(fc<4>(x, w / "f") + x, "y"); }
+  SUBCASE("fc") {
+    g = {};
+    auto vectors = g.input<float, nc<2, 4>>("x");
+    g.output(fc<4>(vectors, w / "f") + vectors, "y");
+  }
   SUBCASE("depthwise") { g.output(depthwise_conv2d<plain>(x, w / "f") + x, "y"); }
   SUBCASE("a sum that has an activation") {
     g.output(conv2d<plain>(x, w / "f") + x, "y");

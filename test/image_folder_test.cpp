@@ -69,12 +69,39 @@ std::string make_stored_png(const std::string& ihdr, const std::string& rows) {
   return png_signature + ihdr + make_chunk("IDAT" + zlib) + make_chunk("IEND");
 }
 
+/// A segment of a JPEG file.
+std::string make_segment(char marker, const std::string& content) {
+  const std::size_t length = content.size() + 2;
+  return text('\xff', marker, static_cast<char>(length >> 8), static_cast<char>(length), content);
+}
+
+/// A progressive JPEG file of grey pixels. After the first scan, 14 for each coefficient of the cosine transform: one gives
+/// its upper bits, which are 0, each of the others one bit more. A code of one bit stands for a whole block.
+std::string make_progressive_jpeg(std::uint16_t width, std::uint16_t height, int scans) {
+  const auto big_endian16 = [](std::uint16_t v) { return text(static_cast<char>(v >> 8), static_cast<char>(v)); };
+  const std::string one_code = '\1' + std::string(16, '\0'), no_bits(std::size_t{width} * height / 64 / 8 + 1, '\0');
+  const auto make_scan = [&](int coefficient, int bits_before, int bits_after) {
+    return make_segment('\xda', {1, 1, 0, static_cast<char>(coefficient), static_cast<char>(coefficient),
+                                 static_cast<char>(bits_before << 4 | bits_after)}) +
+           no_bits;
+  };
+  std::string jpeg =
+      "\xff\xd8" + make_segment('\xdb', '\0' + std::string(64, '\1')) +
+      make_segment('\xc2', '\x08' + big_endian16(height) + big_endian16(width) + std::string("\1\1\x11\0", 4)) +
+      make_segment('\xc4', '\0' + one_code) + make_segment('\xc4', '\x10' + one_code) + make_scan(0, 0, 0);
+  for (int i = 1; i < scans; ++i) {
+    const int bits_after = 13 - (i - 1) % 14;
+    jpeg += make_scan(1 + (i - 1) / 14, bits_after == 13 ? 0 : bits_after + 1, bits_after);
+  }
+  return jpeg + "\xff\xd9";
+}
+
 /// What decoding these bytes says; nothing where it succeeds, after checking the result's size. The bytes are a block
 /// of memory of exactly their size, so that a sanitizer sees any read beyond it.
-std::optional<std::string> failure_of_image(const std::string& content) {
+std::optional<std::string> failure_of_image(const std::string& content, const image_limits& limits = {}) {
   const std::vector<char> bytes(content.begin(), content.end());
   auto message = failure_of([&] {
-    const rgb_image image = decode_image("damaged", std::as_bytes(std::span(bytes)));
+    const rgb_image image = decode_image("damaged", std::as_bytes(std::span(bytes)), limits);
     CHECK(image.pixels.size() == static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
   });
   if (message) CHECK_MESSAGE(message->find("damaged: ") == 0, *message);
@@ -200,6 +227,11 @@ TEST_CASE("image folder: a broken or small image is named when it is read") {
   check_failure(failure_of([&] { set.read(2, image); }), "empty.jpg", "0 bytes");
 }
 
+TEST_CASE("images: what is no file") {
+  check_refuses_no_file([](const auto& path) { (void)decode_image(path); });
+  check_refuses_no_file([](const auto& path) { image_folder(path.parent_path(), {}, path.filename().string()); });
+}
+
 TEST_CASE("PNG: decoded exactly, whatever the number of channels") {
   const temporary_folder folder;
   for (const int channels : {1, 2, 3, 4}) {
@@ -283,12 +315,38 @@ TEST_CASE("PNG: headers and data that claim gigabytes") {
   };
   check_failure(with_size(0x7fffffff, 0x7fffffff), "2147483647 x 2147483647", "over the limit");
   check_failure(with_size(0xffffffff, 0xffffffff), "over the limit");
-  check_failure(with_size(10'001, 10'000), "over the limit");
-  check_failure(with_size(10'000, 10'000), "cannot hold 10000 x 10000");
-  check_failure(with_size(1, 100'000'000), "cannot hold");
+  check_failure(with_size(10'001, 5'000), "10001 x 5000", "over the limit of 50000000");
+  check_failure(with_size(10'000, 5'000), "cannot hold 10000 x 5000");
+  check_failure(with_size(1, 50'000'000), "cannot hold");
   // 1000 x 1000 black pixels under a header that says 4 x 4.
   const std::string black = make_png(1000, 1000, 3, std::vector<std::uint8_t>(3'000'000));
   check_failure(failure_of_image(png_signature + make_ihdr(4, 4, 8, 2) + black.substr(33)), "do not have the 52 bytes");
+}
+
+TEST_CASE("images: limits can be set") {
+  const auto pixels = gradient(20, 12, 3);
+  for (const std::string& file : {make_png(20, 12, 3, pixels), make_jpeg(20, 12, 3, pixels)}) {
+    CHECK(!failure_of_image(file, {.pixels = 240}));
+    check_failure(failure_of_image(file, {.pixels = 239}), "20 x 12", "over the limit of 239");
+  }
+  const std::string huge = make_stored_png(make_ihdr(100'000, 100'000, 8, 6), "");
+  check_failure(failure_of_image(huge, {.pixels = 1'000'000'000'000}), "over the limit of 2147483647");
+  const std::string large = make_stored_png(make_ihdr(20'000, 20'000, 16, 6), "");
+  check_failure(failure_of_image(large, {.pixels = 1'000'000'000'000}), "cannot hold");
+
+  const temporary_folder folder;
+  folder.write("a.png", make_png(20, 12, 3, pixels));
+  folder.write("val_list.txt", "a.png 0");
+  std::vector<float> image(16 * 16 * 3);
+  const auto failure_with = [&](const image_limits& limits) {
+    return failure_of(
+        [&] { image_folder(folder / "", {.crop = 16, .resize_short_side = 16, .limits = limits}).read(0, image); });
+  };
+  CHECK(!failure_with({.pixels = 27 * 16}));
+  check_failure(failure_with({.pixels = 27 * 16 - 1}), "a.png", "27 x 16", "over the limit of 431");
+  check_failure(failure_with({.pixels = 239}), "a.png", "20 x 12", "over the limit of 239");
+  check_failure(failure_with({.pixels = 0}), "at least 1 pixel");
+  check_failure(failure_with({.scans = 0}), "1 scan");
 }
 
 TEST_CASE("JPEG: decoded nearly, in colour and grey") {
@@ -329,6 +387,17 @@ TEST_CASE("JPEG: a header that claims too many pixels") {
   REQUIRE(frame != std::string::npos);
   bytes.replace(frame + 5, 4, "\xff\xdc\xff\xdc");
   check_failure(failure_of_image(bytes), "65500 x 65500", "over the limit");
+}
+
+TEST_CASE("JPEG: progressive files of too many scans are refused before they are decoded") {
+  CHECK(!failure_of_image(make_progressive_jpeg(16, 16, 64)));
+  check_failure(failure_of_image(make_progressive_jpeg(16, 16, 65)), "65 scans are over the limit of 64");
+  CHECK(!failure_of_image(make_progressive_jpeg(16, 16, 883), {.scans = 883}));
+  check_failure(failure_of_image(make_progressive_jpeg(16, 16, 2), {.scans = 1}), "2 scans are over the limit of 1");
+  // Nothing has been decoded: the last scan would have been found to be cut off.
+  std::string bytes = make_progressive_jpeg(64, 64, 883);
+  bytes.erase(bytes.size() - 4, 2);
+  check_failure(failure_of_image(bytes), "883 scans are over the limit of 64");
 }
 
 TEST_CASE("JPEG: tables and scans that do not fit") {

@@ -28,22 +28,22 @@ const tensor_type& output_type(const graph& g, const std::string& name) { return
 
 }  // namespace
 
-// fc(relu(conv2d(x))) -> fc_s8(conv2d_s8(convert(x)))
+// conv2d(relu(conv2d(x))) -> conv2d_s8(conv2d_s8(convert(x)))
 TEST_CASE("quantize: edges between INT8 nodes are u8, the ends FP32") {
   graph g;
   const params w = random_params(1);
   auto x = g.input<float, image>("x");
-  g.output(fc<3>(relu(conv2d<conv{.out = 6}>(x, w / "conv")), w / "fc"), "y");
+  g.output(conv2d<conv{.out = 3}>(relu(conv2d<conv{.out = 6}>(x, w / "conv")), w / "last"), "y");
   const graph folded = fold(g);
   const graph q = pass::quantize(folded, ranges_of(folded, {{"relu", {0.0f, 5.1f}}}));
-  CHECK(operators_of(folded) == "conv2d fc");
-  CHECK(operators_of(q) == "convert conv2d fc");
+  CHECK(operators_of(folded) == "conv2d conv2d");
+  CHECK(operators_of(q) == "convert conv2d conv2d");
   CHECK(q.nodes[1].name == "x.quantize");
   CHECK(output_type(q, "x") == tensor_type{element::f32, image::value, {}});
   CHECK(output_type(q, "x.quantize") == tensor_type{element::u8, image::value, {1.0f / 127, 128}});
   CHECK(output_type(q, "conv") == tensor_type{element::u8, {1, 4, 4, 6}, choose_affine({0.0f, 5.1f})});
   CHECK(output_type(q, "conv").q.zero_point == 0);
-  CHECK(output_type(q, "fc") == tensor_type{element::f32, {1, 4, 4, 3}, {}});
+  CHECK(output_type(q, "last") == tensor_type{element::f32, {1, 4, 4, 3}, {}});
   CHECK(q.outputs[0].name == "y");
   CHECK(q.type(q.outputs[0].value).type == element::f32);
   CHECK(node_named(q, "conv").fused == std::vector<std::string>{"relu"});
@@ -143,16 +143,16 @@ TEST_CASE("quantize: nodes that shall stay FP32") {
   const params w = random_params(1);
   auto x = g.input<float, image>("x");
   auto y = conv2d<conv{.out = 4}>(conv2d<conv{.out = 4}>(x, w / "first"), w / "middle");
-  g.output(fc<3>(y, w / "last"), "y");
+  g.output(conv2d<conv{.out = 3}>(y, w / "last"), "y");
   SUBCASE("the first") {
     const graph q = pass::quantize(g, ranges_of(g), {.keep_fp32 = {"first"}});
-    CHECK(operators_of(q) == "conv2d convert conv2d fc");
+    CHECK(operators_of(q) == "conv2d convert conv2d conv2d");
     CHECK(node_named(q, "first").constants[0]->type() == element::f32);
     CHECK(q.nodes[2].name == "first.quantize");
   }
   SUBCASE("one in the middle") {
     const graph q = pass::quantize(g, ranges_of(g), {.keep_fp32 = {"middle"}});
-    CHECK(operators_of(q) == "convert conv2d conv2d convert fc");  // "first" writes FP32 at once
+    CHECK(operators_of(q) == "convert conv2d conv2d convert conv2d");  // "first" writes FP32 at once
     CHECK(output_type(q, "first").type == element::f32);
   }
   SUBCASE("all: the graph stays as it is") {
@@ -186,7 +186,7 @@ TEST_CASE("quantize: a value without a range is named") {
   graph g;
   const params w = random_params(1);
   auto x = g.input<float, image>("x");
-  g.output(fc<2>(conv2d<conv{.out = 4}>(x, w / "conv"), w / "fc"), "y");
+  g.output(conv2d<conv{.out = 2}>(conv2d<conv{.out = 4}>(x, w / "conv"), w / "last"), "y");
   range_table ranges = ranges_of(g);
   ranges.erase("conv");
   check_failure(failure_of([&] { pass::quantize(g, ranges); }), "no range for value 'conv'");
@@ -199,9 +199,9 @@ TEST_CASE("quantize: u8 inputs are used as they are") {
   const int u = g.append(op::input{}, "u", {}, {element::u8, image::value, q});
   const int x = g.append(op::convert{}, "real", {u}, {element::f32, image::value, {}});
   const value<float, image> handle{&g, x};
-  g.output(fc<2>(handle, w / "fc"), "y");
+  g.output(conv2d<conv{.out = 2}>(handle, w / "last"), "y");
   const graph int8 = pass::quantize(g, ranges_of(g));
-  CHECK(operators_of(int8) == "convert fc");
+  CHECK(operators_of(int8) == "convert conv2d");
   CHECK(output_type(int8, "u").q == q);
   CHECK(output_type(int8, "real").is_u8());
 }

@@ -62,13 +62,21 @@ class memory_pool {
 
 }  // namespace detail
 
-/// Zeroed bytes, aligned to a cache line, that share huge pages with other blocks.
+/// Zeroed bytes, aligned to a cache line, that share huge pages with other blocks. It moves, and is then empty.
 class pooled_memory {
  public:
   pooled_memory() = default;
+  pooled_memory(pooled_memory&& other) noexcept
+      : data_(std::move(other.data_)), bytes_(std::exchange(other.bytes_, 0)) {}
+  pooled_memory& operator=(pooled_memory&& other) noexcept {
+    data_ = std::move(other.data_);
+    bytes_ = std::exchange(other.bytes_, 0);
+    return *this;
+  }
 
   /// Allocates `bytes` zero bytes. Throws std::bad_alloc.
   explicit pooled_memory(std::size_t bytes) : bytes_(bytes) {
+    if (bytes > most_bytes) throw std::bad_alloc();
     if (bytes > 0) data_ = detail::memory_pool::instance().allocate(bytes);
   }
 

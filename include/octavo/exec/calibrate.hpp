@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 
 #include "octavo/exec/session.hpp"
 #include "octavo/quant/observer.hpp"
@@ -10,7 +11,8 @@
 namespace octavo {
 
 /// Samples for calibration. `read(i, inputs)` fills the network's inputs, each a tensor of the input's extents (a
-/// bounded extent at its bound), with sample or batch number `i`.
+/// bounded extent at its bound), with sample or batch number `i`. It may also assign tensors of its own of that type and
+/// those extents. What it throws, calibrate() throws.
 struct sample_set {
   int count = 0;
   std::function<void(int, std::span<tensor>)> read;
@@ -43,6 +45,7 @@ class value_statistics {
     observer_->observe(dense_.empty() ? std::span<const float>(o.as<float>(), rows * columns) : dense_);
   }
 
+  const value_summary& seen() const { return observer_->seen(); }
   range result() const { return observer_->result(); }
   std::vector<float> means() const {
     std::vector<float> m;
@@ -57,29 +60,69 @@ class value_statistics {
   std::vector<float> dense_;  // the elements of a strided operand
 };
 
+/// Throws octavo::error where calibration of `net` would tell nothing: it is null, or INT8 already.
+inline void check_calibrated(const network& net) {
+  require(net != nullptr, "calibration: the network is null");
+  const graph& g = net->source;
+  for (const node& n : g.nodes) {
+    const bool u8_in = !n.src.empty() && g.type(n.src[0]).is_u8();
+    const bool computes = has_weights(n.op) || n.as<op::matmul>(), quantizes = n.as<op::convert>() && !u8_in;
+    require(!(computes && u8_in) && !(quantizes && g.type(n.dst).is_u8()), "calibration: node '", n.name,
+            "' is quantized already: calibrate the FP32 network, compile(graph), and quantize by what it finds");
+  }
+}
+
+/// Throws octavo::error unless the sample's `inputs` are what the network takes.
+inline void check_sample(const plan& p, std::span<const tensor> inputs, int sample) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const planned_value& v = p.values[static_cast<std::size_t>(p.inputs[i])];
+    dims expected = v.type.extents, found = inputs[i].extents();
+    expected.bounded = found.bounded = 0;
+    require(inputs[i].type() == v.type.type && found == expected && !inputs[i].bytes().empty(), "calibration: sample ",
+            sample, ": input '", v.name, "' must be ", name_of(v.type.type), "[", expected, "], found ",
+            inputs[i].bytes().empty() ? std::string("an empty tensor")
+                                      : text(name_of(inputs[i].type()), "[", found, "]"));
+  }
+}
+
+/// Throws octavo::error when every input was zero throughout: the samples were not read, or not filled in.
+inline void check_not_all_zero(const plan& p, const std::map<int, value_statistics>& statistics) {
+  for (int v : p.inputs) {
+    const auto found = statistics.find(v);
+    if (found == statistics.end() || found->second.seen().zeros < found->second.seen().count) return;
+  }
+  require(p.inputs.empty(), "calibration: every element of input '",
+          p.inputs.empty() ? std::string() : p.values[static_cast<std::size_t>(p.inputs[0])].name,
+          "' is 0 in all samples, and so is every other input: does the callback of the samples fill them in?");
+}
+
 }  // namespace detail
 
 /// Runs `net`, an FP32 network, over the samples and returns the range and the channel means of every value that a step
-/// computes, and of the inputs. Throws octavo::error when there are no samples, when `by_value` names no value, or when a
-/// value is not finite.
+/// computes, and of the inputs. A value that was 0 throughout will be 0 in the INT8 network whatever its input. Throws
+/// octavo::error when `net` is null or quantized, when there are no samples or all inputs are 0 in all of them, when
+/// `by_value` names no value, or when a value is not finite.
 inline calibration calibrate(const network& net, const sample_set& samples, const calibrate_options& options = {},
                              parallel_for& threads = serial()) {
+  detail::check_calibrated(net);
   require(samples.count > 0, "calibration needs at least one sample");
+  require(samples.read != nullptr, "calibration: the samples have no callback that reads them");
+  std::set<std::string_view> names;
+  for (const planned_value& v : net->values) names.insert(v.name);
   for (const auto& entry : options.by_value)
-    require(std::any_of(net->values.begin(), net->values.end(), [&](const auto& v) { return v.name == entry.first; }),
-            "calibration: the folded network has no value '", entry.first, "'");
+    require(names.contains(entry.first), "calibration: the folded network has no value '", entry.first, "'");
   const auto value_of = [&](int v) -> const planned_value& { return net->values[static_cast<std::size_t>(v)]; };
   session run(net, threads);
   std::vector<tensor> inputs, outputs;
   for (int v : net->inputs) inputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
   for (int v : net->outputs) outputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
-  std::vector<tensor_argument> arguments;
-  for (std::vector<tensor>* list : {&inputs, &outputs})
-    for (tensor& t : *list) arguments.emplace_back(t);
 
   std::map<int, detail::value_statistics> statistics;  // by value
   for (int i = 0; i < samples.count; ++i) {
     samples.read(i, inputs);
+    detail::check_sample(*net, inputs, i);
+    std::vector<tensor_argument> arguments(inputs.begin(), inputs.end());  // the tensors may be others than before
+    arguments.insert(arguments.end(), outputs.begin(), outputs.end());
     run.run(arguments,
             [&](int v, const operand& o) {
               const planned_value& value = value_of(v);
@@ -95,11 +138,13 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
         .or_throw();
     if (options.progress) options.progress(i + 1);
   }
+  detail::check_not_all_zero(*net, statistics);
+  std::set<std::string_view> computed;
+  for (const auto& entry : statistics) computed.insert(value_of(entry.first).name);
   for (const auto& entry : options.by_value)
-    require(std::any_of(statistics.begin(), statistics.end(),
-                        [&](const auto& s) { return value_of(s.first).name == entry.first; }),
-            "calibration: no step computes value '", entry.first,
+    require(computed.contains(entry.first), "calibration: no step computes value '", entry.first,
             "': give the recipe to the values that it is made of");
+  const float_environment exact;
   calibration found;
   for (const auto& [v, s] : statistics) {
     found.ranges[value_of(v).name] = s.result();

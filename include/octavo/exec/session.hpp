@@ -5,6 +5,7 @@
 #include <ranges>
 #include <utility>
 
+#include "octavo/base/float_environment.hpp"
 #include "octavo/base/parallel.hpp"
 #include "octavo/base/pooled_memory.hpp"
 #include "octavo/exec/profile.hpp"
@@ -26,7 +27,6 @@ struct tensor_argument {
   tensor_argument(const view<T>& v)
       : data(v.data),
         type(element_of<std::remove_const_t<T>>),
-        count(v.extents.count()),
         extents(v.extents),
         stride(v.stride),
         writable(!std::is_const_v<T>) {}
@@ -49,15 +49,20 @@ struct tensor_argument {
 /// Whether a run took place. `if (!run(x, y)) ...`, or `run(x, y).or_throw()`.
 class [[nodiscard]] run_status {
  public:
-  enum code_type : std::uint8_t { ok, wrong_count, wrong_type, wrong_extents, read_only };
+  enum code_type : std::uint8_t { ok, no_network, wrong_count, wrong_type, wrong_extents, read_only, no_data };
   run_status(code_type code = ok, int argument = 0) noexcept : code_(code), argument_(argument) {}
   explicit operator bool() const noexcept { return code_ == ok; }
   code_type code() const noexcept { return code_; }
 
   /// What was wrong: "argument 1 has the wrong extents". Arguments are counted from 0, inputs before outputs.
   std::string message() const {
-    constexpr std::string_view what[] = {"ok", "wrong number of arguments", "has the wrong element type",
-                                         "has the wrong extents", "is an output and read-only"};
+    constexpr std::string_view what[] = {"ok",
+                                         "the session was moved from",
+                                         "wrong number of arguments",
+                                         "has the wrong element type",
+                                         "has the wrong extents",
+                                         "is an output and read-only",
+                                         "has no elements: a null pointer"};
     return code_ <= wrong_count ? std::string(what[code_]) : text("argument ", argument_, " ", what[code_]);
   }
   /// Throws octavo::error with the message unless the run took place.
@@ -68,22 +73,30 @@ class [[nodiscard]] run_status {
   int argument_;
 };
 
-/// Runs a network; one thread at a time. Its memory is allocated when it is made.
+/// Runs a network; one thread at a time. Its memory is allocated when it is made, so it moves and is not copied.
+///
+/// Results do not depend on the caller's rounding mode or treatment of subnormal numbers: a run sets its own on each
+/// thread, and restores the caller's. A NaN among an INT8 network's inputs is quantized to the lower bound of that
+/// input's range, and its outputs look like any others; summarize() (quant/histogram.hpp) refuses values that are not
+/// finite, in a pass over the inputs that a run does not make for those who know theirs.
 class session {
  public:
-  /// `threads` runs the tasks of each step; it must live as long as the session, and keep its number of workers.
+  /// `threads` runs the tasks of each step; it must live as long as the session, and keep its number of workers. Throws
+  /// octavo::error when the network is null, std::bad_alloc when there is no memory for it.
   explicit session(network net, parallel_for& threads = serial())
-      : net_(std::move(net)),
+      : net_(checked(std::move(net))),
         threads_(&threads),
         arena_(net_->arena_bytes),
         workers_(std::max(threads.workers(), 1)),
-        scratch_(net_->scratch_bytes * static_cast<std::size_t>(workers_)),
+        scratch_(scratch_of(*net_, workers_)),
         operands_(net_->values.size()),
         profile_(net_->steps.size()) {
     std::size_t most = 0;
     for (const step& s : net_->steps) most = std::max(most, s.src.size());
     src_.resize(most);
   }
+  session(session&&) = default;
+  session& operator=(session&&) = default;
 
   /// Runs the network on the inputs and outputs, in the order in which the graph got them: run(pixels, logits).
   template <class... Arguments>
@@ -101,6 +114,7 @@ class session {
   template <class Observe>
   run_status run(std::span<const tensor_argument> arguments, Observe&& observe) {
     if (const run_status s = bind(arguments); !s) return s;
+    const float_environment exact;
     for (int v : net_->inputs) observe(v, operands_[static_cast<std::size_t>(v)]);
     for (std::size_t i = 0; i < net_->steps.size(); ++i) {
       const step& s = net_->steps[i];
@@ -146,12 +160,23 @@ class session {
     std::size_t scratch_bytes;
   };
 
+  static network checked(network net) {
+    require(net != nullptr, "session: the network is null");
+    return net;
+  }
+  static std::size_t scratch_of(const plan& p, int workers) {
+    const auto n = static_cast<std::size_t>(workers);
+    require(p.scratch_bytes <= most_bytes / n, "session: no memory is large enough for ", workers, " workers");
+    return p.scratch_bytes * n;
+  }
+
   void execute(const arguments_of_step& a) noexcept {
     const int tasks = a.run.tasks(a.args);
     if (workers_ == 1 || tasks == 1) return a.run.run(a.args, 0, tasks, a.scratch);
     threads_->run(
         tasks,
         [](void* context, int begin, int end, int worker) noexcept {
+          const float_environment exact;
           const auto& s = *static_cast<const arguments_of_step*>(context);
           s.run.run(s.args, begin, end, s.scratch + s.scratch_bytes * static_cast<std::size_t>(worker));
         },
@@ -177,11 +202,12 @@ class session {
       if (!fits) return false;
       actual[i] = a.extents[i];
     }
-    return true;
+    return static_cast<std::size_t>(a.stride) <= max_count / actual.rows();  // else the last row has no address
   }
 
   /// Checks the arguments and sets every operand's address and actual extents.
   run_status bind(std::span<const tensor_argument> arguments) noexcept {
+    if (!net_) return run_status::no_network;
     const plan& p = *net_;
     const std::size_t inputs = p.inputs.size();
     if (arguments.size() != inputs + p.outputs.size()) return run_status::wrong_count;
@@ -192,6 +218,7 @@ class session {
       if (arguments[i].type != v.type.type) return {run_status::wrong_type, static_cast<int>(i)};
       dims actual;
       if (!extents_of(arguments[i], v.type, actual)) return {run_status::wrong_extents, static_cast<int>(i)};
+      if (!arguments[i].data) return {run_status::no_data, static_cast<int>(i)};
       for (int axis = 0; axis < actual.rank; ++axis) {
         if (!v.type.extents.is_bounded(axis)) continue;
         if (bounded[axis] != 0 && bounded[axis] != actual[axis])

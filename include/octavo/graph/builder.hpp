@@ -8,77 +8,84 @@
 
 namespace octavo {
 
-/// A handle on a value of a graph under construction: its type says what it is, `id` says which.
-template <class T, class Shape>
-struct value {
-  using element_type = T;
-  using shape_type = Shape;
-  static constexpr dims extents = Shape::value;
-
-  graph* owner = nullptr;
-  int id = -1;
-};
-
 /// What a static_assert below compares, so that the compiler names both sides in its message.
 template <class Have, class Want>
 concept same_shape = std::is_same_v<Have, Want>;
-template <int Have, int Want>
+template <auto Have, auto Want>
 concept equals = Have == Want;
+// clang-format 14 takes a `>` that is not in parentheses for the end of the template's parameters.
 template <int Whole, int Parts>
-concept divides_into = Parts >
-0 && Whole % Parts == 0;
+concept divides_into = (Parts > 0) && (Whole % Parts == 0);
 
 namespace detail {
 
 // Building code that needs no shapes at compile time is kept out of the templates below: a network of 50 convolutions
 // instantiates those 50 times.
 
-OCTAVO_COLD inline int append_node(graph& g, operation op, const char* name, std::initializer_list<int> src,
-                                   const dims& extents, element type) {
-  return g.append(std::move(op), name, src, {type, extents, {}});
+/// The graph that all of `inputs` belong to. Throws octavo::error, beginning with `what`, when there is none.
+OCTAVO_COLD inline graph& graph_of(std::string_view what, std::initializer_list<const value_handle*> inputs) {
+  graph& g = (*inputs.begin())->owner(what);
+  for (const value_handle* input : inputs)
+    require(&input->owner(what) == &g, what, ": the inputs belong to different graphs");
+  return g;
 }
 
-OCTAVO_COLD inline int append_conv2d(graph& g, int x, const conv& options, const params& w) {
-  const tensor_type in = g.type(x);
+OCTAVO_COLD inline value_handle append_node(operation op, const char* name,
+                                            std::initializer_list<const value_handle*> inputs, const dims& extents,
+                                            element type) {
+  graph& g = graph_of(name, inputs);
+  std::vector<int> src;
+  for (const value_handle* input : inputs) src.push_back(input->id);
+  return {&g, g.append(std::move(op), name, std::move(src), {type, extents, {}})};
+}
+
+OCTAVO_COLD inline value_handle append_conv2d(const value_handle& x, const conv& options, const params& w) {
+  graph& g = x.owner("conv2d");
+  const tensor_type in = g.type(x.id);
   op::conv2d c{options};
   c.pad = resolve(c.pad, in.extents[1], in.extents[2], c.kernel, c.stride, c.dilation);
   constant weight = w.get("weight", op::weight_extents(c, in.extents)), bias = w.maybe("bias", {c.out});
-  return g.append(c, w.path(), {x}, {in.type, op::infer(c, in.extents), {}}, {std::move(weight), std::move(bias)});
+  return {&g, g.append(c, w.path(), {x.id}, {in.type, op::infer(c, in.extents), {}},
+                       {std::move(weight), std::move(bias)})};
 }
 
-OCTAVO_COLD inline int append_fc(graph& g, int x, int out, const params& w) {
-  const tensor_type in = g.type(x);
+OCTAVO_COLD inline value_handle append_fc(const value_handle& x, int out, const params& w) {
+  graph& g = x.owner("fc");
+  const tensor_type in = g.type(x.id);
   const op::fc f{.out = out};
   constant weight = w.get("weight", {out, in.extents.back()}), bias = w.maybe("bias", {out});
-  return g.append(f, w.path(), {x}, {in.type, op::infer(f, in.extents), {}}, {std::move(weight), std::move(bias)});
+  return {&g, g.append(f, w.path(), {x.id}, {in.type, op::infer(f, in.extents), {}},
+                       {std::move(weight), std::move(bias)})};
 }
 
-OCTAVO_COLD inline int append_batch_norm(graph& g, int x, float eps, const params& w) {
-  const dims c{g.type(x).extents.back()};
-  return g.append(op::batch_norm{.eps = eps}, w.path(), {x}, g.type(x),
-                  {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
+OCTAVO_COLD inline value_handle append_batch_norm(const value_handle& x, float eps, const params& w) {
+  graph& g = x.owner("batch_norm");
+  const dims c{g.type(x.id).extents.back()};
+  return {&g, g.append(op::batch_norm{.eps = eps}, w.path(), {x.id}, g.type(x.id),
+                       {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)})};
 }
 
-OCTAVO_COLD inline int append_pool2d(graph& g, int x, const pool& options, op::pool2d::kind_type kind) {
-  const tensor_type in = g.type(x);
+OCTAVO_COLD inline value_handle append_bias_add(const value_handle& x, const params& w) {
+  graph& g = x.owner("bias_add");
+  const tensor_type& type = g.type(x.id);
+  return {&g, g.append(op::bias_add{}, w.path(), {x.id}, type, {w.get("bias", {type.extents.back()})})};
+}
+
+OCTAVO_COLD inline value_handle append_pool2d(const value_handle& x, const pool& options, op::pool2d::kind_type kind) {
+  const char* name = kind == op::pool2d::max ? "max_pool" : "average_pool";
+  graph& g = x.owner(name);
+  const tensor_type in = g.type(x.id);
   op::pool2d p{options};
   p.stride = options.steps();
   p.pad = resolve(p.pad, in.extents[1], in.extents[2], p.kernel, p.stride, 1);
   p.kind = kind;
-  return g.append(p, kind == op::pool2d::max ? "max_pool" : "average_pool", {x},
-                  {in.type, op::infer(p, in.extents), {}});
+  return {&g, g.append(p, name, {x.id}, {in.type, op::infer(p, in.extents), {}})};
 }
 
-/// The handle on output `id` of extents D.
-template <dims D, class T, class Shape>
-value<T, shape_of<D>> handle(value<T, Shape> x, int id) {
-  return {x.owner, id};
-}
-
-/// Appends a node without constants and returns the handle on its output.
-template <dims D, class T, class Shape>
-auto append(value<T, Shape> x, operation op, const char* name, std::initializer_list<int> src) {
-  return handle<D>(x, append_node(*x.owner, std::move(op), name, src, D, element_of<T>));
+/// Appends a node without constants and returns the handle on its output, of x's type and extents D.
+template <dims D, class T, class S, class... More>
+auto append(operation op, const char* name, const value<T, S>& x, const value<T, More>&... more) {
+  return value<T, shape_of<D>>(append_node(std::move(op), name, {&x, &more...}, D, element_of<T>));
 }
 
 /// Whether a window gives at least one output pixel.
@@ -89,18 +96,20 @@ concept window_fits = Output[1] > 0 && Output[2] > 0;
 
 /// 2-d convolution; reads "weight" (OC, IC/groups, KH, KW) and, where it exists, "bias" (OC) of `w`.
 template <conv C, class T, class S>
-auto conv2d(value<T, S> x, const params& w) {  // (N, H, W, IC)
+auto conv2d(const value<T, S>& x, const params& w) {  // (N, H, W, IC)
+  static_assert(is_window(C.kernel, C.stride, C.dilation, C.pad),
+                "octavo: conv2d's kernel, stride and dilation must be from 1 to 32768, its padding from 0 to 32768");
   static_assert(equals<S::value.rank, 4>, "octavo: conv2d needs an input of (N, H, W, C)");
   static_assert(C.out > 0, "octavo: conv2d needs the number of its output channels: conv{.out = ...}");
   static_assert(divides_into<S::value[3], C.groups>, "octavo: conv2d's groups must divide its input channels");
   static_assert(divides_into<C.out, C.groups>, "octavo: conv2d's groups must divide its output channels");
   static_assert(only_batch_bounded(S::value), "octavo: conv2d's height, width and channels cannot be bounded");
-  if constexpr (S::value.rank == 4 && C.out > 0 && divides_into<S::value[3], C.groups> &&
-                divides_into<C.out, C.groups> && only_batch_bounded(S::value)) {
+  if constexpr (is_window(C.kernel, C.stride, C.dilation, C.pad) && S::value.rank == 4 && C.out > 0 &&
+                divides_into<S::value[3], C.groups> && divides_into<C.out, C.groups> && only_batch_bounded(S::value)) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::window_fits<S::value, y>, "octavo: conv2d's kernel does not fit its padded input");
     if constexpr (detail::window_fits<S::value, y>)
-      return detail::handle<y>(x, detail::append_conv2d(*x.owner, x.id, C, w));  // (N, OH, OW, OC)
+      return value<T, shape_of<y>>(detail::append_conv2d(x, C, w));  // (N, OH, OW, OC)
     else
       return x;
   } else {
@@ -110,7 +119,7 @@ auto conv2d(value<T, S> x, const params& w) {  // (N, H, W, IC)
 
 /// Depthwise convolution: conv2d with one group per input channel; `C.out`, if given, is a multiple of the channels.
 template <conv C, class T, class S>
-auto depthwise_conv2d(value<T, S> x, const params& w) {
+auto depthwise_conv2d(const value<T, S>& x, const params& w) {
   constexpr conv depthwise = [] {
     conv c = C;
     c.groups = S::value.back();
@@ -120,13 +129,20 @@ auto depthwise_conv2d(value<T, S> x, const params& w) {
   return conv2d<depthwise>(x, w);
 }
 
-/// Fully connected layer on the innermost axis; reads "weight" (Out, I) and, where it exists, "bias" (Out) of `w`.
+/// Fully connected layer on the innermost axis of vectors (N, I) or sequences (N, T, I); reads "weight" (Out, I) and,
+/// where it exists, "bias" (Out) of `w`.
 template <int Out, class T, class S>
-auto fc(value<T, S> x, const params& w) {  // (..., I)
+auto fc(const value<T, S>& x, const params& w) {  // (..., I)
+  constexpr bool fixed = !innermost_bounded(S::value), is_vectors = S::value.rank >= 1 && S::value.rank <= 3;
   static_assert(Out > 0, "octavo: fc needs at least one output");
-  static_assert(S::value.rank >= 1, "octavo: fc needs an input of at least one axis");
-  constexpr dims y = op::infer(op::fc{.out = Out}, S::value);
-  return detail::handle<y>(x, detail::append_fc(*x.owner, x.id, Out, w));  // (..., Out)
+  static_assert(is_vectors, "octavo: fc needs an input of (N, I) or (N, T, I): flatten() an image first, or reshape<>() it");
+  static_assert(fixed, "octavo: fc's innermost axis cannot be bounded");
+  if constexpr (Out > 0 && is_vectors && fixed) {
+    constexpr dims y = op::infer(op::fc{.out = Out}, S::value);
+    return value<T, shape_of<y>>(detail::append_fc(x, Out, w));  // (..., Out)
+  } else {
+    return x;
+  }
 }
 
 namespace detail {
@@ -134,13 +150,12 @@ template <class A, class B, bool TransposeB>
 concept multipliable = op::fits(op::matmul{.transpose_b = TransposeB}, A::value, B::value);
 
 template <bool TransposeB, class T, class A, class B>
-auto matmul(value<T, A> a, value<T, B> b) {
+auto matmul(const value<T, A>& a, const value<T, B>& b) {
   static_assert(multipliable<A, B, TransposeB>,
                 "octavo: matmul needs equal batch extents and an equal depth; depth and columns cannot be bounded");
   if constexpr (multipliable<A, B, TransposeB>) {
-    require(a.owner == b.owner, "matmul: the inputs belong to different graphs");
     constexpr op::matmul f{.transpose_b = TransposeB};
-    return append<op::infer(f, A::value, B::value)>(a, f, "matmul", {a.id, b.id});
+    return append<op::infer(f, A::value, B::value)>(f, "matmul", a, b);
   } else {
     return a;
   }
@@ -149,71 +164,74 @@ auto matmul(value<T, A> a, value<T, B> b) {
 
 /// Matrix product of each batch slice: (..., M, K) by (..., K, N).
 template <class T, class A, class B>
-auto matmul(value<T, A> a, value<T, B> b) {  // (..., M, N)
+auto matmul(const value<T, A>& a, const value<T, B>& b) {  // (..., M, N)
   return detail::matmul<false>(a, b);
 }
 
 /// The same with b transposed, as the scores of attention are made: (..., M, K) by (..., N, K).
 template <class T, class A, class B>
-auto matmul_transposed(value<T, A> a, value<T, B> b) {  // (..., M, N)
+auto matmul_transposed(const value<T, A>& a, const value<T, B>& b) {  // (..., M, N)
   return detail::matmul<true>(a, b);
 }
 
 /// Batch normalisation; reads "weight", "bias", "running_mean" and "running_var", each (C), of `w`.
 template <class T, class S>
-auto batch_norm(value<T, S> x, const params& w, float eps = 1e-5f) {
-  return detail::handle<S::value>(x, detail::append_batch_norm(*x.owner, x.id, eps, w));
+auto batch_norm(const value<T, S>& x, const params& w, float eps = 1e-5f) {
+  static_assert(!innermost_bounded(S::value), "octavo: batch_norm's innermost axis cannot be bounded");
+  return value<T, S>(detail::append_batch_norm(x, eps, w));
 }
 
 /// Adds "bias" (C) of `w` to each innermost row.
 template <class T, class S>
-auto bias_add(value<T, S> x, const params& w) {
-  return detail::handle<S::value>(
-      x, x.owner->append(op::bias_add{}, w.path(), {x.id}, x.owner->type(x.id), {w.get("bias", {S::value.back()})}));
+auto bias_add(const value<T, S>& x, const params& w) {
+  static_assert(!innermost_bounded(S::value), "octavo: bias_add's innermost axis cannot be bounded");
+  return value<T, S>(detail::append_bias_add(x, w));
 }
 
-/// min(max(x, lower), upper).
+/// min(max(x, lower), upper). Throws octavo::error unless lower <= upper.
 template <class T, class S>
-auto clip(value<T, S> x, float lower, float upper) {
-  require(lower <= upper, "clip: lower bound ", lower, " is above upper bound ", upper);
-  return detail::append<S::value>(x, op::activate{{lower, upper}}, "clip", {x.id});
+auto clip(const value<T, S>& x, float lower, float upper) {
+  return detail::append<S::value>(op::activate{{lower, upper}}, "clip", x);
 }
 
 /// max(x, 0).
 template <class T, class S>
-auto relu(value<T, S> x) {
-  return detail::append<S::value>(x, op::activate{relu_activation}, "relu", {x.id});
+auto relu(const value<T, S>& x) {
+  return detail::append<S::value>(op::activate{relu_activation}, "relu", x);
 }
 
 /// min(max(x, 0), 6).
 template <class T, class S>
-auto relu6(value<T, S> x) {
-  return detail::append<S::value>(x, op::activate{relu6_activation}, "relu6", {x.id});
+auto relu6(const value<T, S>& x) {
+  return detail::append<S::value>(op::activate{relu6_activation}, "relu6", x);
 }
 
 /// x + y, of the same shape.
 template <class T, class Sx, class Sy>
-auto add(value<T, Sx> x, value<T, Sy> y) {
+auto add(const value<T, Sx>& x, const value<T, Sy>& y) {
   static_assert(same_shape<Sx, Sy>, "octavo: add needs two inputs of the same shape");
-  require(x.owner == y.owner, "add: the inputs belong to different graphs");
-  return detail::append<Sx::value>(x, op::add{}, "add", {x.id, y.id});
+  return detail::append<Sx::value>(op::add{}, "add", x, y);
 }
 
 template <class T, class Sx, class Sy>
-auto operator+(value<T, Sx> x, value<T, Sy> y) {
+auto operator+(const value<T, Sx>& x, const value<T, Sy>& y) {
   return add(x, y);
 }
 
 namespace detail {
 template <pool P, class T, class S>
-auto pool2d(value<T, S> x, op::pool2d::kind_type kind) {  // (N, H, W, C)
+auto pool2d(const value<T, S>& x, op::pool2d::kind_type kind) {  // (N, H, W, C)
   static_assert(equals<S::value.rank, 4>, "octavo: pooling needs an input of (N, H, W, C)");
   static_assert(only_batch_bounded(S::value), "octavo: pooling's height, width and channels cannot be bounded");
-  if constexpr (S::value.rank == 4 && only_batch_bounded(S::value)) {
+  static_assert(is_window(P.kernel, P.steps(), 1, P.pad),
+                "octavo: pooling's kernel and stride must be from 1 to 32768, its padding from 0 to 32768");
+  static_assert(op::is_padding_inside(P.pad, P.kernel), "octavo: pooling's padding must be smaller than its kernel");
+  if constexpr (S::value.rank == 4 && only_batch_bounded(S::value) && is_window(P.kernel, P.steps(), 1, P.pad) &&
+                op::is_padding_inside(P.pad, P.kernel)) {
     constexpr dims y = op::infer(P, S::value);
     static_assert(window_fits<S::value, y>, "octavo: the pooling window does not fit its padded input");
     if constexpr (window_fits<S::value, y>)
-      return handle<y>(x, append_pool2d(*x.owner, x.id, P, kind));  // (N, OH, OW, C)
+      return value<T, shape_of<y>>(append_pool2d(x, P, kind));  // (N, OH, OW, C)
     else
       return x;
   } else {
@@ -224,43 +242,43 @@ auto pool2d(value<T, S> x, op::pool2d::kind_type kind) {  // (N, H, W, C)
 
 /// Maximum over windows.
 template <pool P, class T, class S>
-auto max_pool2d(value<T, S> x) {
+auto max_pool2d(const value<T, S>& x) {
   return detail::pool2d<P>(x, op::pool2d::max);
 }
 
 /// Mean over windows.
 template <pool P, class T, class S>
-auto average_pool2d(value<T, S> x) {
+auto average_pool2d(const value<T, S>& x) {
   return detail::pool2d<P>(x, op::pool2d::average);
 }
 
 /// (N, H, W, C) -> (N, H', W', C) under other extents of the same count; a bounded leading extent must stay.
 template <class To, class T, class S>
-auto reshape(value<T, S> x) {
-  static_assert(equals<static_cast<int>(S::value.count()), static_cast<int>(To::value.count())>,
-                "octavo: reshape must keep the number of elements");
-  static_assert(same_bounds(S::value, To::value), "octavo: reshape must keep bounded extents in their places");
-  return detail::append<To::value>(x, op::reshape{}, "reshape", {x.id});
+auto reshape(const value<T, S>& x) {
+  static_assert(equals<S::value.count(), To::value.count()>, "octavo: reshape must keep the number of elements");
+  static_assert(op::keeps_bounds(S::value, To::value), "octavo: reshape must keep bounded extents in their places");
+  return detail::append<To::value>(op::reshape{}, "reshape", x);
 }
 
 /// (N, ...) -> (N, everything else).
 template <class T, class S>
-auto flatten(value<T, S> x) {
+auto flatten(const value<T, S>& x) {
   static_assert(S::value.rank >= 2 && only_batch_bounded(S::value),
                 "octavo: flatten keeps the outermost axis; no other may be bounded");
-  constexpr int n = S::value.encoded(0), rest = static_cast<int>(S::value.count()) / S::value[0];
+  constexpr int n = S::value.encoded(0);
+  constexpr int rest = static_cast<int>(S::value.count() / static_cast<std::size_t>(S::value[0]));
   return reshape<nc<n, rest>>(x);
 }
 
 /// Mean of each channel over the whole image: (N, H, W, C) -> (N, C).
 template <class T, class S>
-auto global_average_pool(value<T, S> x) {
+auto global_average_pool(const value<T, S>& x) {
   return flatten(average_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
 }
 
 /// Maximum of each channel over the whole image: (N, H, W, C) -> (N, C).
 template <class T, class S>
-auto global_max_pool(value<T, S> x) {
+auto global_max_pool(const value<T, S>& x) {
   return flatten(max_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
 }
 
@@ -277,29 +295,31 @@ concept concatenable = (same_but<Axis>(First::value, Rest::value) && ...);
 
 /// The inputs one after the other along `Axis` (negative: counted from the innermost, -1).
 template <int Axis = -1, class T, class S, class... More>
-auto concat(value<T, S> first, value<T, More>... more) {
+auto concat(const value<T, S>& first, const value<T, More>&... more) {
   constexpr int axis = Axis < 0 ? Axis + S::value.rank : Axis;
   static_assert(axis >= 0 && axis < S::value.rank, "octavo: concat's axis is outside its inputs' rank");
   static_assert(axis < 0 || axis >= S::value.rank || !S::value.is_bounded(axis),
                 "octavo: concat's axis cannot be a bounded one");
   static_assert(detail::concatenable<axis, S, More...>, "octavo: concat's inputs may differ only along its axis");
   constexpr dims y = op::infer(op::concat{axis}, std::array{S::value, More::value...});
-  require(((more.owner == first.owner) && ...), "concat: the inputs belong to different graphs");
-  return detail::append<y>(first, op::concat{axis}, "concat", {first.id, more.id...});
+  return detail::append<y>(op::concat{axis}, "concat", first, more...);
 }
 
 /// Zero channels before and after the input's: (..., C) -> (..., Before + C + After).
 template <int Before, int After, class T, class S>
-auto pad_channels(value<T, S> x) {
+auto pad_channels(const value<T, S>& x) {
   static_assert(Before >= 0 && After >= 0, "octavo: pad_channels cannot remove channels");
+  static_assert(S::value.rank > 0 && !innermost_bounded(S::value),
+                "octavo: pad_channels needs an innermost axis that is not bounded");
   constexpr op::pad_channels p{Before, After};
-  return detail::append<op::infer(p, S::value)>(x, p, "pad_channels", {x.id});
+  return detail::append<op::infer(p, S::value)>(p, "pad_channels", x);
 }
 
 /// exp(x) / sum exp(x) along the innermost axis.
 template <class T, class S>
-auto softmax(value<T, S> x) {
-  return detail::append<S::value>(x, op::softmax{}, "softmax", {x.id});
+auto softmax(const value<T, S>& x) {
+  static_assert(!innermost_bounded(S::value), "octavo: softmax's innermost axis cannot be bounded");
+  return detail::append<S::value>(op::softmax{}, "softmax", x);
 }
 
 }  // namespace octavo

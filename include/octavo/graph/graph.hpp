@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "octavo/graph/handle.hpp"
 #include "octavo/op/operation.hpp"
 #include "octavo/tensor/params.hpp"
 
@@ -44,27 +46,25 @@ struct graph_output {
   std::string name;
 };
 
-template <class T, class Shape>
-struct value;
-
 /// A network: values, the nodes that compute them in an order that respects their inputs, inputs and outputs.
-class graph {
+class graph : public detail::graph_anchor {
  public:
-  std::vector<graph_value> values;
+  std::vector<graph_value> values;  ///< a name that a value has stays
   std::vector<node> nodes;
   std::vector<graph_output> outputs;
 
   /// Adds an input of that type; the user gives its elements at each run, in the order of these calls.
   template <class T, class Shape>
   value<T, Shape> input(std::string name) {
-    const int v = append(op::input{}, std::move(name), {}, {element_of<T>, Shape::value, {}});
-    return {this, v};
+    return {this, append(op::input{}, std::move(name), {}, {element_of<T>, Shape::value, {}})};
   }
 
-  /// Makes `v` an output; the user receives outputs in the order of these calls.
-  template <class T, class Shape>
-  void output(value<T, Shape> v, std::string name) {
-    require(v.owner == this, "output '", name, "': the value belongs to another graph");
+  /// Makes `v` an output; the user receives outputs in the order of these calls. Throws octavo::error when `v` is not a
+  /// handle on a value of this graph.
+  OCTAVO_COLD void output(const value_handle& v, std::string name) {
+    const std::string what = text("output '", name, "'");
+    require(&v.owner(what) == this, what, ": the value belongs to another graph");
+    place_of(v.id, what + ": ");
     outputs.push_back({v.id, std::move(name)});
   }
 
@@ -75,32 +75,27 @@ class graph {
     node n{std::move(op),        unique(std::move(name)),
            std::move(src),       static_cast<int>(values.size()),
            std::move(constants), {}};
+    if (has_weights(n.op) && n.constants.size() < 2) n.constants.resize(2);  // so that every bias has a place
+    try {
+      check(n.op, signature_of(n, type));
+    } catch (const error& e) {
+      fail("node '", n.name, "': ", e.what());
+    }
     values.push_back({n.name, std::move(type)});
     nodes.push_back(std::move(n));
-    try {
-      check(nodes.back().op, signature_of(nodes.back()));
-    } catch (const error& e) {
-      const std::string failed = nodes.back().name;
-      nodes.pop_back();
-      values.pop_back();
-      fail("node '", failed, "': ", e.what());
-    }
     return nodes.back().dst;
   }
 
-  const tensor_type& type(int value_id) const { return values[static_cast<std::size_t>(value_id)].type; }
-  tensor_type& type(int value_id) { return values[static_cast<std::size_t>(value_id)].type; }
+  /// The type of a value. Throws octavo::error when there is no such value.
+  const tensor_type& type(int value_id) const { return values[place_of(value_id)].type; }
+  tensor_type& type(int value_id) { return values[place_of(value_id)].type; }
 
   /// The types and constants of a node.
-  signature signature_of(const node& n) const {
-    signature s;
-    for (int v : n.src) s.src.push_back(type(v));
-    s.dst = type(n.dst);
-    s.constants = n.constants;
-    return s;
-  }
+  signature signature_of(const node& n) const { return signature_of(n, type(n.dst)); }
 
-  /// The index of the node that writes a value.
+  // These four look at all nodes; who asks for many values makes a graph_index.
+
+  /// The index of the node that writes a value, the number of nodes where none does.
   int producer(int value_id) const {
     const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const node& n) { return n.dst == value_id; });
     return static_cast<int>(found - nodes.begin());
@@ -118,13 +113,6 @@ class graph {
     return std::any_of(outputs.begin(), outputs.end(), [&](const auto& o) { return o.value == value_id; });
   }
 
-  /// Makes every reader of `from`, the outputs included, read `to`.
-  void replace_uses(int from, int to) {
-    for (node& n : nodes) std::replace(n.src.begin(), n.src.end(), from, to);
-    for (graph_output& o : outputs)
-      if (o.value == from) o.value = to;
-  }
-
   /// The inputs' values, in the order of the calls of input().
   std::vector<int> input_values() const {
     std::vector<int> v;
@@ -134,14 +122,39 @@ class graph {
   }
 
  private:
-  std::string unique(std::string name) const {
-    const auto taken = [&](const std::string& s) {
-      return std::any_of(values.begin(), values.end(), [&](const graph_value& v) { return v.name == s; });
-    };
-    if (!taken(name)) return name;
-    for (int i = 1;; ++i)
-      if (std::string s = text(name, "_", i); !taken(s)) return s;
+  /// The place of a value in `values`. Throws octavo::error, beginning with `what`, when there is none.
+  std::size_t place_of(int value_id, std::string_view what = {}) const {
+    require(value_id >= 0 && static_cast<std::size_t>(value_id) < values.size(), what, "there is no value ", value_id,
+            ": the graph has ", values.size());
+    return static_cast<std::size_t>(value_id);
   }
+
+  signature signature_of(const node& n, const tensor_type& dst) const {
+    signature s;
+    for (int v : n.src) s.src.push_back(type(v));
+    s.dst = dst;
+    s.constants = n.constants;
+    return s;
+  }
+
+  /// `name`, or the first of name_1, name_2 ... that no value has.
+  std::string unique(std::string name) {
+    if (numbers_of_ > values.size()) numbers_.clear(), numbers_of_ = 0;
+    for (; numbers_of_ < values.size(); ++numbers_of_) numbers_.try_emplace(values[numbers_of_].name, 1);
+    const auto taken = numbers_.find(name);
+    if (taken == numbers_.end()) return name;
+    for (int& i = taken->second;; ++i)
+      if (std::string s = text(name, "_", i); !numbers_.contains(s)) return s;
+  }
+
+  std::unordered_map<std::string, int> numbers_;  // the names of values; no number below theirs is free
+  std::size_t numbers_of_ = 0;                    // how many values are in there
 };
+
+graph& value_handle::owner(std::string_view what) const {
+  require(place_ != nullptr, what, ": the handle is empty, it belongs to no graph");
+  require(*place_ != nullptr, what, ": the graph of the value is gone: it was destroyed, or another assigned to it");
+  return static_cast<graph&>(**place_);
+}
 
 }  // namespace octavo

@@ -1,6 +1,7 @@
 // The passes in their order. Each is a function from a graph to a graph and can be printed, tested and used alone.
 #pragma once
 
+#include "octavo/base/float_environment.hpp"
 #include "octavo/graph/pass/correct_bias.hpp"
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
 #include "octavo/graph/pass/fold_batch_norm.hpp"
@@ -30,6 +31,7 @@ inline constexpr graph_pass folding_passes[] = {
 /// The graph after all folding passes, which run until they find nothing more to fold: a batch norm behind a bias, say,
 /// can go into the weights only after the bias did.
 inline graph fold(graph g) {
+  const float_environment exact;
   for (std::size_t before = 0; before != g.nodes.size();) {
     before = g.nodes.size();
     for (const graph_pass& p : folding_passes) g = p.rewrite(std::move(g));
@@ -39,6 +41,7 @@ inline graph fold(graph g) {
 
 /// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph.
 inline graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options = {}) {
+  const float_environment exact;
   graph folded = fold(g);
   if (options.correct_bias) folded = pass::correct_bias(std::move(folded), c.means, options.keep_fp32);
   return fold(pass::quantize(folded, c.ranges, options));

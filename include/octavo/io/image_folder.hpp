@@ -32,7 +32,7 @@ class image_folder : public image_set {
                         const std::string& list = "val_list.txt")
       : folder_(folder), options_(options) {
     check_preprocessing(options_);
-    const mapped_file file(folder / list);
+    const mapped_file file(folder / list, file_access::copy, std::numeric_limits<int>::max());
     const std::span<const std::byte> bytes = file.bytes();
     std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     for (int number = 1; !rest.empty(); ++number) {
@@ -79,7 +79,7 @@ class image_folder : public image_set {
   std::string do_name(int i) const override { return (folder_ / entries_[static_cast<std::size_t>(i)].path).string(); }
 
   void do_read(int i, std::span<float> nhwc) const override {
-    const rgb_image image = decode_image(do_name(i));
+    const rgb_image image = decode_image(do_name(i), options_.limits);
     try {
       preprocess(image, options_, nhwc);
     } catch (const error& problem) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "octavo/base/error.hpp"
+#include "octavo/io/jpeg_structure.hpp"
 #include "octavo/io/rgb_image.hpp"
 
 #if defined(OCTAVO_HAS_LIBJPEG)
@@ -25,8 +26,6 @@
 #include <jpeglib.h>
 #else
 #include <stb/stb_image.h>
-
-#include "octavo/io/jpeg_structure.hpp"
 #endif
 
 namespace octavo::detail {
@@ -96,12 +95,14 @@ class jpeg_decoder {
 };
 
 /// A JPEG file's pixels; grey becomes three equal channels, four inks are taken as Adobe writes them (inverted).
-/// `file` opens messages. Throws octavo::error when the file is damaged, even if libjpeg could go on.
-inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte> bytes) {
+/// `file` opens messages. Throws octavo::error when the file is damaged, even if libjpeg could go on, or over
+/// a limit.
+inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte> bytes, const image_limits& limits) {
+  check_jpeg_scans(file, bytes, limits);
   jpeg_decoder decoder;
   require(decoder.read_header(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()), file,
           ": JPEG: ", decoder.message());
-  check_image_size(file, decoder.width(), decoder.height());
+  check_image_size(file, decoder.width(), decoder.height(), limits);
   rgb_image image{static_cast<int>(decoder.width()), static_cast<int>(decoder.height()), {}};
   const std::size_t pixels = std::size_t{decoder.width()} * decoder.height();
   image.pixels.resize(pixels * decoder.channels());
@@ -120,15 +121,16 @@ inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte>
 
 /// A JPEG file's pixels; grey becomes three equal channels, four inks are taken as Adobe writes them (inverted).
 /// `file` opens messages. Throws octavo::error when the file's structure is damaged or it ends
-/// too early.
-inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte> bytes) {
+/// too early, or is over a limit.
+inline rgb_image decode_jpeg(const std::string& file, std::span<const std::byte> bytes, const image_limits& limits) {
   require(bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()), file, ": JPEG: over 2 GB");
   const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
   const int size = static_cast<int>(bytes.size());
+  check_jpeg_scans(file, bytes, limits);
   jpeg_structure(file, bytes).check();  // first: even stbi_info trusts the tables
   int width = 0, height = 0, channels = 0;
   require(stbi_info_from_memory(data, size, &width, &height, &channels) != 0, file, ": JPEG: ", stbi_failure_reason());
-  check_image_size(file, width, height);
+  check_image_size(file, width, height, limits);
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load_from_memory(data, size, &width, &height, &channels, 3), stbi_image_free);
   if (!pixels) fail(file, ": JPEG: ", stbi_failure_reason());

@@ -1,5 +1,6 @@
-// The structure of a JPEG file, checked before stb_image decodes it: stb_image 2.27 trusts its tables, so that a
-// damaged file may make it read and write beyond its memory, and fills missing pixels without saying so.
+// The structure of a JPEG file, checked before it is decoded. Any decoder takes the time that a file asks for, and
+// stb_image 2.27 trusts its tables, so that a damaged file may make it read and write beyond its memory, and fills missing
+// pixels without saying so.
 #pragma once
 
 #include <algorithm>
@@ -10,51 +11,41 @@
 #include <vector>
 
 #include "octavo/base/error.hpp"
+#include "octavo/io/rgb_image.hpp"
 
 namespace octavo::detail {
 
-/// Walks the marker segments of a JPEG file and keeps track of the tables that they define.
-class jpeg_structure {
+/// The marker segments of a JPEG file, one after the other.
+class jpeg_segments {
  public:
-  jpeg_structure(const std::string& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
+  jpeg_segments(const std::string& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
 
-  /// Throws octavo::error, naming file and offset, unless the file is a sequence of complete segments up to an
-  /// end-of-image marker, each scan has the tables it uses, and each component of the frame has a scan.
-  void check() {
+  /// Calls visit(marker, content) for each segment. Throws octavo::error, naming file and offset, unless the file is a
+  /// sequence of complete segments and coded pixels up to an end-of-image marker.
+  template <class Visit>
+  void for_each(const Visit& visit) {
     offset_ = 2;  // after the start-of-image marker
     for (;;) {
       const unsigned marker = next_marker();
-      if (marker == 0xd9) break;
+      if (marker == 0xd9) return;
       want(marker >= 0xc0 && (marker < 0xd0 || marker > 0xd8), "unexpected marker ", marker);
       want(bytes_.size() - offset_ >= 2, "the file ends in a segment");
       const std::size_t length = at(offset_) << 8 | at(offset_ + 1);
       want(length >= 2 && length <= bytes_.size() - offset_, "a segment of ", length, " bytes does not fit");
-      const std::span<const std::byte> segment = bytes_.subspan(offset_ + 2, length - 2);
-      if (marker == 0xc4) read_huffman_tables(segment);
-      if (marker == 0xdb) read_quantization_tables(segment);
-      if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc)
-        read_frame(segment, marker == 0xc2);
-      if (marker == 0xda) read_scan(segment);
+      visit(marker, bytes_.subspan(offset_ + 2, length - 2));
       offset_ += length;
       if (marker == 0xda) skip_coded_pixels();
     }
-    want(!components_.empty(), "no frame");
-    for (const component& c : components_) want(c.scanned, "component ", c.id, " has no pixels");
   }
 
- private:
-  struct component {
-    unsigned id;
-    unsigned quantization;
-    bool scanned;
-  };
-
-  unsigned at(std::size_t i) const { return std::to_integer<unsigned>(bytes_[i]); }
-
+  /// Throws octavo::error, naming file and offset, unless `ok`.
   template <class... Parts>
   void want(bool ok, const Parts&... parts) const {
     require(ok, file_, ": JPEG: before offset ", offset_, ": ", parts...);
   }
+
+ private:
+  unsigned at(std::size_t i) const { return std::to_integer<unsigned>(bytes_[i]); }
 
   // Any number of bytes 0xff may stand before a marker's second byte.
   unsigned next_marker() {
@@ -71,6 +62,49 @@ class jpeg_structure {
       if (at(offset_) == 0xff && next != 0 && next != 0xff && (next < 0xd0 || next > 0xd7)) return;
     }
     want(false, "the file ends in coded pixels");
+  }
+
+  const std::string& file_;
+  std::span<const std::byte> bytes_;
+  std::size_t offset_ = 0;
+};
+
+/// Throws octavo::error when the file is no sequence of segments or has more scans than the limit.
+inline void check_jpeg_scans(const std::string& file, std::span<const std::byte> bytes, const image_limits& limits) {
+  int scans = 0;
+  jpeg_segments(file, bytes).for_each([&](unsigned marker, std::span<const std::byte>) { scans += marker == 0xda; });
+  require(scans <= limits.scans, file, ": JPEG: ", scans, " scans are over the limit of ", limits.scans);
+}
+
+/// Keeps track of the tables that the segments of a JPEG file define.
+class jpeg_structure {
+ public:
+  jpeg_structure(const std::string& file, std::span<const std::byte> bytes) : segments_(file, bytes) {}
+
+  /// Throws octavo::error, naming file and offset, unless the file is a sequence of complete segments, each scan has the
+  /// tables it uses, and each component of the frame has a scan.
+  void check() {
+    segments_.for_each([this](unsigned marker, std::span<const std::byte> segment) {
+      if (marker == 0xc4) read_huffman_tables(segment);
+      if (marker == 0xdb) read_quantization_tables(segment);
+      if (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc)
+        read_frame(segment, marker == 0xc2);
+      if (marker == 0xda) read_scan(segment);
+    });
+    want(!components_.empty(), "no frame");
+    for (const component& c : components_) want(c.scanned, "component ", c.id, " has no pixels");
+  }
+
+ private:
+  struct component {
+    unsigned id;
+    unsigned quantization;
+    bool scanned;
+  };
+
+  template <class... Parts>
+  void want(bool ok, const Parts&... parts) const {
+    segments_.want(ok, parts...);
   }
 
   // Table class and number, 16 counts of codes by length, the symbols.
@@ -132,9 +166,7 @@ class jpeg_structure {
     }
   }
 
-  const std::string& file_;
-  std::span<const std::byte> bytes_;
-  std::size_t offset_ = 0;
+  jpeg_segments segments_;
   std::array<std::array<bool, 4>, 2> huffman_{};  // defined so far: by class (DC, AC) and number
   std::array<bool, 4> quantization_{};
   std::vector<component> components_;

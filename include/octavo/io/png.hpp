@@ -65,7 +65,8 @@ inline std::uint32_t read_big_endian(std::span<const std::byte> bytes, std::size
 }
 
 /// Reads the 13 bytes of an IHDR chunk.
-inline void read_png_header(const std::string& file, std::span<const std::byte> chunk, png_layout& layout) {
+inline void read_png_header(const std::string& file, std::span<const std::byte> chunk, const image_limits& limits,
+                            png_layout& layout) {
   require(chunk.size() == 13, file, ": PNG: expected an IHDR of 13 bytes, found ", chunk.size());
   layout.width = read_big_endian(chunk, 0);
   layout.height = read_big_endian(chunk, 4);
@@ -78,11 +79,12 @@ inline void read_png_header(const std::string& file, std::span<const std::byte> 
   require(chunk[10] == std::byte{0} && chunk[11] == std::byte{0} && chunk[12] <= std::byte{1}, file,
           ": PNG: unknown compression, filter or interlace method");
   layout.interlaced = chunk[12] == std::byte{1};
-  check_image_size(file, layout.width, layout.height);
+  check_image_size(file, layout.width, layout.height, limits);
 }
 
 /// Walks the chunks of a PNG file and checks their lengths and checksums. Throws octavo::error with the offset.
-inline png_layout read_png_layout(const std::string& file, std::span<const std::byte> bytes) {
+inline png_layout read_png_layout(const std::string& file, std::span<const std::byte> bytes,
+                                  const image_limits& limits) {
   png_layout layout;
   std::size_t offset = 8;  // after the signature
   for (;;) {
@@ -97,7 +99,7 @@ inline png_layout read_png_layout(const std::string& file, std::span<const std::
             ": PNG: the checksum of the chunk at offset ", offset, " does not match");
     require((type == "IHDR") == (offset == 8), file, ": PNG: expected one IHDR, as the first chunk; found ", type,
             " at offset ", offset);
-    if (type == "IHDR") read_png_header(file, data, layout);
+    if (type == "IHDR") read_png_header(file, data, limits, layout);
     if (type == "IDAT") {
       const auto* first = reinterpret_cast<const char*>(data.data());
       layout.compressed.insert(layout.compressed.end(), first, first + data.size());
@@ -110,15 +112,17 @@ inline png_layout read_png_layout(const std::string& file, std::span<const std::
 }
 
 /// A PNG file's pixels; grey becomes three equal channels, transparency is dropped, 16 bits are cut to 8. `file` opens
-/// messages. Throws octavo::error when the file is damaged or is larger than max_image_pixels.
-inline rgb_image decode_png(const std::string& file, std::span<const std::byte> bytes) {
-  require(bytes.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()), file, ": PNG: over 2 GB");
-  const png_layout layout = read_png_layout(file, bytes);
+/// messages. Throws octavo::error when the file is damaged or over a limit.
+inline rgb_image decode_png(const std::string& file, std::span<const std::byte> bytes, const image_limits& limits) {
+  constexpr auto int_max = static_cast<std::uint64_t>(std::numeric_limits<int>::max());  // stb_image counts in int
+  require(bytes.size() <= int_max, file, ": PNG: over 2 GB");
+  const png_layout layout = read_png_layout(file, bytes, limits);
   // stb_image unpacks without a limit, and a few bytes can unpack to gigabytes: unpack into a buffer of the right size
   // first. Deflate gains at most a factor of 1032, so that a header which claims too much costs no memory.
   const std::uint64_t expected = layout.unpacked_bytes();
   require(expected / 1032 <= layout.compressed.size(), file, ": PNG: ", layout.compressed.size(),
           " compressed bytes cannot hold ", layout.width, " x ", layout.height, " pixels");
+  require(expected <= int_max, file, ": PNG: over 2 GB when unpacked");
   {
     std::vector<char> unpacked(static_cast<std::size_t>(expected));
     const int found = stbi_zlib_decode_buffer(unpacked.data(), static_cast<int>(expected), layout.compressed.data(),

@@ -21,6 +21,7 @@ struct preprocessing {
   std::array<float, 3> mean{0, 0, 0};             ///< of red, green, blue, in units of 255 (also if bgr)
   std::array<float, 3> deviation{1, 1, 1};        ///< of red, green, blue, in units of 255 (also if bgr)
   bool bgr = false;                               ///< channels come out as blue, green, red
+  image_limits limits{};                          ///< of the image, decoded and resized
 };
 
 /// What networks trained with torchvision expect: (v / 255 - (.485, .456, .406)) / (.229, .224, .225). The usual
@@ -39,6 +40,9 @@ inline void check_preprocessing(const preprocessing& options) {
   require(options.resize_short_side == 0 || options.resize_short_side >= options.crop,
           "preprocessing: expected resize_short_side of 0 (no resize) or at least the crop of ", options.crop,
           ", found ", options.resize_short_side);
+  require(options.limits.pixels >= 1 && options.limits.scans >= 1,
+          "preprocessing: expected limits of at least 1 pixel and 1 scan, found ", options.limits.pixels, " and ",
+          options.limits.scans);
   for (std::size_t c = 0; c < 3; ++c) {
     require(std::isfinite(options.mean[c]), "preprocessing: mean ", c, " is not finite");
     require(std::isfinite(options.deviation[c]) && options.deviation[c] > 0, "preprocessing: expected deviation ", c,
@@ -55,7 +59,8 @@ inline void preprocess(const rgb_image& image, const preprocessing& options, std
   require(nhwc.size() == crop * crop * 3, "preprocess: expected room for ", crop * crop * 3, " numbers, found ",
           nhwc.size());
   rgb_image resized;
-  if (options.resize_short_side != 0) resized = resize_short_side(image, options.resize_short_side, options.filter);
+  if (options.resize_short_side != 0)
+    resized = resize_short_side(image, options.resize_short_side, options.filter, options.limits);
   const rgb_image& source = options.resize_short_side != 0 ? resized : image;
   require(source.width >= options.crop && source.height >= options.crop, "an image of ", source.width, " x ",
           source.height, " pixels is smaller than the crop of ", options.crop, " x ", options.crop);

@@ -90,11 +90,12 @@ inline std::uint8_t weighted_sum(const std::uint8_t* source, std::size_t step, c
 }  // namespace detail
 
 /// `source` resized to `width` x `height` pixels. A side that keeps its length keeps its pixels. Throws octavo::error
-/// when either image is empty or has more than max_image_pixels, or the source's pixels do not match its size.
-inline rgb_image resize(const rgb_image& source, int width, int height, resize_filter filter) {
-  detail::check_image_size("resize: source", source.width, source.height);
-  detail::check_image_size("resize: destination", width, height);
-  detail::check_image_size("resize: intermediate image", width, source.height);
+/// when either image is empty or has more pixels than the limit, or the source's pixels do not match its size.
+inline rgb_image resize(const rgb_image& source, int width, int height, resize_filter filter,
+                        const image_limits& limits = {}) {
+  detail::check_image_size("resize: source", source.width, source.height, limits);
+  detail::check_image_size("resize: destination", width, height, limits);
+  detail::check_image_size("resize: intermediate image", width, source.height, limits);
   const auto from_width = static_cast<std::size_t>(source.width), from_height = static_cast<std::size_t>(source.height);
   const auto to_width = static_cast<std::size_t>(width), to_height = static_cast<std::size_t>(height);
   require(source.pixels.size() == from_width * from_height * 3, "resize: source of ", source.width, " x ",
@@ -126,14 +127,16 @@ inline rgb_image resize(const rgb_image& source, int width, int height, resize_f
 
 /// `source` resized so that its short side has `side` pixels and its proportions stay: the long side is rounded to
 /// the nearest whole pixel, half up. Throws as resize() does.
-inline rgb_image resize_short_side(const rgb_image& source, int side, resize_filter filter) {
-  detail::check_image_size("resize: source", source.width, source.height);
+inline rgb_image resize_short_side(const rgb_image& source, int side, resize_filter filter,
+                                   const image_limits& limits = {}) {
+  detail::check_image_size("resize: source", source.width, source.height, limits);
   require(side >= 1, "resize: expected a short side of at least 1 pixel, found ", side);
   const long long short_side = std::min(source.width, source.height), long_side = std::max(source.width, source.height);
   const long long rounded = (2 * long_side * side + short_side) / (2 * short_side);
-  detail::check_image_size("resize: destination", rounded, side);
+  detail::check_image_size("resize: destination", rounded, side, limits);
   const bool wide = source.width >= source.height;
-  return resize(source, wide ? static_cast<int>(rounded) : side, wide ? side : static_cast<int>(rounded), filter);
+  return resize(source, wide ? static_cast<int>(rounded) : side, wide ? side : static_cast<int>(rounded), filter,
+                limits);
 }
 
 }  // namespace octavo

@@ -58,6 +58,8 @@ inline channel_scale scale_of(const batch_norm& b, const signature& s, std::size
 /// Throws octavo::error, naming what is wrong, unless `s` describes a batch norm that can be run.
 inline void check(const batch_norm& b, const signature& s) {
   require(s.src.size() == 1 && s.dst.extents == s.src[0].extents, "batch_norm: output must have the input's extents");
+  check_channels(s.src[0], batch_norm::name);
+  require(std::isfinite(b.eps) && b.eps >= 0, "batch_norm: eps must be finite and not negative, found ", b.eps);
   for (std::size_t i = 0; i < 4; ++i)
     require(s.at(i) && s.at(i)->type() == element::f32 && s.at(i)->extents() == dims{s.src[0].extents.back()},
             "batch_norm: constant ", i, " must be f32[", s.src[0].extents.back(), "]");

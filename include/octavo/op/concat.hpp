@@ -25,6 +25,7 @@ constexpr dims infer(const concat& c, std::span<const dims> x) {
 /// Throws octavo::error, naming what is wrong, unless `s` describes a concat that can be run.
 inline void check(const concat& c, const signature& s) {
   require(!s.src.empty(), "concat: no inputs");
+  std::int64_t along = 0;
   require(c.axis >= 0 && c.axis < s.dst.extents.rank, "concat: axis ", c.axis, " of a tensor of ", s.dst.extents);
   std::vector<dims> x;
   for (const tensor_type& t : s.src) {
@@ -34,8 +35,10 @@ inline void check(const concat& c, const signature& s) {
     require(other.rank == s.dst.extents.rank, "concat: input ", other, " has another rank than ", s.dst.extents);
     other[c.axis] = s.dst.extents[c.axis];
     require(other == s.dst.extents, "concat: input ", t.extents, " does not fit output ", s.dst.extents);
+    along += t.extents[c.axis];
     x.push_back(t.extents);
   }
+  require(along <= std::numeric_limits<int>::max(), "concat: the output's extent ", along, " is too large");
   require(!s.dst.extents.is_bounded(c.axis), "concat: axis ", c.axis, " of ", s.dst.extents, " is bounded");
   require(infer(c, x) == s.dst.extents, "concat: output must be ", infer(c, x), ", found ", s.dst.extents);
 }

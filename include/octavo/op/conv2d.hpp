@@ -111,12 +111,11 @@ inline void check(const conv2d& c, const signature& s) {
   const dims& x = s.src[0].extents;
   require(x.rank == 4, "conv2d: input must be (N, H, W, C), found ", x);
   require(only_batch_bounded(x), "conv2d: only the batch may be bounded, found ", x);
-  require(c.out > 0 && c.kernel.h > 0 && c.kernel.w > 0 && c.stride.h > 0 && c.stride.w > 0 && c.dilation.h > 0 &&
-              c.dilation.w > 0 && c.groups > 0,
-          "conv2d: output channels, kernel, stride, dilation and groups must be at least 1");
-  require(
-      c.pad.top >= 0 && c.pad.left >= 0 && c.pad.bottom >= 0 && c.pad.right >= 0 && c.pad.rule == padding::explicit_,
-      "conv2d: padding must be explicit and not negative");
+  require(c.out > 0 && c.groups > 0, "conv2d: output channels and groups must be at least 1, found ", c.out, " and ",
+          c.groups);
+  require(is_window(c.kernel, c.stride, c.dilation, c.pad) && c.pad.rule == padding::explicit_, "conv2d: kernel ",
+          c.kernel, ", stride ", c.stride, " and dilation ", c.dilation, " must be from 1 to 32768, padding ", c.pad,
+          " explicit and from 0 to 32768");
   require(x[3] % c.groups == 0 && c.out % c.groups == 0, "conv2d: ", c.groups, " groups do not divide ", x[3],
           " input and ", c.out, " output channels");
   const dims y = infer(c, x);

@@ -108,6 +108,7 @@ inline void check(const convert&, const signature& s) { detail::check_elementwis
 inline void check(const add&, const signature& s) { detail::check_elementwise(s, 2, add::name); }
 inline void check(const bias_add&, const signature& s) {
   detail::check_elementwise(s, 1, bias_add::name);
+  check_channels(s.src[0], bias_add::name);
   require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst.extents.back()},
           "bias_add: bias must be f32[", s.dst.extents.back(), "]");
   for (std::size_t c = 0; c < s.at(0)->extents().count(); ++c) bias_at(bias_add{}, s, c);

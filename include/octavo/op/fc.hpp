@@ -51,8 +51,8 @@ inline operand as_pixels(const operand& o) {
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a layer that can be run.
 inline void check(const fc& f, const signature& s) {
-  require(!s.src.empty() && s.src[0].is_number() && s.src[0].extents.rank >= 1,
-          "fc: input must be f32 or u8 of at least one axis");
+  require(!s.src.empty(), "fc: expected an input, found none");
+  check_channels(s.src[0], fc::name);
   require(f.out > 0, "fc: needs at least one output, found ", f.out);
   const dims& x = s.src[0].extents;
   check_sum_of_products(s, infer(f, x), {f.out, x.back()}, f.residual, fc::name);

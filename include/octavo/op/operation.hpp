@@ -24,7 +24,9 @@ struct input {
   static constexpr octavo::traits traits{};
   friend std::ostream& operator<<(std::ostream& out, const input&) { return out << "input"; }
 };
-inline void check(const input&, const signature&) {}
+inline void check(const input&, const signature& s) {
+  require(s.src.empty() && s.constants.empty(), "input: expected neither inputs nor constants");
+}
 inline void evaluate(const input&, const signature&, const arguments&) {}
 }  // namespace op
 
@@ -83,8 +85,23 @@ inline std::ostream& operator<<(std::ostream& out, const operation& o) {
   return std::visit([&](const auto& x) -> std::ostream& { return out << x; }, o);
 }
 
+/// Throws octavo::error, naming what is wrong, unless a tensor of that type can exist: extents from 1, few enough rows and
+/// elements to count them, a scale that has an inverse, a zero point that is a u8.
+inline void check(const tensor_type& t) {
+  for (int i = 0; i < t.extents.rank; ++i)
+    require(t.extents[i] >= 1, "a tensor cannot have the extents ", t.extents, ": they must be at least 1");
+  require(t.extents.count() > 0 && t.extents.rows() <= std::numeric_limits<int>::max(), "a tensor of ", t.extents,
+          " has too many rows: at most 2^31 - 1 are supported");
+  if (t.is_u8()) check(t.q);
+}
+
 /// Throws octavo::error, naming what is wrong, unless the operator can be run with that signature.
 inline void check(const operation& o, const signature& s) {
+  for (const tensor_type& t : s.src) check(t);
+  check(s.dst);
+  if (const activation* act = fused_activation(o))
+    require(act->lower <= act->upper && act->lower < HUGE_VALF && act->upper > -HUGE_VALF, name_of(o),
+            ": the lower bound ", act->lower, " must not be above the upper bound ", act->upper, ", nor either a NaN");
   std::visit([&](const auto& x) { op::check(x, s); }, o);
 }
 

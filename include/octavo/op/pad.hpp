@@ -27,6 +27,9 @@ constexpr dims infer(const pad_channels& p, const dims& x) {
 /// Throws octavo::error, naming what is wrong, unless `s` describes a padding.
 inline void check(const pad_channels& p, const signature& s) {
   require(s.src.size() == 1 && p.before >= 0 && p.after >= 0, "pad_channels: needs one input and no negative padding");
+  check_channels(s.src[0], pad_channels::name);
+  require(std::int64_t{p.before} + p.after + s.src[0].extents.back() <= std::numeric_limits<int>::max(),
+          "pad_channels: ", p.before, " and ", p.after, " channels more than ", s.src[0].extents, " are too many");
   require(s.dst.extents == infer(p, s.src[0].extents), "pad_channels: output must be ", infer(p, s.src[0].extents));
   require(s.src[0].type == s.dst.type && (!s.dst.is_u8() || s.dst.q == s.src[0].q),
           "pad_channels: input and output must have the same type");

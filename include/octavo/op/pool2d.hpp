@@ -53,21 +53,23 @@ constexpr dims infer(const pool& p, const dims& x) {
   return y;
 }
 
+/// Whether every window has a pixel inside the image: padding that a rule finds always leaves one.
+constexpr bool is_padding_inside(const padding& p, hw kernel) {
+  return std::max(p.top, p.bottom) < kernel.h && std::max(p.left, p.right) < kernel.w;
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a pooling that can be run.
 inline void check(const pool2d& p, const signature& s) {
   require(s.src.size() == 1 && s.src[0].extents.rank == 4, "pool2d: input must be (N, H, W, C)");
   require(s.src[0].is_number() && s.dst.is_number(), "pool2d: input and output must be f32 or u8");
   require(only_batch_bounded(s.src[0].extents), "pool2d: only the batch may be bounded, found ", s.src[0].extents);
   detail::rescale(s.src[0], s.dst, pool2d::name);
-  require(p.kernel.h > 0 && p.kernel.w > 0 && p.stride.h > 0 && p.stride.w > 0,
-          "pool2d: kernel and stride must be at least 1");
-  require(p.pad.rule == padding::explicit_ && p.pad.top >= 0 && p.pad.left >= 0 && p.pad.bottom >= 0 &&
-              p.pad.right >= 0 && std::max(p.pad.top, p.pad.bottom) < p.kernel.h &&
-              std::max(p.pad.left, p.pad.right) < p.kernel.w,
-          "pool2d: padding ", p.pad, " must be smaller than the kernel ", p.kernel);
+  require(is_window(p.kernel, p.stride, 1, p.pad) && p.pad.rule == padding::explicit_, "pool2d: kernel ", p.kernel,
+          " and stride ", p.stride, " must be from 1 to 32768, padding ", p.pad, " explicit and from 0 to 32768");
+  require(is_padding_inside(p.pad, p.kernel), "pool2d: padding ", p.pad, " must be smaller than the kernel ", p.kernel);
   const dims y = infer(p, s.src[0].extents);
   require(y[1] > 0 && y[2] > 0 && s.dst.extents == y, "pool2d: output must be ", y, ", found ", s.dst.extents);
-  require(!s.src[0].is_u8() || p.kernel.h * p.kernel.w <= 65793, "pool2d: a u8 window of ", p.kernel,
+  require(!s.src[0].is_u8() || std::int64_t{p.kernel.h} * p.kernel.w <= 65793, "pool2d: a u8 window of ", p.kernel,
           " could exceed the integers that binary32 holds exactly");
   if (p.kind == pool2d::max)
     require(s.dst.type == s.src[0].type && (!s.dst.is_u8() || s.dst.q == s.src[0].q),

@@ -12,11 +12,16 @@ struct reshape {
   friend std::ostream& operator<<(std::ostream& out, const reshape&) { return out << "reshape"; }
 };
 
+/// Whether bounded extents stay in their places, an innermost one innermost: the elements of each row stay together.
+constexpr bool keeps_bounds(const dims& x, const dims& y) {
+  return same_bounds(x, y) && (x.rank == y.rank || !(innermost_bounded(x) || innermost_bounded(y)));
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a reshape.
 inline void check(const reshape&, const signature& s) {
   require(s.src.size() == 1 && s.src[0].extents.count() == s.dst.extents.count(), "reshape: cannot turn ",
           s.src.empty() ? dims{} : s.src[0].extents, " into ", s.dst.extents);
-  require(same_bounds(s.src[0].extents, s.dst.extents), "reshape: bounded extents must stay: cannot turn ",
+  require(keeps_bounds(s.src[0].extents, s.dst.extents), "reshape: bounded extents must stay: cannot turn ",
           s.src[0].extents, " into ", s.dst.extents);
   require(s.src[0].type == s.dst.type && (!s.dst.is_u8() || s.src[0].q == s.dst.q),
           "reshape: input and output must have the same type");

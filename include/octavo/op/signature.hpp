@@ -35,6 +35,13 @@ struct signature {
   const tensor* at(std::size_t i) const { return i < constants.size() ? constants[i].get() : nullptr; }
 };
 
+/// Throws octavo::error, beginning with `name`, where the innermost extent of `x` is chosen at each run: what has
+/// constants for each channel, or goes through whole rows, needs one that is known.
+inline void check_channels(const tensor_type& x, std::string_view name) {
+  require(x.extents.rank >= 1, name, ": the input must have at least one axis");
+  require(!innermost_bounded(x.extents), name, ": the innermost axis cannot be bounded, found ", x.extents);
+}
+
 /// Memory of one tensor during one run. Rows of extents.back() elements lie `stride` elements apart.
 struct operand {
   void* data = nullptr;

@@ -16,7 +16,10 @@ struct softmax {
 };
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a softmax that can be run.
-inline void check(const softmax&, const signature& s) { detail::check_elementwise(s, 1, softmax::name); }
+inline void check(const softmax&, const signature& s) {
+  detail::check_elementwise(s, 1, softmax::name);
+  check_channels(s.src[0], softmax::name);
+}
 
 /// Reference evaluation.
 inline void evaluate(const softmax&, const signature& s, const arguments& a) {

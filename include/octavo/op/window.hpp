@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
 #include "octavo/tensor/shape.hpp"
 
@@ -45,6 +46,17 @@ inline constexpr padding same_lower{padding::same_lower};
 /// No padding.
 inline constexpr padding valid{};
 
+/// Whether the numbers of a window are in their ranges: 1 to 2^15, padding from 0, so that sums and products of them with
+/// an image's extents stay within int.
+constexpr bool is_window(hw kernel, hw stride, hw dilation, const padding& p) {
+  constexpr int most = 1 << 15;
+  for (const int n : {kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w})
+    if (n < 1 || n > most) return false;
+  for (const int n : {p.top, p.left, p.bottom, p.right})
+    if (n < 0 || n > most) return false;
+  return true;
+}
+
 /// Extent of a dilated kernel: (k - 1) * dilation + 1.
 constexpr int dilated(int k, int dilation) { return (k - 1) * dilation + 1; }
 
@@ -62,11 +74,11 @@ constexpr padding resolve(const padding& p, int h, int w, hw kernel, hw stride, 
 /// Output extent along one axis; 0 or less where the kernel does not fit. In ceil mode a last window that would start
 /// in the padding after the input is dropped, as everywhere.
 constexpr int window_count(int in, int before, int after, int k, int stride, int dilation, bool ceil_mode = false) {
-  const int span = in + before + after - dilated(k, dilation);
-  if (span < 0) return 0;
-  int out = (ceil_mode ? (span + stride - 1) / stride : span / stride) + 1;
-  if (ceil_mode && (out - 1) * stride >= in + before) --out;
-  return out;
+  const std::int64_t padded = std::int64_t{in} + before + after, span = padded - dilated(k, dilation);
+  if (span < 0 || padded > std::numeric_limits<int>::max()) return 0;
+  std::int64_t out = (ceil_mode ? (span + stride - 1) / stride : span / stride) + 1;
+  if (ceil_mode && (out - 1) * stride >= std::int64_t{in} + before) --out;
+  return static_cast<int>(out);
 }
 
 }  // namespace octavo

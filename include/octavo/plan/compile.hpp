@@ -1,8 +1,10 @@
 // Planning: graph -> network. Everything costly happens here, once.
 #pragma once
 
+#include <set>
 #include <span>
 
+#include "octavo/base/float_environment.hpp"
 #include "octavo/graph/passes.hpp"
 #include "octavo/plan/kernel_choices.hpp"
 #include "octavo/plan/network.hpp"
@@ -31,10 +33,24 @@ inline constexpr kernel reference_kernel{"reference", isa::portable, [](const pr
                                            return std::make_unique<detail::reference_executable>(p);
                                          }};
 
+/// Whether `k` can run `p`. Throws octavo::error for a kernel that is not complete.
+inline bool supports(const kernel& k, const problem& p) {
+  require(k.supports, "kernel '", k.name, "' has no supports()");
+  return k.supports(p);
+}
+
+/// What `k` makes of `p`, which it supports. Throws octavo::error where that is nothing.
+inline std::unique_ptr<const executable> pack(const kernel& k, const problem& p) {
+  require(k.pack, "kernel '", k.name, "' has no pack()");
+  std::unique_ptr<const executable> packed = k.pack(p);
+  require(packed != nullptr, "kernel '", k.name, "' packed nothing");
+  return packed;
+}
+
 /// The first of `kernels` that supports `p` and pays there, else the reference.
 inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
   for (const kernel& k : kernels)
-    if (k.supports(p) && (!k.pays || k.pays(p))) return k;
+    if (supports(k, p) && (!k.pays || k.pays(p))) return k;
   return reference_kernel;
 }
 
@@ -49,7 +65,7 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
   bool known = false;
   for (const kernel& k : kernels) {
     if (k.name != name) continue;
-    if (k.supports(p)) return k;
+    if (supports(k, p)) return k;
     known = true;
   }
   require(known, choices.origin, ": no kernel '", name, "' is in the list; this CPU or OCTAVO_ISA may not allow it");
@@ -123,13 +139,25 @@ inline void place_in_memory(plan& p, const std::vector<placement>& where, const 
 
 /// An output that is an input, or is asked for twice, is copied: the user's memories do not overlap.
 inline graph separate_outputs(graph g) {
-  std::vector<int> seen = g.input_values();
-  for (graph_output& o : g.outputs) {
-    if (std::find(seen.begin(), seen.end(), o.value) != seen.end())
-      o.value = g.append(op::convert{}, o.name + ".copy", {o.value}, g.type(o.value));
-    seen.push_back(o.value);
-  }
+  const std::vector<int> inputs = g.input_values();
+  std::set<int> seen(inputs.begin(), inputs.end());
+  for (graph_output& o : g.outputs)
+    if (!seen.insert(o.value).second) o.value = g.append(op::convert{}, o.name + ".copy", {o.value}, g.type(o.value));
   return g;
+}
+
+/// The graph as it is planned, after a look at every node: a rewriting may have broken it. Throws octavo::error, naming
+/// the node that cannot be run.
+inline graph ready_to_plan(const graph& g) {
+  require(!g.outputs.empty(), "the graph has no outputs: call output()");
+  const graph_index well_formed(g);
+  graph ready = separate_outputs(g);
+  for (const node& n : ready.nodes) try {
+      check(n.op, ready.signature_of(n));
+    } catch (const error& e) {
+      fail("node '", n.name, "': ", e.what());
+    }
+  return ready;
 }
 
 }  // namespace detail
@@ -139,9 +167,9 @@ inline graph separate_outputs(graph g) {
 inline network plan_graph(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices = {}) {
   require(keeps_ieee_arithmetic(), "the results would be wrong: compile without parts of -ffast-math, such as "
                                    "-fassociative-math, -freciprocal-math or -fno-signed-zeros");
-  require(!g.outputs.empty(), "the graph has no outputs: call output()");
+  const float_environment exact;
   auto p = std::make_shared<plan>();
-  p->source = detail::separate_outputs(g);
+  p->source = detail::ready_to_plan(g);
   const std::vector<placement> where = place_values(p->source);
   std::vector<int> step_of_node;
   for (const node& n : p->source.nodes) {
@@ -149,9 +177,8 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels, const
     if (detail::is_free(n, p->source, where)) continue;
     const problem q{p->source.signature_of(n), n.op};
     try {
-      check(n.op, q);
       const kernel& k = choose_kernel(kernels, q, choices, n.name);
-      p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, k.pack(q)});
+      p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, pack(k, q)});
     } catch (const error& e) {
       fail("node '", n.name, "': ", e.what());
     }
@@ -159,9 +186,10 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels, const
     p->weight_bytes += p->steps.back().run->packed_bytes();
   }
   for (std::size_t i = 1; i < p->steps.size(); ++i) p->steps[i - 1].ahead = p->steps[i].run->first_weights();
+  std::set<std::string_view> names;
+  for (const step& s : p->steps) names.insert(s.name);
   for (const auto& choice : choices.by_node)
-    require(std::any_of(p->steps.begin(), p->steps.end(), [&](const step& s) { return s.name == choice.first; }),
-            choices.origin, ": the network has no step '", choice.first, "' for kernel '", choice.second, "'");
+    require(names.contains(choice.first), choices.origin, ": the network has no step '", choice.first, "' for kernel '", choice.second, "'");
   detail::place_in_memory(*p, where, step_of_node);
   // The plan's copy of the graph is for printing; the packed weights are the ones that run.
   for (node& n : p->source.nodes) n.constants.clear();

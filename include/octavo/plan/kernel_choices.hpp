@@ -15,8 +15,9 @@ struct kernel_choices {
 };
 
 /// The choices that `net` was planned with, or that planning made: given to compile() with the same graph and kernels,
-/// they make the same plan.
+/// they make the same plan. Throws octavo::error for a null network.
 inline kernel_choices choices_of(const network& net) {
+  require(net != nullptr, "choices_of: the network is null");
   kernel_choices c;
   for (const step& s : net->steps) c.by_node.emplace(s.name, s.kernel);
   return c;

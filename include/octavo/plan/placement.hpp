@@ -3,7 +3,9 @@
 // and what lets a residual sum replace its residual.
 #pragma once
 
-#include "octavo/graph/graph.hpp"
+#include <set>
+
+#include "octavo/graph/graph_index.hpp"
 
 namespace octavo {
 
@@ -19,7 +21,7 @@ namespace detail {
 /// Decides which values live inside which.
 class placer {
  public:
-  explicit placer(const graph& g) : g_(g), inside_(g.values.size(), -1), offset_(g.values.size(), 0) {
+  explicit placer(const graph& g) : g_(g), index_(g), places_(g.values.size()), last_reader_(g.values.size(), -1) {
     // Last concat first, so that a concat that feeds a concat already knows where its own output goes.
     for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n)
       if (n->as<op::concat>()) place_concat(*n);
@@ -27,42 +29,65 @@ class placer {
     for (const bool external : {true, false})
       for (const node& n : g.nodes)
         if (n.as<op::reshape>() && is_external(n.dst) == external) place_reshape(n);
+    for (std::size_t n = 0; n < g.nodes.size(); ++n)
+      for (int v : g.nodes[n].src) last_reader(resolve(v).root) = static_cast<int>(n);
     for (std::size_t n = 0; n < g.nodes.size(); ++n) place_sum(n);
   }
 
   placement resolve(int v) const {
-    placement p{v, 0, g_.type(v).extents.back()};
-    if (inside(v) < 0) return p;
-    const placement parent = resolve(inside(v));
-    // A reshape keeps its own row length (its parent is dense), a slice takes its parent's.
-    return {parent.root, parent.offset + offset_[static_cast<std::size_t>(v)],
-            is_reshape_of(v, inside(v)) ? p.stride : parent.stride};
+    const place p = find(v);
+    return {p.root, p.offset, p.stride != 0 ? p.stride : g_.type(p.root).extents.back()};
   }
 
  private:
-  int inside(int v) const { return inside_[static_cast<std::size_t>(v)]; }
-  const node& producer(int v) const { return g_.nodes[static_cast<std::size_t>(g_.producer(v))]; }
-  bool is_external(int v) const { return producer(v).as<op::input>() || g_.is_output(v); }
+  /// As placement; a stride of 0 is that of the root. A slice takes that; a reshape, which lives in dense memory, keeps
+  /// rows of its own.
+  struct place {
+    int root = -1;  // -1: in memory of its own
+    std::ptrdiff_t offset = 0;
+    std::ptrdiff_t stride = 0;
+  };
 
-  bool is_reshape_of(int a, int b) const {
-    const node &na = producer(a), &nb = producer(b);
-    return (na.as<op::reshape>() && na.src[0] == b) || (nb.as<op::reshape>() && nb.src[0] == a);
+  int inside(int v) const { return places_[static_cast<std::size_t>(v)].root; }
+  std::ptrdiff_t row(int v) const { return g_.type(v).extents.back(); }
+  int& last_reader(int root) { return last_reader_[static_cast<std::size_t>(root)]; }
+  const node& producer(int v) const {
+    return g_.nodes[static_cast<std::size_t>(index_.producer[static_cast<std::size_t>(v)])];
+  }
+  bool is_external(int v) const {
+    return index_.is_output[static_cast<std::size_t>(v)] != 0 || producer(v).as<op::input>();
+  }
+
+  /// The way up is short: put() goes to the root at once, and only what lived in a root that moved has one step more.
+  place find(int v) const {
+    place p{v, 0, 0};
+    for (int up; (up = inside(p.root)) >= 0; p.root = up) {
+      const place& at = places_[static_cast<std::size_t>(p.root)];
+      p.offset += at.offset;
+      if (p.stride == 0) p.stride = at.stride;
+    }
+    return p;
+  }
+
+  /// Lets `v` live inside `other`, `offset` elements from its beginning, with rows `stride` apart: 0 as `other` has them.
+  void put(int v, int other, std::ptrdiff_t offset, std::ptrdiff_t stride) {
+    place p = find(other);
+    p.offset += offset;
+    if (stride != 0) p.stride = stride;
+    places_[static_cast<std::size_t>(v)] = p;
   }
 
   /// All inputs or none: where one input cannot be a slice, the concat copies.
   void place_concat(const node& n) {
     const dims& y = g_.type(n.dst).extents;
     if (std::get<op::concat>(n.op).axis != y.rank - 1) return;
-    for (std::size_t i = 0; i < n.src.size(); ++i) {
-      const int v = n.src[i];
-      const bool twice = std::count(n.src.begin(), n.src.end(), v) > 1;
-      if (is_external(v) || inside(v) >= 0 || twice) return;
-    }
+    std::set<int> seen;
+    for (int v : n.src)
+      if (is_external(v) || inside(v) >= 0 || !seen.insert(v).second) return;
     std::ptrdiff_t column = 0;
     for (int v : n.src) {
-      inside_[static_cast<std::size_t>(v)] = n.dst;
-      offset_[static_cast<std::size_t>(v)] = column;
-      column += g_.type(v).extents.back();
+      put(v, n.dst, column, 0);
+      column += row(v);
     }
   }
 
@@ -70,12 +95,12 @@ class placer {
   /// user's memory rows may lie apart, so what lives there has rows of the same length.
   void place_reshape(const node& n) {
     const int x = n.src[0], y = n.dst;
-    if (inside(y) >= 0 || resolve(x).stride != g_.type(x).extents.back()) return;
-    const bool same_rows = g_.type(x).extents.back() == g_.type(y).extents.back();
+    if (inside(y) >= 0 || resolve(x).stride != row(x)) return;
+    const bool same_rows = row(x) == row(y);
     if (!is_external(y)) {
-      if (same_rows || !is_external(resolve(x).root)) inside_[static_cast<std::size_t>(y)] = x;
+      if (same_rows || !is_external(resolve(x).root)) put(y, x, 0, row(y));
     } else if (!is_external(x) && inside(x) < 0 && same_rows) {
-      inside_[static_cast<std::size_t>(x)] = y;
+      put(x, y, 0, row(x));
     }
   }
 
@@ -86,18 +111,16 @@ class placer {
     if (!residual || !*residual) return;
     const int x = n.src[0], r = n.src[1], y = n.dst;
     if (is_external(y) || inside(y) >= 0 || g_.type(r).extents != g_.type(y).extents) return;
-    const placement place = resolve(r);
-    if (is_external(place.root) || resolve(x).root == place.root) return;
-    const bool needed =
-        std::any_of(g_.nodes.begin() + static_cast<std::ptrdiff_t>(at) + 1, g_.nodes.end(), [&](const node& m) {
-          return std::any_of(m.src.begin(), m.src.end(), [&](int v) { return resolve(v).root == place.root; });
-        });
-    if (!needed) inside_[static_cast<std::size_t>(y)] = r;
+    const int root = find(r).root;
+    if (is_external(root) || find(x).root == root || last_reader(root) > static_cast<int>(at)) return;
+    last_reader(root) = std::max(last_reader(root), last_reader(y));
+    put(y, r, 0, 0);
   }
 
   const graph& g_;
-  std::vector<int> inside_;  // the value in whose memory this one lives, or -1
-  std::vector<std::ptrdiff_t> offset_;
+  graph_index index_;
+  std::vector<place> places_;
+  std::vector<int> last_reader_;  // of each root: the last node that reads anything inside
 };
 
 }  // namespace detail

@@ -19,7 +19,8 @@ struct tune_options {
 
 namespace detail {
 
-/// Operands of a problem, with random elements: f32 from -1 to 1, others any bytes.
+/// Operands of a problem, with elements that it can take: f32 from -1 to 1, u8 any, the others, which may be indices or
+/// lengths, 0.
 class random_operands {
  public:
   /// `strides`: those of the inputs, then that of the output. Bounded extents are at their bounds.
@@ -38,7 +39,7 @@ class random_operands {
     if (t.type == element::f32)
       for (std::size_t i = 0; i < count; ++i)
         o.as<float>()[i] = 2 * static_cast<float>(random_()) / static_cast<float>(random_.max()) - 1;
-    else
+    else if (t.type == element::u8)
       for (std::size_t i = 0; i < m.size(); ++i) m.data()[i] = static_cast<std::byte>(random_() >> 8);
     return o;
   }
@@ -59,7 +60,7 @@ inline std::vector<std::chrono::nanoseconds> time_kernels(const std::vector<cons
   std::vector<std::unique_ptr<const executable>> packed;
   std::size_t scratch_bytes = 0;
   for (const kernel* k : candidates) {
-    packed.push_back(k->pack(p));
+    packed.push_back(pack(*k, p));
     scratch_bytes = std::max(scratch_bytes, packed.back()->scratch_bytes());
   }
   const aligned_memory scratch(scratch_bytes);
@@ -95,10 +96,9 @@ class tuner {
   /// The name of the fastest kernel, the first of equals.
   std::string fastest(const node& n) {
     const problem p{g_.signature_of(n), n.op};
-    check(n.op, p);
     std::vector<const kernel*> candidates;
     for (const kernel& k : kernels_)
-      if (k.supports(p)) candidates.push_back(&k);
+      if (supports(k, p)) candidates.push_back(&k);
     if (candidates.size() < 2) return std::string(candidates.empty() ? reference_kernel.name : candidates[0]->name);
     std::vector<std::ptrdiff_t> strides;
     for (int v : n.src) strides.push_back(where_[static_cast<std::size_t>(v)].stride);
@@ -141,7 +141,8 @@ class tuner {
 /// the node, when one cannot be run.
 inline kernel_choices tune_kernels(const graph& g, std::span<const kernel> kernels, const tune_options& how = {}) {
   require(how.repetitions > 0, "tuning needs at least 1 repetition, found ", how.repetitions);
-  const graph planned = detail::separate_outputs(g);
+  const float_environment exact;
+  const graph planned = detail::ready_to_plan(g);
   detail::tuner t(planned, kernels, how.repetitions);
   kernel_choices choices;
   choices.origin = "tuning";

@@ -22,6 +22,16 @@ struct affine {
   }
 };
 
+/// Whether a number can be a scale: it is finite and positive, and so is its inverse.
+inline bool is_scale(float s) { return std::isfinite(s) && s > 0 && std::isfinite(1.0f / s); }
+
+/// Throws octavo::error unless the map is one of u8 activations.
+inline void check(const affine& a) {
+  require(is_scale(a.scale), "scale ", a.scale, " is out of range: it and its inverse must be finite and positive");
+  require(a.zero_point >= 0 && a.zero_point <= 255, "zero point ", a.zero_point,
+          " is out of range: it must be from 0 to 255");
+}
+
 /// The range of real numbers that an edge carries, found by calibration.
 struct range {
   float lower = 0.0f;

@@ -46,6 +46,8 @@ struct channel_scale {
 /// a multiplier is out of range.
 inline channel_scale fold_channel(std::span<const std::int8_t> weights, float weight_scale, float bias, const affine& x,
                                   float y_scale, std::string_view what, std::size_t c) {
+  require(is_scale(weight_scale), what, ": weight scale ", weight_scale, " of channel ", c,
+          " is out of range: it and its inverse must be finite and positive");
   std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
   for (std::int8_t w : weights) {
     require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
@@ -67,7 +69,13 @@ inline channel_scale fold_channel(std::span<const std::int8_t> weights, float we
 inline output_scales fold_output_scales(std::span<const std::int8_t> weights, std::span<const float> weight_scales,
                                         std::span<const float> bias, const affine& x, float y_scale,
                                         float residual_scale, std::string_view what) {
-  const std::size_t channels = weight_scales.size(), depth = weights.size() / channels;
+  const std::size_t channels = weight_scales.size();
+  require(channels > 0 && weights.size() % channels == 0 && (bias.empty() || bias.size() == channels), what, ": ",
+          weights.size(), " weights and ", bias.size(), " biases do not go with ", channels, " weight scales");
+  check(x);
+  require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
+          " of the output or ", residual_scale, " of the residual is out of range");
+  const std::size_t depth = weights.size() / channels;
   output_scales out;
   out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
   for (std::size_t c = 0; c < channels; ++c) {

@@ -17,6 +17,7 @@ struct quantized_weights {
 /// octavo::error, beginning with `what`, when a weight is not finite.
 inline quantized_weights quantize_weights(const tensor& weights, std::string_view what) {
   const dims& extents = weights.extents();
+  require(extents.rank >= 1 && !weights.bytes().empty(), what, ": weights must have output channels, found ", extents);
   const auto channels = static_cast<std::size_t>(extents[0]), depth = extents.count() / channels;
   quantized_weights q{tensor(element::s8, extents), tensor(element::f32, {extents[0]})};
   const std::span<const float> w = weights.as<float>();

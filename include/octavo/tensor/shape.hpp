@@ -5,13 +5,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <ostream>
 #include <utility>
+
+#include "octavo/base/error.hpp"
 
 namespace octavo {
 
 /// The most axes a tensor may have.
 inline constexpr int max_rank = 6;
+
+/// The most elements a tensor may have: their bytes, and sums of a few such sizes, fit into std::size_t.
+inline constexpr std::size_t max_count = std::numeric_limits<std::size_t>::max() >> 8;
 
 /// The extents of a tensor, outermost axis first. A bounded axis stores its bound; its actual extent,
 /// anything from 1 to the bound, is given to session::run().
@@ -25,8 +31,10 @@ struct dims {
     for (int e : list) push_back(e);
   }
 
-  /// Adds an innermost axis; a negative extent -N means "up to N" (see upto).
+  /// Adds an innermost axis; a negative extent -N means "up to N" (see upto). Throws octavo::error for an axis too many.
   constexpr void push_back(int e) {
+    if (rank == max_rank) fail("a tensor has at most ", max_rank, " axes, asked for one more than ", *this);
+    if (e == std::numeric_limits<int>::min()) fail("an extent of up to 2^31 is out of range");
     if (e < 0) bounded = static_cast<std::uint8_t>(bounded | (1u << rank));
     extent[static_cast<std::size_t>(rank++)] = e < 0 ? -e : e;
   }
@@ -40,19 +48,11 @@ struct dims {
   /// The innermost extent; 1 for a scalar.
   constexpr int back() const { return rank == 0 ? 1 : (*this)[rank - 1]; }
 
-  /// Number of elements.
-  constexpr std::size_t count() const {
-    std::size_t n = 1;
-    for (int i = 0; i < rank; ++i) n *= static_cast<std::size_t>((*this)[i]);
-    return n;
-  }
+  /// Number of elements. Throws octavo::error where it exceeds max_count or an extent is negative.
+  constexpr std::size_t count() const { return product(rank); }
 
-  /// Number of innermost rows: count() / back().
-  constexpr std::size_t rows() const {
-    std::size_t n = 1;
-    for (int i = 0; i + 1 < rank; ++i) n *= static_cast<std::size_t>((*this)[i]);
-    return n;
-  }
+  /// Number of innermost rows: count() / back(). Throws as count() does.
+  constexpr std::size_t rows() const { return product(rank - 1); }
 
   friend constexpr bool operator==(const dims&, const dims&) = default;
 
@@ -62,10 +62,27 @@ struct dims {
     for (int i = 0; i < d.rank; ++i) out << (i ? "x" : "") << (d.is_bounded(i) ? "<=" : "") << d[i];
     return out;
   }
+
+ private:
+  /// The product of the outermost extents. Two factors below 2^31 need no division to see that they do not overflow.
+  constexpr std::size_t product(int axes) const {
+    std::size_t n = 1;
+    for (int i = 0; i < axes; ++i) {
+      const int e = (*this)[i];
+      if (e < 0 || (n >> 24 != 0 && e != 0 && n > max_count / static_cast<std::size_t>(e)))
+        fail("a tensor cannot have the extents ", *this, ": they must be at least 1 and have at most ", max_count,
+             " elements");
+      n *= static_cast<std::size_t>(e);
+    }
+    return n;
+  }
 };
 
 /// Whether no axis but the outermost is bounded.
 constexpr bool only_batch_bounded(const dims& d) { return (d.bounded & ~1u) == 0; }
+
+/// Whether the innermost axis is bounded: operators with something for each channel cannot take it.
+constexpr bool innermost_bounded(const dims& d) { return d.rank > 0 && d.is_bounded(d.rank - 1); }
 
 /// Whether both have the same bounds at the same axes.
 constexpr bool same_bounds(const dims& a, const dims& b) {
@@ -78,12 +95,36 @@ constexpr bool same_bounds(const dims& a, const dims& b) {
 template <int N>
 inline constexpr int upto = -N;
 
+namespace detail {
+
+/// Whether these extents have at most max_count elements; other faults are not looked at.
+constexpr bool is_countable(std::initializer_list<int> extents) {
+  std::size_t n = 1;
+  for (const int e : extents) {
+    const auto factor = static_cast<std::size_t>(e < 0 ? -std::int64_t{e} : std::int64_t{e});
+    if (factor != 0 && n > max_count / factor) return false;
+    n *= factor;
+  }
+  return true;
+}
+
+template <int... Extents>
+constexpr dims shape_value() {
+  if constexpr (sizeof...(Extents) <= max_rank && is_countable({Extents...}))
+    return {Extents...};
+  else
+    return {};  // something to go on with, so that the failed assertion is the only error
+}
+
+}  // namespace detail
+
 /// A shape in the type system, outermost axis first; a bounded extent is stored negated.
 template <int... Extents>
 struct shape {
   static_assert(sizeof...(Extents) <= max_rank, "octavo: a tensor has at most 6 axes");
   static_assert(((Extents != 0) && ...), "octavo: every extent must be at least 1");
-  static constexpr dims value{Extents...};
+  static_assert(detail::is_countable({Extents...}), "octavo: a tensor of this shape has too many elements");
+  static constexpr dims value = detail::shape_value<Extents...>();
 };
 
 /// Images: batch, height, width, channels. Channels are innermost.

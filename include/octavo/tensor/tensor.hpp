@@ -25,14 +25,23 @@ struct view {
   view(T* d, const dims& e, std::ptrdiff_t s) : data(d), extents(e), stride(s) {}
 };
 
-/// An owned dense tensor whose element type is known at run time.
+/// An owned dense tensor whose element type is known at run time. Copies have elements of their own; one that is made by
+/// default, or was moved from, has none.
 class tensor {
  public:
   tensor() = default;
+  tensor(const tensor&) = default;
+  tensor(tensor&& other) noexcept
+      : type_(other.type_), extents_(std::exchange(other.extents_, {})), memory_(std::move(other.memory_)) {}
+  tensor& operator=(tensor other) noexcept {
+    type_ = other.type_;
+    extents_ = other.extents_;
+    memory_ = std::move(other.memory_);
+    return *this;
+  }
 
-  /// Zeros.
-  tensor(element type, const dims& extents)
-      : type_(type), extents_(extents), memory_(extents.count() * size_of(type)) {}
+  /// Zeros. Throws octavo::error for extents that no tensor can have, std::bad_alloc for more than there is memory.
+  tensor(element type, const dims& extents) : type_(type), extents_(extents), memory_(bytes_of(type, extents)) {}
 
   /// Copies `values`, one for each element. Throws octavo::error when the counts differ.
   template <class T>
@@ -46,9 +55,10 @@ class tensor {
 
   /// A copy with other extents of the same count.
   tensor reshaped(const dims& extents) const {
-    require(extents.count() == extents_.count(), "cannot reshape ", extents_, " to ", extents);
-    tensor t(type_, extents);
-    std::memcpy(t.bytes().data(), bytes().data(), bytes().size());
+    require(bytes_of(type_, extents) == memory_.size(), "cannot reshape ", extents_, " to ", extents,
+            memory_.size() == 0 ? ": the tensor is empty" : "");
+    tensor t = *this;
+    t.extents_ = extents;
     return t;
   }
 
@@ -61,18 +71,24 @@ class tensor {
   template <class T>
   std::span<T> as() {
     check<T>();
-    return {reinterpret_cast<T*>(memory_.data()), extents_.count()};
+    return {reinterpret_cast<T*>(memory_.data()), memory_.size() / sizeof(T)};
   }
   template <class T>
   std::span<const T> as() const {
     check<T>();
-    return {reinterpret_cast<const T*>(memory_.data()), extents_.count()};
+    return {reinterpret_cast<const T*>(memory_.data()), memory_.size() / sizeof(T)};
   }
 
  private:
   template <class T>
   void check() const {
     require(type_ == element_of<T>, "tensor holds ", name_of(type_), ", asked for ", name_of(element_of<T>));
+  }
+
+  static std::size_t bytes_of(element type, const dims& extents) {
+    const std::size_t count = extents.count();
+    require(count > 0, "a tensor cannot have the extents ", extents, ": they must be at least 1");
+    return count * size_of(type);
   }
 
   element type_ = element::f32;

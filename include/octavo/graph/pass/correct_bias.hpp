@@ -7,7 +7,7 @@
 // before quantization; the FP32 graph itself is then off by the same shift.
 #pragma once
 
-#include "octavo/graph/graph.hpp"
+#include "octavo/graph/graph_index.hpp"
 #include "octavo/quant/options.hpp"
 #include "octavo/quant/weights.hpp"
 
@@ -15,18 +15,28 @@ namespace octavo::pass {
 
 namespace detail {
 
+/// The means that were found for a value, after a look at whether they can be its.
+inline const std::vector<float>& checked_means(const std::string& name, const std::vector<float>& means,
+                                               const dims& extents) {
+  const auto channels = static_cast<std::size_t>(extents.back());
+  require(means.size() == channels, "value '", name, "' has ", channels, " channels, and the calibration ",
+          means.size(), " means for it: was the network calibrated from the same graph?");
+  for (float m : means) require(std::isfinite(m), "value '", name, "': the calibration has the mean ", m);
+  return means;
+}
+
 /// The channel means of a value, or nothing. No step computes a concat or a reshape that the planner made free: their
 /// means are those of what they copy; rows that a reshape made longer have the same channels several times.
-inline std::vector<float> means_of(const graph& g, int value, const channel_means& means) {
-  const auto found = means.find(g.values[static_cast<std::size_t>(value)].name);
-  if (found != means.end()) return found->second;
-  const node& n = g.nodes[static_cast<std::size_t>(g.producer(value))];
+inline std::vector<float> means_of(const graph& g, const graph_index& index, int value, const channel_means& means) {
   const dims& extents = g.type(value).extents;
+  const std::string& name = g.values[static_cast<std::size_t>(value)].name;
+  if (const auto found = means.find(name); found != means.end()) return checked_means(name, found->second, extents);
+  const node& n = g.nodes[static_cast<std::size_t>(index.producer[static_cast<std::size_t>(value)])];
   const op::concat* c = n.as<op::concat>();
   if (!n.as<op::reshape>() && !(c && c->axis == extents.rank - 1)) return {};
   std::vector<float> all;
   for (int v : n.src) {
-    const std::vector<float> part = means_of(g, v, means);
+    const std::vector<float> part = means_of(g, index, v, means);
     if (part.empty()) return {};
     all.insert(all.end(), part.begin(), part.end());
   }
@@ -38,11 +48,13 @@ inline std::vector<float> means_of(const graph& g, int value, const channel_mean
 
 }  // namespace detail
 
-/// The pass. Layers whose input has no means, and those that stay FP32, keep their biases.
+/// The pass. Layers whose input has no means, and those that stay FP32, keep their biases. Throws octavo::error, naming the
+/// value, where means do not fit it.
 inline graph correct_bias(graph g, const channel_means& means, const std::set<std::string>& keep_fp32 = {}) {
+  const graph_index index(g);
   for (node& n : g.nodes) {
     if (!has_weights(n.op) || keep_fp32.contains(n.name)) continue;
-    const std::vector<float> mean = detail::means_of(g, n.src[0], means);
+    const std::vector<float> mean = detail::means_of(g, index, n.src[0], means);
     if (mean.empty()) continue;
     const tensor& weights = *n.constants[0];
     const quantized_weights q = quantize_weights(weights, n.name);
@@ -51,13 +63,15 @@ inline graph correct_bias(graph g, const channel_means& means, const std::set<st
     const auto rows = static_cast<std::size_t>(e[0]), columns = static_cast<std::size_t>(e[1]);
     const std::size_t taps = e.count() / rows / columns, groups = conv ? static_cast<std::size_t>(conv->groups) : 1;
     tensor bias = n.constants[1] ? n.constants[1]->reshaped({e[0]}) : tensor(element::f32, {e[0]});
+    const std::span<const float> w = weights.as<float>(), scales = q.scales.as<float>();
+    const std::span<const std::int8_t> rounded_weights = q.values.as<std::int8_t>();
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t first_input = r / (rows / groups) * columns;
       double shift = 0;
       for (std::size_t i = 0; i < columns * taps; ++i) {
         const std::size_t at = r * columns * taps + i;
-        const double rounded = static_cast<double>(q.scales.as<float>()[r]) * q.values.as<std::int8_t>()[at];
-        shift = std::fma(static_cast<double>(weights.as<float>()[at]) - rounded,
+        const double rounded = static_cast<double>(scales[r]) * rounded_weights[at];
+        shift = std::fma(static_cast<double>(w[at]) - rounded,
                          static_cast<double>(mean[first_input + i / taps]), shift);
       }
       bias.as<float>()[r] += static_cast<float>(shift);

@@ -12,9 +12,11 @@ inline void scale_outputs(node& n, std::span<const double> gain, std::span<const
   const tensor* old_bias = n.constants[1].get();
   tensor weights(element::f32, old_weights.extents()), bias(element::f32, {static_cast<int>(gain.size())});
   const std::size_t depth = old_weights.extents().count() / gain.size();
+  const std::span<const float> from = old_weights.as<float>();
+  const std::span<float> to = weights.as<float>();
   for (std::size_t c = 0; c < gain.size(); ++c) {
     for (std::size_t i = c * depth; i < (c + 1) * depth; ++i)
-      weights.as<float>()[i] = static_cast<float>(static_cast<double>(old_weights.as<float>()[i]) * gain[c]);
+      to[i] = static_cast<float>(static_cast<double>(from[i]) * gain[c]);
     const double b = old_bias ? static_cast<double>(old_bias->as<float>()[c]) : 0.0;
     bias.as<float>()[c] = static_cast<float>(std::fma(b, gain[c], shift[c]));
   }
@@ -27,15 +29,15 @@ inline bool has_f32_weights(const node& n) { return has_weights(n.op) && n.const
 
 /// The pass.
 inline graph fold_batch_norm(graph g) {
-  return fold_all(std::move(g), [](graph& h, std::size_t i) {
-    const op::batch_norm* bn = h.nodes[i].as<op::batch_norm>();
-    if (!bn || h.type(h.nodes[i].dst).is_u8()) return false;
-    node* producer = sole_producer(h, h.nodes[i].src[0]);
+  return folding(std::move(g)).run([](folding& f, std::size_t i) {
+    const op::batch_norm* bn = f.at(i).as<op::batch_norm>();
+    if (!bn || f.type(f.at(i).dst).is_u8()) return false;
+    node* producer = f.sole_producer(f.at(i).src[0]);
     if (!producer || !has_f32_weights(*producer) || !is_bare(*producer)) return false;
-    const op::channel_affine map = op::as_affine(*bn, h.nodes[i].constants);
+    const op::channel_affine map = op::as_affine(*bn, f.at(i).constants);
     scale_outputs(*producer, map.gain, map.shift);
     *fused_activation(producer->op) = bn->act;
-    absorb(h, *producer, i);
+    f.absorb(*producer, i);
     return true;
   });
 }

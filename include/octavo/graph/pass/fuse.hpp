@@ -1,43 +1,90 @@
 // What the fusing passes share: folding a node into the node that produces its input.
 #pragma once
 
-#include "octavo/graph/graph.hpp"
+#include "octavo/graph/graph_index.hpp"
 
 namespace octavo::pass {
 
-/// The node that writes `value`, if `reader` is the only one who reads it, so that both can become one; else null.
-inline node* sole_producer(graph& g, int value) {
-  if (g.uses(value) != 1) return nullptr;
-  node& n = g.nodes[static_cast<std::size_t>(g.producer(value))];
-  return n.as<op::input>() ? nullptr : &n;
-}
+/// A graph whose nodes are being folded. Producers and readers of values are kept up to date; nodes that went into others
+/// are left out at the end, all at once: so a pass takes as many steps as there are nodes.
+class folding {
+ public:
+  explicit folding(graph g) : graph_(std::move(g)), index_(graph_), same_as_(graph_.values.size(), -1) {}
 
-/// Node `index` disappears into `producer`: the producer takes over its place in the order, its output and its name
-/// in the list of fused nodes.
-inline void absorb(graph& g, node& producer, std::size_t index) {
-  node merged = std::move(producer);
-  node& consumer = g.nodes[index];
-  merged.dst = consumer.dst;
-  merged.fused.push_back(consumer.name);
-  merged.fused.insert(merged.fused.end(), consumer.fused.begin(), consumer.fused.end());
-  const std::ptrdiff_t old = &producer - g.nodes.data();
-  consumer = std::move(merged);
-  g.nodes.erase(g.nodes.begin() + old);
-}
+  node& at(std::size_t i) { return graph_.nodes[i]; }
+  const tensor_type& type(int value) const { return graph_.type(value); }
+  int uses(int value) const { return index_.uses[static_cast<std::size_t>(value)]; }
+  bool is_output(int value) const { return index_.is_output[static_cast<std::size_t>(value)] != 0; }
+
+  /// The node that writes `value`.
+  node& producer(int value) { return at(static_cast<std::size_t>(index_.producer[static_cast<std::size_t>(value)])); }
+
+  /// The node that writes `value`, if it has one reader only, so that both can become one; else null.
+  node* sole_producer(int value) {
+    if (uses(value) != 1) return nullptr;
+    node& n = producer(value);
+    return n.as<op::input>() ? nullptr : &n;
+  }
+
+  /// Node `i` disappears into `producer`: the producer takes over its place in the order, its output and its name in the
+  /// list of fused nodes.
+  void absorb(node& producer, std::size_t i) {
+    node& consumer = at(i);
+    for (int v : consumer.src) --use_count(v);
+    node merged = std::move(producer);
+    producer = {};
+    merged.dst = consumer.dst;
+    merged.fused.push_back(consumer.name);
+    merged.fused.insert(merged.fused.end(), consumer.fused.begin(), consumer.fused.end());
+    consumer = std::move(merged);
+  }
+
+  /// Makes `n` read `value` too.
+  void add_source(node& n, int value) {
+    n.src.push_back(value);
+    ++use_count(value);
+  }
+
+  /// Makes `n` read `value` in the place of its first input.
+  void set_first_source(node& n, int value) {
+    --use_count(n.src[0]);
+    ++use_count(value);
+    n.src[0] = value;
+  }
+
+  /// Drops node `i`, whose readers read its first input from now on. Its output must not be one of the graph's.
+  void bypass(std::size_t i) {
+    const int from = at(i).dst, to = at(i).src[0];
+    use_count(to) += use_count(from) - 1;
+    same_as_[static_cast<std::size_t>(from)] = to;
+    at(i) = {};
+  }
+
+  /// Calls `fold(*this, i)` for each node in order, again for what a fold, which returns true, made of it.
+  template <class Fold>
+  graph run(Fold&& fold) {
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      for (int& v : at(i).src)  // readers come after what they read
+        if (const int same = same_as_[static_cast<std::size_t>(v)]; same >= 0) v = same;
+      while (at(i).dst >= 0 && fold(*this, i)) continue;
+    }
+    std::erase_if(graph_.nodes, [](const node& n) { return n.dst < 0; });
+    return std::move(graph_);
+  }
+
+ private:
+  int& use_count(int value) { return index_.uses[static_cast<std::size_t>(value)]; }
+
+  graph graph_;
+  graph_index index_;
+  std::vector<int> same_as_;  // the value that takes this one's place, or -1
+};
 
 /// Whether the producer's output is still the bare sum of products: nothing was applied to it yet.
 inline bool is_bare(const node& n) {
   const activation* act = fused_activation(n.op);
   const bool* residual = fused_residual(n.op);
   return act && act->is_none() && !(residual && *residual);
-}
-
-/// Calls `fold(graph, node index)` for each node in order; after a fold, which returns true, it goes on one node
-/// earlier, where what was merged now is.
-template <class Fold>
-graph fold_all(graph g, Fold&& fold) {
-  for (std::size_t i = 0; i < g.nodes.size();) i = !fold(g, i) ? i + 1 : i > 0 ? i - 1 : 0;
-  return g;
 }
 
 }  // namespace octavo::pass

@@ -7,14 +7,14 @@ namespace octavo::pass {
 
 /// The pass.
 inline graph fuse_activation(graph g) {
-  return fold_all(std::move(g), [](graph& h, std::size_t i) {
-    const op::activate* act = h.nodes[i].as<op::activate>();
+  return folding(std::move(g)).run([](folding& f, std::size_t i) {
+    const op::activate* act = f.at(i).as<op::activate>();
     if (!act) return false;
-    node* producer = sole_producer(h, h.nodes[i].src[0]);
+    node* producer = f.sole_producer(f.at(i).src[0]);
     if (!producer || !fused_activation(producer->op)) return false;
     activation& earlier = *fused_activation(producer->op);
     earlier = act->act.after(earlier);
-    absorb(h, *producer, i);
+    f.absorb(*producer, i);
     return true;
   });
 }

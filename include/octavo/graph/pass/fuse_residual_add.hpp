@@ -8,22 +8,22 @@ namespace octavo::pass {
 
 /// The pass.
 inline graph fuse_residual_add(graph g) {
-  return fold_all(std::move(g), [](graph& h, std::size_t i) {
-    const op::add* add = h.nodes[i].as<op::add>();
+  return folding(std::move(g)).run([](folding& f, std::size_t i) {
+    const op::add* add = f.at(i).as<op::add>();
     if (!add) return false;
     node* chosen = nullptr;
     int other = -1;
     for (std::size_t k = 0; k < 2; ++k) {
-      node* producer = sole_producer(h, h.nodes[i].src[k]);
+      node* producer = f.sole_producer(f.at(i).src[k]);
       if (!producer || !fused_residual(producer->op) || !is_bare(*producer) || (chosen && producer < chosen)) continue;
       chosen = producer;
-      other = h.nodes[i].src[1 - k];
+      other = f.at(i).src[1 - k];
     }
     if (!chosen) return false;
     *fused_residual(chosen->op) = true;
     *fused_activation(chosen->op) = add->act;
-    chosen->src.push_back(other);
-    absorb(h, *chosen, i);
+    f.add_source(*chosen, other);
+    f.absorb(*chosen, i);
     return true;
   });
 }

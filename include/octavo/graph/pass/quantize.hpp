@@ -5,7 +5,7 @@
 #include <numeric>
 #include <optional>
 
-#include "octavo/graph/graph.hpp"
+#include "octavo/graph/graph_index.hpp"
 #include "octavo/quant/options.hpp"
 #include "octavo/quant/weights.hpp"
 
@@ -22,13 +22,16 @@ inline bool shares_scale(const node& n) {
 class scale_classes {
  public:
   explicit scale_classes(std::size_t values) : parent_(values) { std::iota(parent_.begin(), parent_.end(), 0); }
-  int find(int v) const {
-    while (parent_[static_cast<std::size_t>(v)] != v) v = parent_[static_cast<std::size_t>(v)];
+  /// The value that stands for the set of `v`.
+  int find(int v) {
+    for (int up; (up = parent(v)) != v; v = up) parent(v) = parent(up);  // halves the way for the next who asks
     return v;
   }
-  void join(int a, int b) { parent_[static_cast<std::size_t>(find(a))] = find(b); }
+  void join(int a, int b) { parent(find(a)) = find(b); }
 
  private:
+  int& parent(int v) { return parent_[static_cast<std::size_t>(v)]; }
+
   std::vector<int> parent_;
 };
 
@@ -40,17 +43,23 @@ class quantizer {
         ranges_(ranges),
         options_(options),
         classes_(from.values.size()),
+        class_ranges_(from.values.size()),
+        read_by_int8_(from.values.size(), false),
         u8_(from.values.size(), -1),
         f32_(from.values.size(), -1) {}
 
   graph rewrite() {
+    std::set<std::string_view> names;
+    for (const node& n : from_.nodes) names.insert(n.name);
     for (const std::string& name : options_.keep_fp32)
-      require(std::any_of(from_.nodes.begin(), from_.nodes.end(), [&](const node& n) { return n.name == name; }),
-              "cannot keep node '", name, "' in FP32: the folded graph has no such node");
+      require(names.contains(name), "cannot keep node '", name, "' in FP32: the folded graph has no such node");
     // Nodes that stay FP32 too: calibration does not see the outputs of those that the planner makes free.
     for (const node& n : from_.nodes)
-      if (shares_scale(n))
-        for (int v : n.src) classes_.join(v, n.dst);
+      for (int v : n.src) {
+        if (shares_scale(n)) classes_.join(v, n.dst);
+        if (is_int8(n)) read_by_int8_[static_cast<std::size_t>(v)] = true;
+      }
+    find_class_ranges();
     for (const node& n : from_.nodes) rewrite(n);
     for (const graph_output& o : from_.outputs) to_.outputs.push_back({as_f32(o.value), o.name});
     return std::move(to_);
@@ -63,25 +72,25 @@ class quantizer {
   }
 
   /// Whether every reader of the value wants FP32, so that its producer may as well write FP32.
-  bool only_f32_readers(int v) const {
-    return std::none_of(from_.nodes.begin(), from_.nodes.end(), [&](const node& n) {
-      return is_int8(n) && std::find(n.src.begin(), n.src.end(), v) != n.src.end();
-    });
+  bool only_f32_readers(int v) const { return !read_by_int8_[static_cast<std::size_t>(v)]; }
+
+  /// The widest range in each class, at the value that stands for the class.
+  void find_class_ranges() {
+    for (std::size_t i = 0; i < from_.values.size(); ++i) {
+      const auto found = ranges_.find(from_.values[i].name);
+      if (found == ranges_.end()) continue;
+      const range r = found->second;
+      require(std::isfinite(r.lower) && std::isfinite(r.upper) && r.lower <= r.upper, "value '", found->first,
+              "' has the range [", r.lower, ", ", r.upper, "]: it must be finite and not empty");
+      std::optional<range>& widest = class_ranges_[static_cast<std::size_t>(classes_.find(static_cast<int>(i)))];
+      widest = widest ? range{std::min(widest->lower, r.lower), std::max(widest->upper, r.upper)} : r;
+    }
   }
 
   /// The affine map of a value: that of the widest range in its class.
-  affine map_of(int v) const {
-    std::optional<range> widest;
-    for (std::size_t i = 0; i < from_.values.size(); ++i) {
-      if (classes_.find(static_cast<int>(i)) != classes_.find(v)) continue;
-      const auto found = ranges_.find(from_.values[i].name);
-      if (found == ranges_.end()) continue;
-      if (!widest) widest = found->second;
-      widest->lower = std::min(widest->lower, found->second.lower);
-      widest->upper = std::max(widest->upper, found->second.upper);
-    }
-    require(widest.has_value(), "no range for value '", from_.values[static_cast<std::size_t>(v)].name,
-            "': was the network calibrated from the same graph?");
+  affine map_of(int v) {
+    const std::optional<range>& widest = class_ranges_[static_cast<std::size_t>(classes_.find(v))];
+    require(widest.has_value(), "no range for value '", name(v), "': was the network calibrated from the same graph?");
     return choose_affine(*widest);
   }
 
@@ -127,6 +136,8 @@ class quantizer {
   const quantize_options& options_;
   graph to_;
   scale_classes classes_;
+  std::vector<std::optional<range>> class_ranges_;
+  std::vector<bool> read_by_int8_;
   std::vector<int> u8_, f32_;  // where each old value is in the new graph, by representation; -1: not there yet
 };
 
@@ -134,6 +145,7 @@ class quantizer {
 
 /// The pass. Ranges are looked up by value name; a missing one throws octavo::error. Outputs stay FP32.
 inline graph quantize(const graph& folded, const range_table& ranges, const quantize_options& options = {}) {
+  const graph_index well_formed(folded);
   return detail::quantizer(folded, ranges, options).rewrite();
 }
 
