@@ -123,9 +123,10 @@ class direct_convolution final : public executable {
   /// The runs that are inside the image at output line `oh`.
   run_range runs_inside(int oh) const {
     const auto [first, last] = image_.lines_inside(oh);
-    const int line_runs = depth_.count / image_.conv.kernel.h;
-    return {first * line_runs, last * line_runs};
+    return {first * line_runs(), last * line_runs()};
   }
+  /// Runs in a line of the kernel.
+  int line_runs() const { return depth_.count / image_.conv.kernel.h; }
   /// Those of all output lines, where taps outside are skipped.
   std::vector<run_range> ranges_inside() const {
     std::vector<run_range> ranges;
@@ -205,9 +206,12 @@ class direct_convolution final : public executable {
     const int origin = from_ == source::image ? image * image_.height : -std::max(0, image_.top_of(begin));
     tile_list list(tiles);
     for (int i = first; i < end; ++i) {
-      const int oh = i % image_.out_height, line = origin + image_.top_of(oh);
+      const int oh = i % image_.out_height;
       const run_range runs = runs_inside(oh);
       const int start = weights_.start_of(runs);
+      // Under the first run that is inside the image: there may be no memory above.
+      const int skipped = runs.first / line_runs() * image_.conv.dilation.h;
+      const int line = runs.first < runs.last ? origin + image_.top_of(oh) + skipped : 0;
       for (int piece = 0; piece < c.line.pieces(); ++piece) {
         const int ow = c.line.first(piece);
         list.add({{line * line_bytes + ow * stride.w * pixel_bytes, 0},
@@ -236,11 +240,11 @@ class direct_convolution final : public executable {
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
     t.end = &stage_.end();
     const std::span<const std::byte> all = weights_.packed();
-    t.ahead = weights_.at(group, last);
-    const std::byte* ahead_end = std::min(t.ahead + (last - first) * weights_.column_bytes(), all.data() + all.size());
-    if (t.ahead == ahead_end) t.ahead = c.ahead.data(), ahead_end = t.ahead + c.ahead.size();
+    const std::span<const std::byte> later = all.subspan(static_cast<std::size_t>(weights_.at(group, last) - all.data()));
+    const auto as_many = static_cast<std::size_t>((last - first) * weights_.column_bytes());
+    memory_ahead ahead(later.empty() ? c.ahead : later.first(std::min(as_many, later.size())));
+    t.runs = runs_.data();
     for (const placed_tile& p : tiles) {
-      t.runs = runs_.data() + p.first_run;
       t.run_count = p.runs;
       for (int column = first; column < last; ++column) {
         const int channel = weights_.first_channel(column);
@@ -253,9 +257,9 @@ class direct_convolution final : public executable {
         }
         weights_.point_at(t, group, column, p.first_run, p.start);
         t.multiplier = stage_.multiplier(group, channel), t.offset = stage_.offset(group, channel);
-        t.ahead_step = t.ahead < ahead_end ? cache_line : 0;
+        t.ahead = ahead.at, t.ahead_step = ahead.step();
         kernel_.tiles[p.strips][weights_.vectors(column) - 1](t);
-        t.ahead += t.run_count * t.run_groups * t.ahead_step;
+        ahead.at += static_cast<std::uintptr_t>(t.run_count * t.run_groups) * t.ahead_step;
       }
     }
   }
@@ -266,7 +270,7 @@ class direct_convolution final : public executable {
   bool one_line_, residual_;
   int dst_bytes_;
   depth_runs depth_;
-  std::vector<std::ptrdiff_t> runs_;  ///< from a pixel to each run of its depth
+  std::vector<std::ptrdiff_t> runs_;  ///< from a pixel's first run inside the image to each of the others
   output_stage stage_;
   direct_weights weights_;
   int columns_together_;  ///< that a tile meets one after the other

@@ -55,7 +55,8 @@ struct direct_image {
                line = static_cast<std::size_t>(width * pixel_bytes);
     for (int ih = std::max(0, top); ih < std::min(height, top + lines); ++ih, to += left + line + right) {
       std::memset(to, zero, left);
-      copy_pixels(to + left, line_of(src, image, ih), width, pixel_bytes, src.stride * value_bytes);
+      copy_pixels(to + left, src.as<const std::byte>() + line_at(src, image, ih), width, pixel_bytes,
+                  src.stride * value_bytes);
       std::memset(to + left + line, zero, right);
     }
   }
@@ -69,9 +70,9 @@ struct direct_image {
   }
 
  private:
-  const std::byte* line_of(const operand& src, int image, int ih) const noexcept {
-    return src.as<const std::byte>() +
-           (static_cast<std::ptrdiff_t>(image) * height + ih) * width * src.stride * value_bytes;
+  /// Bytes from the first image to line `ih` of one, which may be outside.
+  std::ptrdiff_t line_at(const operand& src, int image, int ih) const noexcept {
+    return (static_cast<std::ptrdiff_t>(image) * height + ih) * width * src.stride * value_bytes;
   }
 
   /// Gathers the taps of one pixel, the first of which is at (top, left).
@@ -80,14 +81,14 @@ struct direct_image {
     const bool dense = merges_taps() && stride == tap_bytes;
     for (int kh = 0; kh < conv.kernel.h; ++kh) {
       const int ih = top + kh * conv.dilation.h;
-      const std::byte* line = line_of(src, image, ih) + group * tap_bytes;
+      const std::ptrdiff_t line = line_at(src, image, ih) + group * tap_bytes;
       for (int kw = 0, taps = 1; kw < conv.kernel.w; kw += taps) {
         const int iw = left + kw * conv.dilation.w;
         const bool inside = ih >= 0 && ih < height && iw >= 0 && iw < width;
         taps = inside && dense ? std::min(conv.kernel.w - kw, width - iw) : 1;
         const auto bytes = static_cast<std::size_t>(taps * tap_bytes);
         if (inside)
-          copy_run(to, line + iw * stride, bytes);
+          copy_run(to, src.as<const std::byte>() + line + iw * stride, bytes);
         else
           std::memset(to, zero, bytes);
         to += bytes;

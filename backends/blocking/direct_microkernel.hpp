@@ -3,6 +3,7 @@
 // where they lie, with one stride between them.
 #pragma once
 
+#include "octavo/backends/blocking/memory_ahead.hpp"
 #include "octavo/backends/blocking/microkernel.hpp"
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
@@ -31,8 +32,8 @@ struct direct_tile {
   std::ptrdiff_t residual_stride;
   int channels;  ///< how many of the NR channels exist; no others are stored
   const ending* end;
-  const std::byte* ahead;     ///< for each group a tile brings the line there into L2
-  std::ptrdiff_t ahead_step;  ///< and goes on by this
+  std::uintptr_t ahead;       ///< for each group a tile brings the line there into L2: see memory_ahead
+  std::uintptr_t ahead_step;  ///< and goes on by this
 };
 
 using direct_function = void (*)(const direct_tile&) noexcept;

@@ -255,7 +255,8 @@ class direct_matmul final : public dynamic_matmul {
       }
       for (int column = from; column < to; ++column) {
         for (int j = 0; j < count; ++j) t.dst[j] = row_of_y(c, slice, row[j], column);
-        t.weights = t.ahead = w.packed + (column - from) * column_bytes();
+        t.weights = w.packed + (column - from) * column_bytes();
+        t.ahead = reinterpret_cast<std::uintptr_t>(t.weights);  // nothing new
         t.start = w.starts[column - from].start;
         t.channels = columns_in(c, column);
         tiles_.tiles[pixels ? 0 : count][ceil_div(t.channels, tiles_.vector) - 1](t);

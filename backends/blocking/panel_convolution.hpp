@@ -205,11 +205,11 @@ class panel_convolution final : public executable {
     int position = 0;
     for (int kh = 0; kh < conv_.kernel.h; ++kh) {
       const int ih = top + kh * conv_.dilation.h;
-      const std::byte* image_line = image + static_cast<std::ptrdiff_t>(ih) * c.width * pixel_bytes;
+      const std::ptrdiff_t image_line = static_cast<std::ptrdiff_t>(ih) * c.width * pixel_bytes;
       for (int kw = 0, taps = 1; kw < conv_.kernel.w; kw += taps) {
         const int iw = left + kw * conv_.dilation.w;
         const bool inside = ih >= 0 && ih < c.height && iw >= 0 && iw < c.width;
-        const std::byte* from = inside ? image_line + iw * pixel_bytes : padding_.data();
+        const std::byte* from = inside ? image + image_line + iw * pixel_bytes : padding_.data();
         taps = inside && c.dense ? std::min(conv_.kernel.w - kw, c.width - iw) : 1;
         const int values = taps * group_inputs_;
         if (direct_)

@@ -17,6 +17,7 @@
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
 #pragma once
 
+#include "octavo/backends/blocking/memory_ahead.hpp"
 #include "octavo/backends/blocking/output_stage.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
@@ -54,8 +55,8 @@ struct winograd_product {
   bool add;                  ///< to what dst has
   std::byte* dst;            // (rows, NR) of s32
   std::ptrdiff_t dst_stride;
-  const std::byte* ahead;  ///< for each group the line there comes into L2
-  std::ptrdiff_t ahead_step;
+  std::uintptr_t ahead;  ///< for each group the line there comes into L2: see memory_ahead
+  std::uintptr_t ahead_step;
 };
 
 /// A tile's sums, and where they go.
@@ -205,8 +206,7 @@ class winograd_convolution final : public executable {
       for (int block = from; block < to; ++block) {
         const std::byte* packed = weights_.data() + block * block_bytes();
         const bool more = block + 1 < to;
-        prefetch next{more ? packed + block_bytes() : c.ahead.data(),
-                      more ? packed + 2 * block_bytes() : c.ahead.data() + c.ahead.size()};
+        memory_ahead next(more ? std::span(packed + block_bytes(), static_cast<std::size_t>(block_bytes())) : c.ahead);
         for (int channel = 0; channel < channels_; channel += together_) {
           const int channels = std::min(together_, channels_ - channel);
           std::byte* transformed = weights + (keeps_weights_ ? block * transformed_bytes() : 0);
@@ -218,11 +218,6 @@ class winograd_convolution final : public executable {
       }
     }
   }
-
-  /// What will be needed soon.
-  struct prefetch {
-    const std::byte *at, *end;
-  };
 
   /// The top left output of a tile.
   struct corner {
@@ -240,17 +235,17 @@ class winograd_convolution final : public executable {
     for (int line = 0; line < winograd_points; ++line) {
       const int ih = h - conv_.pad.top + line;
       const bool inside = ih >= 0 && ih < height_;
-      const std::byte* pixel = c.src.as<const std::byte>() +
-                               ((static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ + left) * c.src.stride;
-      for (int i = 0; i < winograd_points; ++i, pixel += c.src.stride)
-        pixels[line * winograd_points + i] = inside && left + i >= 0 && left + i < width_ ? pixel : outside_.data();
+      std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ + left) * c.src.stride;
+      for (int i = 0; i < winograd_points; ++i, at += c.src.stride)
+        pixels[line * winograd_points + i] =
+            inside && left + i >= 0 && left + i < width_ ? c.src.as<const std::byte>() + at : outside_.data();
     }
     kernel_.transform_pixels(pixels, channels_, to, plane_bytes());
   }
 
   /// The 36 products of `count` tiles with transformed weights of input channels [channel, channel + channels).
   void multiply(int count, int channel, int channels, const std::byte* src, const std::byte* weights, std::byte* sums,
-                prefetch& next) const noexcept {
+                memory_ahead& next) const noexcept {
     const int strips = ceil_div(count, kernel_.most_rows());
     winograd_product p{};
     p.src_stride = pixel_bytes(), p.dst_stride = sums_bytes(), p.groups = channels / 2, p.add = channel > 0;
@@ -260,9 +255,9 @@ class winograd_convolution final : public executable {
         const int first = cut(count, i, strips), rows = cut(count, i + 1, strips) - first;
         p.src = src + plane * plane_bytes() + first * pixel_bytes() + channel * 2;
         p.dst = sums + first * sums_bytes() + plane * sums_row_bytes();
-        p.ahead = next.at, p.ahead_step = next.at < next.end ? cache_line : 0;
+        p.ahead = next.at, p.ahead_step = next.step();
         kernel_.products[static_cast<std::size_t>(std::max(rows - kernel_.fewest_rows, 0))](p);
-        next.at += p.groups * p.ahead_step;
+        next.at += static_cast<std::uintptr_t>(p.groups) * p.ahead_step;
       }
     }
   }

@@ -3,8 +3,7 @@
 
 #include "octavo/backends/portable/arch.hpp"
 
-namespace octavo::portable {
-inline namespace OCTAVO_ARCH_NAMESPACE {
+namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 using batch = xsimd::batch<float>;
 inline constexpr int lanes = static_cast<int>(batch::size);
@@ -75,5 +74,4 @@ inline batch fused_multiply_add(const batch& a, const batch& b, const batch& c) 
 #endif
 #endif
 
-}  // namespace OCTAVO_ARCH_NAMESPACE
-}  // namespace octavo::portable
+}  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -230,14 +230,13 @@ class tile_convolution final : public executable {
     for (int column = from; column < to; column += column_set_) {
       const int end = std::min(to, column + column_set_), next_end = std::min(to, end + column_set_);
       // The columns after these, or what the next step needs.
-      w.next = {c.ahead.data(), c.ahead.data() + c.ahead.size()};
-      if (end < to) {
-        w.next.at = column_weights(group, end);
-        w.next.end = next_end < group_columns_ ? column_weights(group, next_end)
-                                               : column_weights(group, 0) + group_weight_bytes();
-      }
+      std::span<const std::byte> next = c.ahead;
+      if (end < to)
+        next = {column_weights(group, end), next_end < group_columns_ ? column_weights(group, next_end)
+                                                                      : column_weights(group, 0) + group_weight_bytes()};
+      w.next = {blocking::memory_ahead(next)};
       const std::ptrdiff_t steps = static_cast<std::ptrdiff_t>(count) * (end - column) * layout_.steps;
-      w.next.lines = static_cast<int>((w.next.end - w.next.at) / tile_row_bytes / steps) + 1;
+      w.next.lines = static_cast<int>(static_cast<std::ptrdiff_t>(next.size()) / tile_row_bytes / steps) + 1;
       for (int i = 0; i < count; ++i) {
         // Not the one that waits.
         placed_block& b = w.blocks[w.waiting == &w.blocks[0] ? 1 : 0];

@@ -35,7 +35,7 @@ template <int MT, int NT>
 OCTAVO_TARGET_AMX inline void multiply_add(const std::byte* sums, const std::byte* a, std::ptrdiff_t a_stride,
                                            const std::byte* b, int steps) noexcept {
   constexpr std::ptrdiff_t b_stride = NT * tile_row_bytes;
-  const std::byte* a1 = a + tile_rows * a_stride;
+  const std::byte* a1 = MT > 1 ? a + tile_rows * a_stride : a;
   OCTAVO_TILE_FENCE;
   OCTAVO_TILE_LOAD(0, sums, sums_stride);
   if constexpr (NT > 1) OCTAVO_TILE_LOAD(1, sums + 64, sums_stride);

@@ -6,6 +6,7 @@
 
 #if OCTAVO_X86_64
 
+#include "octavo/backends/blocking/memory_ahead.hpp"
 #include "octavo/backends/blocking/output_stage.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
@@ -25,8 +26,7 @@ inline constexpr int sums_stride = block_channels * 4;  ///< bytes of a row of s
 inline constexpr int sums_bytes = block_rows * sums_stride;
 
 /// Weights that will be needed soon, brought into L2 a few lines at a time.
-struct prefetch {
-  const std::byte *at = nullptr, *end = nullptr;
+struct prefetch : blocking::memory_ahead {
   int lines = 0;  ///< in each step
 };
 
@@ -44,7 +44,8 @@ struct factors {
 template <int MT, int NT>
 OCTAVO_TARGET_AMX inline void multiply(const factors& f, prefetch& next) noexcept {
   OCTAVO_TILE_FENCE;
-  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b, *ahead = next.at;
+  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b;
+  std::uintptr_t ahead = next.at;
   const std::ptrdiff_t stride = f.a_stride;
   const int lines = next.lines;
   OCTAVO_TILE_ZERO(0);
@@ -236,7 +237,8 @@ template <bool Residual, clamping Clamp>
 OCTAVO_TARGET_AMX inline void multiply_and_end(const factors& f, prefetch& next, const rows& t,
                                                const ending& end) noexcept {
   OCTAVO_TILE_FENCE;
-  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b, *ahead = next.at;
+  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b;
+  std::uintptr_t ahead = next.at;
   const std::ptrdiff_t stride = f.a_stride;
   const int lines = next.lines;
   u8_ending<Residual, Clamp, true> before(t, end);

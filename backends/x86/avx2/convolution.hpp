@@ -43,8 +43,10 @@ OCTAVO_AVX2 inline void strip_tile_u8(const direct_tile& t) noexcept {
   OCTAVO_UNROLL
   for (int m = 0; m < strip; ++m) acc[m][0] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(t.start));
   add_row_starts<u8s8s32, 1>(t, acc);
-  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
-  const std::byte *weights = t.weights, *ahead = t.ahead;
+  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride;
+  const std::uintptr_t ahead_step = t.ahead_step;
+  std::uintptr_t ahead = t.ahead;
+  const std::byte* weights = t.weights;
   const std::int32_t* order = t.order;
   const __m256i ones = _mm256_set1_epi16(1);
   for (int run = 0; run < t.run_count; ++run) {

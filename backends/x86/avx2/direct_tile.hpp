@@ -188,8 +188,10 @@ OCTAVO_AVX2 inline void strip_tile(const direct_tile& t) noexcept {
   }
   add_row_starts<Type, NV>(t, acc);
   // One pointer and three strides reach the pixels of a strip.
-  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = t.ahead_step;
-  const std::byte *weights = t.weights, *ahead = t.ahead;
+  const std::ptrdiff_t stride = t.src_stride, stride3 = 3 * stride, stride5 = 5 * stride;
+  const std::uintptr_t ahead_step = t.ahead_step;
+  std::uintptr_t ahead = t.ahead;
+  const std::byte* weights = t.weights;
   for (int run = 0; run < t.run_count; ++run) {
     const std::byte* x0 = t.src[0] + t.runs[run];
     for (int group = t.run_groups; group > 0; --group, x0 += 4, weights += NV * 32, ahead += ahead_step) {

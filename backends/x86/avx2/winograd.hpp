@@ -57,8 +57,10 @@ OCTAVO_AVX2 inline void product(const blocking::winograd_product& p) {
   for (int i = 0; i < 2 * Rows; ++i)
     acc[i / 2][i % 2] = p.add ? load_s32(p.dst + i / 2 * p.dst_stride + i % 2 * 32).v : _mm256_setzero_si256();
   // One pointer and two strides reach the rows.
-  const std::ptrdiff_t stride = p.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = p.ahead_step;
-  const std::byte *weights = p.weights, *ahead = p.ahead, *x0 = p.src;
+  const std::ptrdiff_t stride = p.src_stride, stride3 = 3 * stride, stride5 = 5 * stride;
+  const std::uintptr_t ahead_step = p.ahead_step;
+  std::uintptr_t ahead = p.ahead;
+  const std::byte *weights = p.weights, *x0 = p.src;
   for (int group = p.groups; group > 0; --group, x0 += 4, weights += 64, ahead += ahead_step) {
     _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
     const __m256i w0 = load_s32(weights).v, w1 = load_s32(weights + 32).v;

@@ -55,8 +55,10 @@ OCTAVO_AVX512 inline void product(const blocking::winograd_product& p) {
   for (int i = 0; i < 2 * Rows; ++i)
     acc[i / 2][i % 2] = p.add ? _mm512_loadu_si512(p.dst + i / 2 * p.dst_stride + i % 2 * 64) : _mm512_setzero_si512();
   // Two pointers and three strides reach the rows.
-  const std::ptrdiff_t stride = p.src_stride, stride3 = 3 * stride, stride5 = 5 * stride, ahead_step = p.ahead_step;
-  const std::byte *weights = p.weights, *ahead = p.ahead, *x0 = p.src, *x1 = p.src + strip * stride;
+  const std::ptrdiff_t stride = p.src_stride, stride3 = 3 * stride, stride5 = 5 * stride;
+  const std::uintptr_t ahead_step = p.ahead_step;
+  std::uintptr_t ahead = p.ahead;
+  const std::byte *weights = p.weights, *x0 = p.src, *x1 = p.src + strip * stride;
   for (int group = p.groups; group > 0; --group, x0 += 4, x1 += 4, weights += 128, ahead += ahead_step) {
     _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
     const __m512i w0 = _mm512_loadu_si512(weights), w1 = _mm512_loadu_si512(weights + 64);
