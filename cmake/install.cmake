@@ -11,7 +11,8 @@ set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/octavo)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
   COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
 install(EXPORT octavo FILE octavoTargets.cmake NAMESPACE octavo:: DESTINATION ${package_dir})
-install(FILES cmake/octavoConfig.cmake cmake/octavoComponents.cmake ${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
+install(FILES cmake/octavoConfig.cmake cmake/octavoComponents.cmake backends/kernels.cpp
+  ${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
   DESTINATION ${package_dir})
 
 # Relative to the .pc file itself, so that `cmake --install --prefix` and a moved tree stay right.

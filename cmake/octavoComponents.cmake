@@ -4,12 +4,14 @@
 #   octavo::images   reading image files: stb_image, and libjpeg where there is one (OCTAVO_HAS_LIBJPEG)
 #   octavo::openmp   running a session on OpenMP threads
 #   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
+#   octavo::kernels  the native kernels compiled once, in the project that asks for them, and with its flags
+#                    (OCTAVO_COMPILED_KERNELS): octavo_kernels_source
 
 set(octavo_images_needs "stb (Debian: libstb-dev)")
 set(octavo_openmp_needs "OpenMP for C++ (Debian: libomp-dev for clang; g++ has it)")
 set(octavo_onednn_needs "oneDNN (Debian: libdnnl-dev)")
 if(NOT octavo_components)
-  set(octavo_components images openmp onednn)
+  set(octavo_components images openmp onednn kernels)
 endif()
 
 function(octavo_add_component name)
@@ -60,6 +62,14 @@ if("onednn" IN_LIST octavo_components AND NOT TARGET octavo::onednn)
       INCLUDE ${OCTAVO_ONEDNN_INCLUDE_DIR} ${OpenMP_CXX_INCLUDE_DIRS}
       LINK ${OCTAVO_ONEDNN_LIBRARY} ${OpenMP_CXX_LIBRARIES} DEFINE OCTAVO_HAS_ONEDNN)
   endif()
+endif()
+
+if("kernels" IN_LIST octavo_components AND NOT TARGET octavo::kernels)
+  add_library(octavo_kernels STATIC EXCLUDE_FROM_ALL ${octavo_kernels_source})
+  set_target_properties(octavo_kernels PROPERTIES POSITION_INDEPENDENT_CODE TRUE)
+  target_link_libraries(octavo_kernels PUBLIC octavo::octavo)
+  target_compile_definitions(octavo_kernels INTERFACE OCTAVO_COMPILED_KERNELS)
+  add_library(octavo::kernels ALIAS octavo_kernels)
 endif()
 
 foreach(component IN LISTS octavo_components)

@@ -1,11 +1,12 @@
-# find_package(octavo) gives octavo::octavo and octavo::<component> for each of images, openmp and onednn that can be had;
-# with COMPONENTS only those, each of which must be there. octavo_<component>_FOUND says which are.
+# find_package(octavo) gives octavo::octavo and octavo::<component> for each of images, openmp, onednn and kernels that can
+# be had; with COMPONENTS only those, each of which must be there. octavo_<component>_FOUND says which are.
 include(CMakeFindDependencyMacro)
 find_dependency(xsimd)
 find_dependency(nlohmann_json)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoTargets.cmake)
 
 set(octavo_components ${octavo_FIND_COMPONENTS})
+set(octavo_kernels_source ${CMAKE_CURRENT_LIST_DIR}/kernels.cpp)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoComponents.cmake)
 foreach(component IN LISTS octavo_components)
   set(octavo_${component}_FOUND FALSE)
@@ -18,7 +19,7 @@ foreach(component IN LISTS octavo_components)
         "octavo's component '${component}' needs ${octavo_${component}_needs}, which was not found. ")
     else()
       string(APPEND octavo_NOT_FOUND_MESSAGE
-        "octavo has no component '${component}': expected images, openmp or onednn. ")
+        "octavo has no component '${component}': expected images, openmp, onednn or kernels. ")
     endif()
   endif()
 endforeach()

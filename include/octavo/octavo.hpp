@@ -10,8 +10,7 @@
 
 #include <cstdlib>
 
-#include "octavo/backends/portable/kernels.hpp"
-#include "octavo/backends/x86/kernels.hpp"
+#include "octavo/backends/x86/cpu.hpp"
 #include "octavo/exec/calibrate.hpp"
 #include "octavo/exec/prepare.hpp"
 #include "octavo/graph/builder.hpp"
@@ -19,8 +18,19 @@
 #include "octavo/plan/tune.hpp"
 #include "octavo/version.hpp"
 
-// What asks the CPU or has kernels for a default argument is not the same in units with other flags.
-namespace octavo::inline OCTAVO_ARCH_NAMESPACE {
+// Of the kernels, units that link the target octavo::kernels see a declaration only.
+#ifdef OCTAVO_COMPILED_KERNELS
+#define OCTAVO_KERNELS compiled
+namespace octavo::native {
+kernel_list compiled_kernels(isa up_to);
+}
+#else
+#define OCTAVO_KERNELS included
+#include "octavo/backends/native_kernels.hpp"
+#endif
+
+// What asks the CPU or has kernels for a default argument is not the same in units with other flags or other kernels.
+namespace octavo::inline OCTAVO_ARCH_NAMESPACE::inline OCTAVO_KERNELS {
 
 /// The instruction sets that OCTAVO_ISA in the environment allows: portable, avx2, avx_vnni, avx512_vnni or amx; all
 /// where it is unset. Throws octavo::error for another name.
@@ -41,11 +51,11 @@ inline isa isa_in_use() {
 
 /// The native kernels for problems up to that instruction set, best first. The default is isa_in_use().
 inline kernel_list native_kernels(isa up_to = isa_in_use()) {
-  kernel_list list;
-  for (const kernel& k : x86::kernels())
-    if (k.needs <= up_to && x86::runs(k.needs)) list.push_back(k);
-  for (const kernel& k : portable::kernels()) list.push_back(k);
-  return list;
+#ifdef OCTAVO_COMPILED_KERNELS
+  return native::compiled_kernels(up_to);
+#else
+  return native::kernels(up_to);
+#endif
 }
 
 /// Folds and plans `g` with `kernels`. Throws octavo::error, naming the node, when a node cannot be run, or not by the
@@ -77,4 +87,4 @@ inline session prepare(const operation& o, const signature& s, const kernel_list
   return prepare_operator(o, s, kernels);
 }
 
-}  // namespace octavo::inline OCTAVO_ARCH_NAMESPACE
+}  // namespace octavo::inline OCTAVO_ARCH_NAMESPACE::inline OCTAVO_KERNELS
