@@ -47,14 +47,12 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
   require(channels > 0 && weights.size() % channels == 0 && (bias.empty() || bias.size() == channels), what, ": ",
           weights.size(), " weights and ", bias.size(), " biases do not go with ", channels, " weight scales");
   check(x);
-  require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
-          " of the output or ", residual_scale, " of the residual is out of range");
   const std::size_t depth = weights.size() / channels;
   output_scales out;
   out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
+  require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
+          " of the output or ", residual_scale, " of the residual is out of range: it must be positive");
   for (std::size_t c = 0; c < channels; ++c) {
-    require(is_scale(weight_scales[c]), what, ": weight scale ", weight_scales[c], " of channel ", c,
-            " is out of range: it and its inverse must be finite and positive");
     std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
     for (std::int8_t w : weights.subspan(c * depth, depth)) {
       require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
@@ -64,6 +62,8 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
     require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", depth,
             " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
     const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scales[c]), y_scale, what);
+    require(is_scale(weight_scales[c]), what, ": weight scale ", weight_scales[c], " of channel ", c,
+            " is out of range: it must be positive");
     const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
     const double b = (bias.empty() ? 0.0 : static_cast<double>(bias[c])) / static_cast<double>(y_scale);
     out.multiplier.push_back(m);
