@@ -35,6 +35,38 @@ inline float checked_ratio(double numerator, double denominator, std::string_vie
   return static_cast<float>(ratio);
 }
 
+namespace detail {
+
+/// The sums of the weights of one output channel that its bounds need.
+struct weight_sums {
+  std::int64_t all = 0, positive = 0;
+  std::int8_t least = 0;
+};
+
+/// Adds N weights, few enough for sums of 32 bits: compilers vectorise this loop, whose length they know.
+template <std::size_t N>
+void add_weights(weight_sums& sums, const std::int8_t* w) {
+  std::int32_t all = 0, positive = 0;
+  std::int8_t least = sums.least;
+  for (std::size_t i = 0; i < N; ++i) {
+    all += w[i];
+    positive += w[i] > 0 ? w[i] : 0;
+    least = w[i] < least ? w[i] : least;
+  }
+  sums = {sums.all + all, sums.positive + positive, least};
+}
+
+inline weight_sums sum_weights(std::span<const std::int8_t> weights) {
+  weight_sums sums;
+  constexpr std::size_t block = 64;
+  std::size_t i = 0;
+  for (; i + block <= weights.size(); i += block) add_weights<block>(sums, weights.data() + i);
+  for (; i < weights.size(); ++i) add_weights<1>(sums, weights.data() + i);
+  return sums;
+}
+
+}  // namespace detail
+
 /// Folds scales, zero point and bias of a sum of products with s8 weights.
 ///
 /// `weights`: OC rows of `depth` values, `weight_scales`: OC, `bias`: OC or empty, in real units. `y_scale` is 1 for an
@@ -53,18 +85,16 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
   require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
           " of the output or ", residual_scale, " of the residual is out of range: it must be positive");
   for (std::size_t c = 0; c < channels; ++c) {
-    std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
-    for (std::int8_t w : weights.subspan(c * depth, depth)) {
-      require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
-      (w > 0 ? positive : negative) += w;
-    }
+    const detail::weight_sums sums = detail::sum_weights(weights.subspan(c * depth, depth));
+    const std::int64_t positive = sums.positive, negative = sums.all - sums.positive;
+    require(sums.least != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
     constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
     require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", depth,
             " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
     const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scales[c]), y_scale, what);
     require(is_scale(weight_scales[c]), what, ": weight scale ", weight_scales[c], " of channel ", c,
             " is out of range: it must be positive");
-    const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
+    const double shift = static_cast<double>(x.zero_point) * static_cast<double>(sums.all);
     const double b = (bias.empty() ? 0.0 : static_cast<double>(bias[c])) / static_cast<double>(y_scale);
     out.multiplier.push_back(m);
     out.offset.push_back(checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what));
