@@ -38,7 +38,8 @@ struct options {
 options parse(int argc, char** argv) {
   options o;
   CLI::App app{"Times a network with random weights: Octavo and oneDNN, INT8 and FP32, in turn"};
-  app.add_option("--network", o.network, "resnet50, resnet101, mobilenet_v1, mobilenet_v2, vgg16 or vgg19");
+  app.add_option("--network", o.network,
+                 "resnet18, resnet34, resnet50, resnet101, mobilenet_v1, mobilenet_v2, vgg16 or vgg19");
   app.add_option("--isa", o.isa, "portable, avx2, avx_vnni, avx512_vnni or amx (default: the best, see OCTAVO_ISA)");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));

@@ -1,6 +1,7 @@
 #include "layers.hpp"
 
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "octavo/graph/passes.hpp"
@@ -29,8 +30,14 @@ graph compose_without_batch_norms(const network_entry& n) {
   static const auto zeros = std::make_shared<zero_weights>();
   graph g;
   n.compose(g, params(zeros));
-  for (const node& at : g.nodes)
-    if (at.as<op::batch_norm>()) g.replace_uses(at.dst, at.src[0]);
+  std::vector<int> stands_for(g.values.size());  // a batch norm's input for its output
+  std::iota(stands_for.begin(), stands_for.end(), 0);
+  const auto replace = [&](int& v) { v = stands_for[static_cast<std::size_t>(v)]; };
+  for (node& at : g.nodes) {
+    for (int& v : at.src) replace(v);
+    if (at.as<op::batch_norm>()) stands_for[static_cast<std::size_t>(at.dst)] = at.src[0];
+  }
+  for (graph_output& o : g.outputs) replace(o.value);
   return pass::limit_batch(pass::drop_dead_nodes(std::move(g)), 1);
 }
 

@@ -1,5 +1,5 @@
-// The networks that are benchmarked. They are composed in networks.cpp, which all benchmarks share: compiling them takes its
-// time.
+// The networks that are benchmarked. They are composed in networks.cpp, which all benchmarks share: compiling them
+// takes its time.
 #pragma once
 
 #include <span>

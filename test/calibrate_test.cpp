@@ -3,7 +3,9 @@
 
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <limits>
+#include <type_traits>
 
 #include "octavo/graph/builder.hpp"
 #include "octavo/plan/compile.hpp"
@@ -108,4 +110,79 @@ TEST_CASE("calibrate: errors") {
                   calibrate(net, samples_of({{1, std::numeric_limits<float>::quiet_NaN()}}));
                 }),
                 "value 'x'", "sample 0");
+}
+
+TEST_CASE("calibrate: a callback may assign tensors of its own") {
+  const network net = plan_graph(known_graph(), {});
+  const calibration filled = calibrate(net, samples_of({{1, -2}, {3, 4}}));
+  const std::vector<float> lists[] = {{1, -2}, {3, 4}};
+  const calibration assigned = calibrate(net, {2, [&](int i, std::span<tensor> inputs) {
+                                                 inputs[0] = tensor::of<float>({1, 2}, lists[i]);
+                                               }});
+  CHECK(assigned.ranges == filled.ranges);
+  CHECK(assigned.means == filled.means);
+  const auto failure = [&](const tensor& t) {
+    return failure_of([&] { calibrate(net, {1, [&](int, std::span<tensor> inputs) { inputs[0] = t; }}); });
+  };
+  check_failure(failure(tensor(element::f32, {1, 3})), "sample 0", "input 'x' must be f32[1x2]", "found f32[1x3]");
+  check_failure(failure(tensor(element::f32, {2, 1})), "input 'x' must be f32[1x2]", "found f32[2x1]");
+  check_failure(failure(tensor(element::u8, {1, 2})), "input 'x' must be f32[1x2]", "found u8[1x2]");
+  check_failure(failure(tensor()), "input 'x' must be f32[1x2]", "found an empty tensor");
+  check_failure(failure_of([&] {
+                  calibrate(net, {1, [](int, std::span<tensor> inputs) { const tensor t = std::move(inputs[0]); }});
+                }),
+                "input 'x' must be f32[1x2]", "found an empty tensor");
+}
+
+TEST_CASE("calibrate: callbacks that are missing or throw, networks that are null") {
+  const network net = plan_graph(known_graph(), {});
+  check_failure(failure_of([&] { calibrate(net, {1, {}}); }), "no callback");
+  check_failure(failure_of([&] { calibrate(nullptr, random_samples()); }), "the network is null");
+  CHECK_THROWS_AS(calibrate(net, {1, [](int, std::span<tensor>) { throw std::bad_function_call(); }}),
+                  std::bad_function_call);
+}
+
+TEST_CASE("calibrate: a quantized network is refused") {
+  graph g;
+  const params w(std::make_shared<known_weights>(std::map<std::string, constant>{{"f.weight", values({1, 2}, {1, 1})}}));
+  auto x = g.input<float, nc<1, 2>>("x");
+  g.output(fc<1>(relu(x), w / "f"), "y");
+  const graph int8 = quantized_graph(g);
+  check_failure(failure_of([&] { calibrate(plan_graph(int8, {}), random_samples()); }), "quantized already",
+                "calibrate the FP32 network");
+}
+
+TEST_CASE("calibrate: samples that are all zero are refused") {
+  graph g;
+  auto x = g.input<float, nc<1, 2>>("x"), state = g.input<float, nc<1, 2>>("state");
+  g.output(relu(x) + state, "y");
+  const network net = plan_graph(g, {});
+  const sample_set zeros{3, [](int, std::span<tensor>) {}};
+  check_failure(failure_of([&] { calibrate(net, zeros); }), "input 'x'", "is 0 in all samples");
+  // One input that is zero, as the first state of a sequence is, is nothing to complain about; nor one sample of many.
+  const calibration found = calibrate(net, {3, [](int i, std::span<tensor> inputs) {
+                                              if (i == 2) inputs[0].as<float>()[0] = 1;
+                                            }});
+  CHECK(found.ranges.at("state") == range{0.0f, 0.0f});
+}
+
+TEST_CASE("calibrate: what was found about another graph is refused by the values that differ") {
+  const auto composed = []<int Width>(std::integral_constant<int, Width>) {
+    graph g;
+    auto x = g.input<float, nc<1, 4>>("x");
+    g.output(fc<2>(relu(fc<Width>(x, random_params(1) / "a")), random_params(1) / "b"), "y");
+    return g;
+  };
+  const graph narrow = composed(std::integral_constant<int, 3>()), wide = composed(std::integral_constant<int, 300>());
+  const calibration of_narrow = random_calibration(narrow);
+  check_failure(failure_of([&] { quantize_graph(wide, of_narrow); }), "value 'relu' has 300 channels", "3 means");
+  calibration bad = of_narrow;
+  bad.means["relu"][1] = std::numeric_limits<float>::quiet_NaN();
+  check_failure(failure_of([&] { quantize_graph(narrow, bad); }), "value 'relu'", "nan");
+  for (const range r : {range{0, std::numeric_limits<float>::quiet_NaN()}, range{2, 1},
+                        range{0, std::numeric_limits<float>::infinity()}}) {
+    bad = of_narrow;
+    bad.ranges["relu"] = r;
+    check_failure(failure_of([&] { quantize_graph(narrow, bad); }), "value 'relu'", "range");
+  }
 }

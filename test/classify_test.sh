@@ -132,10 +132,10 @@ logits() {
   same_logits 30 10 --iterations 5 --batch 6 --calib-images 20 --calibration entropy
   if [ -n "${OCTAVO_DATA:-}" ]; then
     cifar=$OCTAVO_DATA/images/cifar10/cifar10_200.bin
-    same_logits 50 10 --model cifar_resnet20 --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors" \
-      --data "$cifar" --calib "$cifar" --iterations 50 --calib-images 50
-    same_logits 4 1000 --model mobilenet_v2 --weights "$OCTAVO_DATA/weights/mobilenet_v2.safetensors" \
-      --images "$OCTAVO_DATA/images/val" --calib "$OCTAVO_DATA/images/calib" --iterations 4 --calib-images 8
+    same_logits 20 10 --model cifar_resnet20 --weights "$OCTAVO_DATA/weights/cifar_resnet20.safetensors" \
+      --data "$cifar" --calib "$cifar" --iterations 20 --calib-images 20
+    same_logits 2 1000 --model mobilenet_v2 --weights "$OCTAVO_DATA/weights/mobilenet_v2.safetensors" \
+      --images "$OCTAVO_DATA/images/val" --calib "$OCTAVO_DATA/images/calib" --iterations 2 --calib-images 4
   fi
 }
 

@@ -420,6 +420,35 @@ TEST_CASE("JPEG: tables and scans that do not fit") {
   check_failure(failure_of_image(whole.substr(0, frame_end) + whole.substr(frame)), "JPEG: ");
 }
 
+TEST_CASE("JPEG: scans that leave pixels undefined") {
+  const std::string whole = make_progressive_jpeg(16, 16, 1);  // four blocks
+  const std::size_t scan = whole.find("\xff\xda"), frame = whole.find("\xff\xc2");
+  const std::string header = whole.substr(0, scan), scan_header = whole.substr(scan, 10), end = "\xff\xd9";
+  const std::string restart_every_2 = make_segment('\xdd', {0, 2}), eight_bits(1, '\0');
+  const auto with_scan = [&](const std::string& coded) {
+    const std::string file = header + restart_every_2 + scan_header + coded + end;
+    const auto structure =
+        failure_of([&] { detail::jpeg_structure("damaged", std::as_bytes(std::span(file))).check(); });
+    CHECK(structure.has_value() == failure_of_image(file).has_value());
+    return structure;
+  };
+  CHECK(!with_scan(eight_bits + "\xff\xd0" + eight_bits));
+  check_failure(with_scan(eight_bits + eight_bits), "damaged: JPEG: ", "a scan of 0 restart markers, expected 1");
+
+  // A first scan that claims to refine an earlier one.
+  std::string refined = whole;
+  refined[scan + 9] = 0x10;
+  check_failure(failure_of_image(refined), "JPEG: ");
+  const auto bytes = std::as_bytes(std::span(refined));
+  check_failure(failure_of([&] { detail::jpeg_structure("damaged", bytes).check(); }), "component 1 is refined before");
+
+  for (const char sampling : {'\x01', '\x10', '\x51'}) {
+    std::string sampled = whole;
+    sampled[frame + 11] = sampling;
+    check_failure(failure_of_image(sampled), "JPEG: ");
+  }
+}
+
 TEST_CASE("image folder: the validation images of the data folder") {
   const auto data = data_folder();
   if (!data) return;

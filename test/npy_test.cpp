@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -51,16 +52,17 @@ const std::string four_floats = bytes_of(std::array<float, 4>{1, 2, 3, 4});
 }  // namespace
 
 TEST_CASE("npy: all element types come back as they were written") {
-  std::vector<tensor> tensors;
-  tensors.push_back(make<float>({2, 1, 2}, {1.5f, -0.0f, 3e-40f, -2}));
-  tensors.push_back(make<std::uint8_t>({3}, {0, 128, 255}));
-  tensors.push_back(make<std::int8_t>({2, 2}, {-128, -1, 0, 127}));
-  tensors.push_back(make<std::int32_t>({1, 1, 1, 1, 1, 2}, {INT32_MIN, INT32_MAX}));
-  tensors.push_back(make<std::int64_t>({}, {INT64_MIN}));
+  std::map<std::string, tensor> tensors;  // by NumPy's name of the type
+  tensors["<f4"] = make<float>({2, 1, 2}, {1.5f, -0.0f, 3e-40f, -2});
+  tensors["|u1"] = make<std::uint8_t>({3}, {0, 128, 255});
+  tensors["|i1"] = make<std::int8_t>({2, 2}, {-128, -1, 0, 127});
+  tensors["<i4"] = make<std::int32_t>({1, 1, 1, 1, 1, 2}, {INT32_MIN, INT32_MAX});
+  tensors["<i8"] = make<std::int64_t>({}, {INT64_MIN});
   const temporary_folder folder;
-  for (const tensor& t : tensors) {
-    CAPTURE(t.extents());
+  for (const auto& [type, t] : tensors) {
+    CAPTURE(type);
     save_npy(folder / "t.npy", t);
+    CHECK(read_all(folder / "t.npy").find("'descr': '" + type + "'") != std::string::npos);
     check_equal(load_npy(folder / "t.npy"), t);
   }
   CHECK(folder.entries() == 1);

@@ -19,7 +19,7 @@ TEST_CASE("random weights depend on seed and name alone") {
   CHECK(equal((a / "conv").get("weight", extents), (draw_weights(1) / "conv").get("weight", extents)));
   CHECK(!equal((a / "conv").get("weight", extents), (a / "other").get("weight", extents)));
   CHECK(!equal((a / "conv").get("weight", extents), (draw_weights(2) / "conv").get("weight", extents)));
-  // The same on every machine: the first numbers of 16 bits that splitmix64 gives for this seed and name sum up to 231583.
+  // The same on every machine: the first eight numbers of 16 bits that splitmix64 gives for this name sum up to 231583.
   const float centred = 231583.0f / 65536.0f - 4.0f;
   CHECK((a / "conv").get("weight", {2, 200})->as<float>()[0] == std::sqrt(2.0f / 200) * (centred * 1.2247449f));
 }

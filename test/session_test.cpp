@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <limits>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -281,4 +282,72 @@ TEST_CASE("session: an output must be writable") {
                "argument 2 is an output and read-only");
   run(x, y, view<float>(sum.data(), {1, 4})).or_throw();
   CHECK(sum == std::vector<float>(4, 3.0f));
+}
+
+TEST_CASE("session: it moves, and is not copied") {
+  static_assert(!std::is_copy_constructible_v<session> && !std::is_copy_assignable_v<session>);
+  session first(plan_graph(sum_of_two<2>(), {}));
+  std::vector<float> x(8, 1.0f), y(8, 2.0f), sum(8);
+  session second = std::move(first);
+  REQUIRE(second(x, y, sum));
+  CHECK(sum == std::vector<float>(8, 3.0f));
+  sum.assign(8, -1.0f);
+  check_status(first(x, y, sum), run_status::no_network, "the session was moved from");
+  check_failure(failure_of([&] { first(x, y, sum).or_throw(); }), "session: the session was moved from");
+  CHECK(sum == std::vector<float>(8, -1.0f));
+  CHECK(first.planned() == nullptr);
+  CHECK(first.profile().empty());
+  CHECK(first.memory_bytes() == 0);
+  first = std::move(second);
+  CHECK(first(x, y, sum));
+  CHECK_FALSE(second(x, y, sum));
+}
+
+TEST_CASE("session: what is null gives an error or a status") {
+  check_failure(failure_of([] { session run{network()}; }), "session: the network is null");
+  check_failure(failure_of([] { choices_of(network()); }), "the network is null");
+  session run(plan_graph(sum_of_two<2>(), {}));
+  std::vector<float> x(8), sum(8);
+  const auto null = "has no elements: a null pointer";
+  check_status(run(view<float>(nullptr, {2, 4}), x, sum), run_status::no_data, text("argument 0 ", null));
+  check_status(run(x, std::span<float>(static_cast<float*>(nullptr), 8), sum), run_status::no_data,
+               text("argument 1 ", null));
+  check_status(run(x, x, view<float>(nullptr, {2, 4})), run_status::no_data, text("argument 2 ", null));
+  tensor moved(element::f32, {2, 4});
+  const tensor kept = std::move(moved);
+  CHECK(run(kept, x, sum));
+  CHECK(run(moved, x, sum).code() == run_status::wrong_extents);
+  // A network of one number: a view of nothing has as many extents.
+  graph g;
+  g.output(relu(g.input<float, shape<>>("x")), "y");
+  session scalar(plan_graph(g, {}));
+  float one = -1, out = -1;
+  CHECK(scalar(std::span(&one, 1), std::span(&out, 1)));
+  CHECK(out == 0);
+  CHECK(scalar(view<float>(), std::span(&out, 1)).code() == run_status::wrong_extents);
+  CHECK(scalar(tensor(), std::span(&out, 1)).code() == run_status::no_data);
+}
+
+TEST_CASE("session: views whose extents or strides have no place in memory") {
+  session run(plan_graph(sum_of_two<2>(), {}));
+  std::vector<float> x(8), sum(8);
+  constexpr int most = std::numeric_limits<int>::max();
+  constexpr std::ptrdiff_t far = std::numeric_limits<std::ptrdiff_t>::max();
+  CHECK(run(view<float>(x.data(), {most, most, most, most}), x, sum).code() == run_status::wrong_extents);
+  CHECK(run(view<float>(x.data(), {2, 4}, far), x, sum).code() == run_status::wrong_extents);
+  CHECK(run(view<float>(x.data(), {2, 4}, -far), x, sum).code() == run_status::wrong_extents);
+}
+
+TEST_CASE("session: more workers than memory has room for") {
+  class many : public parallel_for {
+    int workers() const noexcept override { return std::numeric_limits<int>::max(); }
+  } threads;
+  class greedy : public executable {
+    void run(const arguments&, int, int, std::byte*) const noexcept override {}
+    std::size_t scratch_bytes() const noexcept override { return std::size_t{1} << 40; }
+  };
+  const kernel k{"greedy", isa::portable, reference_kernel.supports,
+                 [](const problem&) -> std::unique_ptr<const executable> { return std::make_unique<greedy>(); }};
+  const network net = plan_graph(sum_of_two<2>(), std::span(&k, 1));
+  check_failure(failure_of([&] { session run(net, threads); }), "workers");
 }

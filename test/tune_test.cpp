@@ -145,6 +145,48 @@ TEST_CASE("tune: a tuned INT8 network gives the bits of an untuned one, and its 
   CHECK(choices_of(again).by_node == choices_of(tuned).by_node);
 }
 
+TEST_CASE("tune: kernels are timed with elements that their operator can take") {
+  // A kernel may use s32 and s64 as indices or lengths: 0 is one that every tensor has.
+  static int others = 0, numbers = 0;
+  others = numbers = 0;
+  class watching : public executable {
+   public:
+    void run(const arguments& a, int, int, std::byte*) const noexcept override {
+      for (const operand& o : a.src)
+        for (int i = 0; i < 4; ++i)
+          if (type == element::f32)
+            numbers += std::fabs(o.as<float>()[i]) <= 1 && o.as<float>()[i] != 0;
+          else
+            others += (type == element::s32 ? o.as<std::int32_t>()[i] : o.as<std::int64_t>()[i]) == 0 ? 1 : -1000;
+    }
+    element type;
+  };
+  const auto pack = [](const problem& p) -> std::unique_ptr<const executable> {
+    auto e = std::make_unique<watching>();
+    e->type = p.src[0].type;
+    return e;
+  };
+  const kernel_list two{{"one", isa::portable, supports_all, pack}, {"other", isa::portable, supports_all, pack}};
+  graph g;
+  for (const element type : {element::f32, element::s32, element::s64}) {
+    const int x = g.append(op::input{}, "x", {}, {type, {2, 2}, {}});
+    g.outputs.push_back({g.append(op::concat{0}, "twice", {x, x}, {type, {4, 2}, {}}), "y"});
+  }
+  tune_kernels(g, two, {.repetitions = 1});
+  CHECK(others > 0);
+  CHECK(numbers > 0);
+}
+
+TEST_CASE("choices: kernels that are not complete are named") {
+  const graph g = fold(small_graph());
+  const auto failure = [&](const kernel& k) { return failure_of([&] { plan_graph(g, std::span(&k, 1)); }); };
+  check_failure(failure({"empty", isa::portable, nullptr, nullptr}), "kernel 'empty'", "supports()");
+  check_failure(failure({"empty", isa::portable, supports_all, nullptr}), "kernel 'empty'", "pack()");
+  check_failure(failure({"lazy", isa::portable, supports_all,
+                         [](const problem&) -> std::unique_ptr<const executable> { return nullptr; }}),
+                "kernel 'lazy'", "packed nothing");
+}
+
 TEST_CASE("choices: a file that names another graph's nodes is refused by name") {
   const temporary_folder folder;
   const auto wrong = folder.write("wrong.json", R"({"kernels": {"nobody": "quick"}})");

@@ -19,7 +19,7 @@ inline operand operand_of(const tensor& t) {
   return o;
 }
 
-/// Tensors can be moved only, so no initializer list makes a vector of them.
+/// A vector of tensors, which an initializer list would copy.
 template <class... Tensors>
 std::vector<tensor> list_of(Tensors... tensors) {
   std::vector<tensor> list;

@@ -17,7 +17,8 @@
 
 namespace octavo {
 
-/// What every failure of Octavo throws. Never thrown from session::run().
+/// What every failure of Octavo throws; only memory that runs out is a std::bad_alloc, and what a callback of the user's
+/// throws passes through. Never thrown from session::run().
 class error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

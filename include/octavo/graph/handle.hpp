@@ -86,7 +86,7 @@ struct value : value_handle {
 
   value() = default;
   value(detail::graph_anchor* owner, int value_id) : value_handle(owner, value_id) {}
-  explicit value(value_handle handle) : value_handle(std::move(handle)) {}
+  explicit value(value_handle&& handle) noexcept : value_handle(std::move(handle)) {}
 };
 
 }  // namespace octavo

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <limits>
 #include <span>
@@ -128,7 +129,11 @@ class mapped_file {
   }
 
   std::string copy(int file, std::size_t size) {
-    content_.resize(size);
+    try {
+      content_.resize(size);
+    } catch (const std::exception&) {
+      return text("its ", size, " bytes do not fit into memory");
+    }
     for (std::size_t done = 0; done < size;) {
       const ssize_t n = ::read(file, content_.data() + done, size - done);
       if (n < 0 && errno == EINTR) continue;

@@ -1,5 +1,6 @@
 // ResNet-18, 34, 50 and 101 (He et al., arXiv 1512.03385), stride on the 3x3 of each bottleneck, and the small CIFAR
-// ResNets of the same paper. Parameter names: torchvision's for ImageNet; conv1, bn1, layer1.0.conv1 ... linear for CIFAR.
+// ResNets of the same paper. Parameter names: torchvision's for ImageNet; conv1, bn1, layer1.0.conv1 ... linear for
+// CIFAR.
 #pragma once
 
 #include "octavo/graph/builder.hpp"

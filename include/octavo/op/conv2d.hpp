@@ -113,9 +113,10 @@ inline void check(const conv2d& c, const signature& s) {
   require(only_batch_bounded(x), "conv2d: only the batch may be bounded, found ", x);
   require(c.out > 0 && c.groups > 0, "conv2d: output channels and groups must be at least 1, found ", c.out, " and ",
           c.groups);
-  require(is_window(c.kernel, c.stride, c.dilation, c.pad) && c.pad.rule == padding::explicit_, "conv2d: kernel ",
-          c.kernel, ", stride ", c.stride, " and dilation ", c.dilation, " must be from 1 to 32768, padding ", c.pad,
-          " explicit and from 0 to 32768");
+  require(std::min({c.pad.top, c.pad.left, c.pad.bottom, c.pad.right}) >= 0 && c.pad.rule == padding::explicit_,
+          "conv2d: padding must be explicit and not negative, found ", c.pad);
+  require(is_window(c.kernel, c.stride, c.dilation, c.pad), "conv2d: kernel ", c.kernel, ", stride ", c.stride,
+          " and dilation ", c.dilation, " must be at least 1, and these and padding ", c.pad, " at most 32768");
   require(x[3] % c.groups == 0 && c.out % c.groups == 0, "conv2d: ", c.groups, " groups do not divide ", x[3],
           " input and ", c.out, " output channels");
   const dims y = infer(c, x);

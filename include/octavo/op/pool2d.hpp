@@ -64,8 +64,10 @@ inline void check(const pool2d& p, const signature& s) {
   require(s.src[0].is_number() && s.dst.is_number(), "pool2d: input and output must be f32 or u8");
   require(only_batch_bounded(s.src[0].extents), "pool2d: only the batch may be bounded, found ", s.src[0].extents);
   detail::rescale(s.src[0], s.dst, pool2d::name);
-  require(is_window(p.kernel, p.stride, 1, p.pad) && p.pad.rule == padding::explicit_, "pool2d: kernel ", p.kernel,
-          " and stride ", p.stride, " must be from 1 to 32768, padding ", p.pad, " explicit and from 0 to 32768");
+  require(p.pad.rule == padding::explicit_, "pool2d: padding must be explicit: resolve() finds it");
+  require(is_window(p.kernel, p.stride, 1, p.pad),
+          "pool2d: kernel and stride must be at least 1, padding not negative, and all at most 32768; found ", p.kernel,
+          ", ", p.stride, " and ", p.pad);
   require(is_padding_inside(p.pad, p.kernel), "pool2d: padding ", p.pad, " must be smaller than the kernel ", p.kernel);
   const dims y = infer(p, s.src[0].extents);
   require(y[1] > 0 && y[2] > 0 && s.dst.extents == y, "pool2d: output must be ", y, ", found ", s.dst.extents);

@@ -38,7 +38,7 @@ struct signature {
 /// Throws octavo::error, beginning with `name`, where the innermost extent of `x` is chosen at each run: what has
 /// constants for each channel, or goes through whole rows, needs one that is known.
 inline void check_channels(const tensor_type& x, std::string_view name) {
-  require(x.extents.rank >= 1, name, ": the input must have at least one axis");
+  require(x.extents.rank >= 1, name, ": input must have at least one axis");
   require(!innermost_bounded(x.extents), name, ": the innermost axis cannot be bounded, found ", x.extents);
 }
 

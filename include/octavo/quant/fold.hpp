@@ -41,23 +41,53 @@ struct channel_scale {
   float offset = 0.0f;
 };
 
+namespace detail {
+
+/// The sums of the weights of one output channel that its bounds need.
+struct weight_sums {
+  std::int64_t all = 0, positive = 0;
+  std::int8_t least = 0;
+};
+
+/// Adds N weights, few enough for sums of 32 bits: compilers vectorise this loop, whose length they know.
+template <std::size_t N>
+void add_weights(weight_sums& sums, const std::int8_t* w) {
+  std::int32_t all = 0, positive = 0;
+  std::int8_t least = sums.least;
+  for (std::size_t i = 0; i < N; ++i) {
+    all += w[i];
+    positive += w[i] > 0 ? w[i] : 0;
+    least = w[i] < least ? w[i] : least;
+  }
+  sums = {sums.all + all, sums.positive + positive, least};
+}
+
+inline weight_sums sum_weights(std::span<const std::int8_t> weights) {
+  weight_sums sums;
+  constexpr std::size_t block = 64;
+  std::size_t i = 0;
+  for (; i + block <= weights.size(); i += block) add_weights<block>(sums, weights.data() + i);
+  for (; i < weights.size(); ++i) add_weights<1>(sums, weights.data() + i);
+  return sums;
+}
+
+}  // namespace detail
+
 /// m[c] and b[c] above of channel number `c`, whose s8 weights and their scale are given; `bias` in real units. `y_scale`
 /// is 1 for an f32 output. Throws octavo::error, beginning with `what`, when a weight is -128, the sum could leave s32 or
 /// a multiplier is out of range.
 inline channel_scale fold_channel(std::span<const std::int8_t> weights, float weight_scale, float bias, const affine& x,
                                   float y_scale, std::string_view what, std::size_t c) {
-  require(is_scale(weight_scale), what, ": weight scale ", weight_scale, " of channel ", c,
-          " is out of range: it and its inverse must be finite and positive");
-  std::int64_t positive = 0, negative = 0;  // sums of the weights of either sign
-  for (std::int8_t w : weights) {
-    require(w != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
-    (w > 0 ? positive : negative) += w;
-  }
+  const detail::weight_sums sums = detail::sum_weights(weights);
+  const std::int64_t positive = sums.positive, negative = sums.all - sums.positive;
+  require(sums.least != -128, what, ": a weight of channel ", c, " is -128, expected [-127, 127]");
   constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
   require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", weights.size(),
           " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
   const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scale), y_scale, what);
-  const double shift = static_cast<double>(x.zero_point) * static_cast<double>(positive + negative);
+  require(is_scale(weight_scale), what, ": weight scale ", weight_scale, " of channel ", c,
+          " is out of range: it must be positive");
+  const double shift = static_cast<double>(x.zero_point) * static_cast<double>(sums.all);
   const double b = static_cast<double>(bias) / static_cast<double>(y_scale);
   return {m, checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what)};
 }
@@ -73,11 +103,11 @@ inline output_scales fold_output_scales(std::span<const std::int8_t> weights, st
   require(channels > 0 && weights.size() % channels == 0 && (bias.empty() || bias.size() == channels), what, ": ",
           weights.size(), " weights and ", bias.size(), " biases do not go with ", channels, " weight scales");
   check(x);
-  require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
-          " of the output or ", residual_scale, " of the residual is out of range");
   const std::size_t depth = weights.size() / channels;
   output_scales out;
   out.residual_multiplier = checked_ratio(residual_scale, y_scale, what);
+  require(is_scale(y_scale) && (residual_scale == 0 || is_scale(residual_scale)), what, ": scale ", y_scale,
+          " of the output or ", residual_scale, " of the residual is out of range: it must be positive");
   for (std::size_t c = 0; c < channels; ++c) {
     const channel_scale s = fold_channel(weights.subspan(c * depth, depth), weight_scales[c],
                                          bias.empty() ? 0.0f : bias[c], x, y_scale, what, c);

@@ -24,8 +24,8 @@ namespace octavo {
 /// reassociated, quotients become products, signs of zeros are lost or NaNs are thought away.
 [[gnu::noinline]] inline bool keeps_ieee_arithmetic() {
   volatile float any = 1.25f, large = 12582912.0f, three = 3.0f, not_a_number = NAN;  // known when this runs only
-  const float x = any, same = any, big = large, divisor = three, nan = not_a_number;
-  return (x + big) - big != x && x / 3.0f == x / divisor && std::signbit(-(x - same)) != std::signbit(same - x) &&
+  const float x = any, also = any, big = large, divisor = three, nan = not_a_number;
+  return (x + big) - big != x && x / 3.0f == x / divisor && std::signbit(-(x - also)) != std::signbit(also - x) &&
          nan != nan;
 }
 

@@ -30,8 +30,9 @@ inline quantized_weights quantize_weights(const tensor& weights, std::string_vie
     }
     const float scale = largest > 0.0f ? std::max(largest / 127.0f, smallest_scale) : 1.0f;
     q.scales.as<float>()[c] = scale;
+    constexpr float shift = 0x1.8p23f;  // its sum with a small number is rounded to an integer, as nearbyint() does
     for (std::size_t i = c * depth; i < (c + 1) * depth; ++i)
-      values[i] = static_cast<std::int8_t>(std::clamp(std::nearbyint(w[i] / scale), -127.0f, 127.0f));
+      values[i] = static_cast<std::int8_t>(std::clamp(w[i] / scale + shift - shift, -127.0f, 127.0f));
   }
   return q;
 }

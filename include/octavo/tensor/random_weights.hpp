@@ -63,8 +63,8 @@ class random_weights : public weight_source {
   std::uint64_t seed_;
 };
 
-/// Random weights for any network, e.g. `draw_weights(1) / "layer1.0"`: see random_weights. A trained network's are read
-/// by load_weights().
+/// Random weights for any network, e.g. `draw_weights(1) / "layer1.0"`: see random_weights. A trained network's are
+/// read by load_weights().
 inline params draw_weights(std::uint64_t seed) { return params(std::make_shared<random_weights>(seed)); }
 
 }  // namespace octavo
