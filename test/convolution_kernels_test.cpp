@@ -152,7 +152,7 @@ void run_split(const executable& e, const arguments& a, generator& r) {
   std::ranges::shuffle(ranges, r);
   // Scratch ends at a guard page too, rounded up to keep it aligned, and begins with rubbish.
   guarded_buffer<std::byte> scratch(round_up(e.scratch_bytes(), cache_line));
-  std::memset(scratch.data(), 0xff, scratch.size());
+  std::fill_n(scratch.data(), scratch.size(), std::byte{0xff});
   for (const auto& [begin, end] : ranges) e.run(a, begin, end, scratch.data());
 }
 

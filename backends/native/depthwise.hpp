@@ -9,7 +9,7 @@
 // all taps. An instruction set is a class with
 //   source                 u8 or f32
 //   channel_block          channels that it computes at once: tasks are cut at multiples of it
-//   taps(kernel)           the order in which it takes the taps, filled up as it likes with {-1, -1}
+//   taps(kernel)           the order in which it takes the taps; after the first, filled up as it likes with {-1, -1}
 //   pack(depthwise_filter) its weights, in a class `packed` with a member bytes()
 //   run(packed, run)       computes a run
 #pragma once
@@ -152,8 +152,12 @@ class depthwise final : public executable {
     const int n = row / rows, top = row % rows * op_.stride.h - op_.pad.top, left = ow * op_.stride.w - op_.pad.left;
     const auto taps = reinterpret_cast<const source**>(scratch);
     for (std::size_t t = 0; t < taps_.size(); ++t) {
+      if (taps_[t].is_none()) {  // its weights are 0: it reads what there is
+        taps[t] = taps[t - 1];
+        continue;
+      }
       const int h = top + taps_[t].h * op_.dilation.h, w = left + taps_[t].w * op_.dilation.w;
-      const bool inside = !taps_[t].is_none() && h >= 0 && h < height && w >= 0 && w < width;
+      const bool inside = h >= 0 && h < height && w >= 0 && w < width;
       const auto pixel = (std::ptrdiff_t{n} * height + h) * width + w;
       taps[t] = inside ? src.as<const source>() + pixel * src.stride : reinterpret_cast<const source*>(zeros_.data());
     }

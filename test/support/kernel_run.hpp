@@ -106,7 +106,7 @@ inline void run_in_portions(const executable& e, const arguments& a, random_numb
   aligned_memory scratch(e.scratch_bytes());
   while (!portions.empty()) {
     const auto at = portions.begin() + random.below(static_cast<int>(portions.size()));
-    std::memset(scratch.data(), random.byte(), e.scratch_bytes());
+    std::fill_n(scratch.data(), e.scratch_bytes(), std::byte{random.byte()});
     e.run(a, at->first, at->second, scratch.data());
     portions.erase(at);
   }
