@@ -1,5 +1,5 @@
-# Sourced by examples/run.sh and test/run.sh: install_dependencies and install_arm_tools install what is missing with
-# apt-get, or say what to install and fail where they may not.
+# Sourced by examples/run.sh and test/run.sh: install_dependencies, install_arm_tools and install_clang install what is
+# missing with apt-get, or say what to install and fail where they may not.
 
 has_header() {
   printf '#if !__has_include(<%s>)\n#error missing\n#endif\n' "$1" |
@@ -28,6 +28,13 @@ missing_arm_packages() {
   command -v qemu-aarch64 > /dev/null || echo qemu-user
 }
 
+# What the presets "asan" and "tsan" need besides, and the test of the format.
+missing_clang_packages() {
+  command -v clang++ > /dev/null || echo clang
+  echo 'int main() {}' | clang++ -x c++ -fsanitize=address -o /dev/null - 2> /dev/null || echo libclang-rt-dev
+  command -v clang-format > /dev/null || echo clang-format
+}
+
 install_packages() {
   if [ $# -eq 0 ]; then
     return 0
@@ -48,4 +55,7 @@ install_dependencies() {
 }
 install_arm_tools() {
   install_packages $(missing_arm_packages)
+}
+install_clang() {
+  install_packages $(missing_clang_packages)
 }

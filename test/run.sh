@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing, builds everything and runs the tests; then builds those of arithmetic for 64-bit Arm and runs
 # them under QEMU. The last line is `N passed, N failed`, followed by `, N skipped` where tests were skipped.
-# `sh test/run.sh asan` does it with another preset of CMakePresets.json, or several.
+# `sh test/run.sh asan` does it with another preset of CMakePresets.json, or several: `ci` takes warnings for errors and
+# checks the format, `asan` and `tsan` are clang's sanitizers.
 set -eu
 cd "$(dirname "$0")/.."
 . cmake/install_dependencies.sh
@@ -51,23 +52,30 @@ run_preset() {
   fi
 }
 
+# What a preset needs besides the dependencies of all.
+install_tools() {
+  case $1 in
+    aarch64) install_arm_tools ;;
+    ci | asan | tsan | clang-*) install_clang ;;
+  esac
+}
+
+if [ $# -eq 0 ]; then
+  set -- release
+  [ "$(uname -m)" = aarch64 ] || set -- release aarch64
+fi
 if ! install_dependencies; then
   fail "dependencies are missing"
-elif [ $# -gt 0 ]; then
-  for preset in "$@"; do
-    run_preset "$preset"
-  done
-else
-  run_preset release
-  if [ "$(uname -m)" != aarch64 ]; then
-    if install_arm_tools; then
-      run_preset aarch64
-    else
-      echo "skipped: the tests for 64-bit Arm" >&2
-      skipped=$((skipped + 1))
-    fi
-  fi
+  set --
 fi
+for preset in "$@"; do
+  if install_tools "$preset"; then
+    run_preset "$preset"
+  else
+    echo "skipped: the tests of preset $preset" >&2
+    skipped=$((skipped + 1))
+  fi
+done
 
 line="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || line="$line, $skipped skipped"
