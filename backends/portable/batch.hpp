@@ -11,7 +11,13 @@ inline constexpr int lanes = static_cast<int>(batch::size);
 #if OCTAVO_ARCH_FMA
 
 /// a b + c rounded once.
-inline batch fused_multiply_add(const batch& a, const batch& b, const batch& c) noexcept { return xsimd::fma(a, b, c); }
+inline batch fused_multiply_add(const batch& a, const batch& b, const batch& c) noexcept {
+#if XSIMD_WITH_AVX512F
+  return _mm512_fmadd_ps(a, b, c);  // xsimd 8, which Debian 12 has, multiplies and adds here
+#else
+  return xsimd::fma(a, b, c);
+#endif
+}
 
 #else
 
