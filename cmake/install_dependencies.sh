@@ -28,7 +28,7 @@ missing_arm_packages() {
   command -v qemu-aarch64 > /dev/null || echo qemu-user
 }
 
-# What the presets "asan" and "tsan" need besides, and the test of the format.
+# What the presets with clang need besides, and the test of the format.
 missing_clang_packages() {
   command -v clang++ > /dev/null || echo clang
   echo 'int main() {}' | clang++ -x c++ -fsanitize=address -o /dev/null - 2> /dev/null || echo libclang-rt-dev

@@ -73,8 +73,8 @@ TEST_CASE("handles: they follow a graph that is moved") {
 TEST_CASE("handles: a graph that moves itself, or is assigned itself, keeps them") {
   graph g;
   auto x = g.input<float, vectors>("x");
-  graph& same = g;
-  g = same;
+  graph& itself = g;
+  g = itself;
   CHECK(&x.owner("x") == &g);
 }
 

@@ -59,7 +59,9 @@ TEST_CASE("npy: all element types come back as they were written") {
   tensors["<i4"] = make<std::int32_t>({1, 1, 1, 1, 1, 2}, {INT32_MIN, INT32_MAX});
   tensors["<i8"] = make<std::int64_t>({}, {INT64_MIN});
   const temporary_folder folder;
-  for (const auto& [type, t] : tensors) {
+  for (const auto& entry : tensors) {
+    const std::string& type = entry.first;
+    const tensor& t = entry.second;
     CAPTURE(type);
     save_npy(folder / "t.npy", t);
     CHECK(read_all(folder / "t.npy").find("'descr': '" + type + "'") != std::string::npos);

@@ -2,7 +2,7 @@
 # Installs what is missing, builds everything and runs the tests; then builds those of arithmetic for 64-bit Arm and runs
 # them under QEMU. The last line is `N passed, N failed`, followed by `, N skipped` where tests were skipped.
 # `sh test/run.sh asan` does it with another preset of CMakePresets.json, or several: `ci` takes warnings for errors and
-# checks the format, `asan` and `tsan` are clang's sanitizers.
+# checks the format, `asan` and `tsan` are sanitizers, the first with clang.
 set -eu
 cd "$(dirname "$0")/.."
 . cmake/install_dependencies.sh
@@ -56,7 +56,7 @@ run_preset() {
 install_tools() {
   case $1 in
     aarch64) install_arm_tools ;;
-    ci | asan | tsan | clang-*) install_clang ;;
+    ci | asan | clang-*) install_clang ;;
   esac
 }
 

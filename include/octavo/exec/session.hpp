@@ -234,8 +234,10 @@ class session {
       for (int axis = 0; axis < o.extents.rank; ++axis)
         if (v.type.extents.is_bounded(axis) && bounded[axis] != 0) o.extents[axis] = bounded[axis];
       o.stride = v.stride;
-      o.data = arena_.data() + v.offset;
-      if (v.where == home::arena) continue;
+      if (v.where == home::arena) {
+        o.data = arena_.data() + v.offset;
+        continue;
+      }
       const auto at = static_cast<std::size_t>(v.index) + (v.where == home::output ? inputs : 0);
       o.data = static_cast<std::byte*>(const_cast<void*>(arguments[at].data)) + v.offset;
       if (arguments[at].stride != 0) o.stride = arguments[at].stride;  // of all that lives there: see placement.hpp
