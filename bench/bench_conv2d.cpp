@@ -4,7 +4,7 @@
 int main(int argc, char** argv) {
   using namespace octavo;
   return bench::benchmark_layers(argc, argv, [](const bench::layer& l) {
-    const auto* c = std::get_if<op::conv2d>(&l.op);
+    const auto* c = l.op.as<op::conv2d>();
     return c && !c->is_depthwise(l.src[0].back());
   });
 }

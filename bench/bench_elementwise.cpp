@@ -4,6 +4,6 @@
 int main(int argc, char** argv) {
   using namespace octavo;
   return bench::benchmark_layers(argc, argv, [](const bench::layer& l) {
-    return !has_weights(l.op) && !std::holds_alternative<op::pool2d>(l.op);
+    return !has_weights(l.op) && !l.op.is<op::pool2d>();
   });
 }

@@ -51,7 +51,7 @@ problem make_problem(const entry& e) {
 std::vector<tensor> make_operands(const problem& p) {
   random_bits random(1);
   std::vector<tensor> operands;
-  for (const tensor_type& t : {p.src[0], p.src[1], p.dst}) {
+  for (const tensor_type& t : {p.src[0], p.src[1], *p.dst}) {
     tensor& x = operands.emplace_back(t.type, t.extents);
     if (t.is_u8())
       for (std::uint8_t& v : x.as<std::uint8_t>()) v = static_cast<std::uint8_t>(random() >> 56);

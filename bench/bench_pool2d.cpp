@@ -4,5 +4,5 @@
 int main(int argc, char** argv) {
   using namespace octavo;
   return bench::benchmark_layers(argc, argv,
-                                 [](const bench::layer& l) { return std::holds_alternative<op::pool2d>(l.op); });
+                                 [](const bench::layer& l) { return l.op.is<op::pool2d>(); });
 }

@@ -68,7 +68,7 @@ class operand_set {
       else
         for (float& v : tensors_.back().as<float>()) v = random.normal();
     }
-    tensors_.emplace_back(p.dst.type, p.dst.extents);
+    tensors_.emplace_back(p.dst->type, p.dst->extents);
   }
   std::vector<tensor>& tensors() { return tensors_; }
 
@@ -104,7 +104,7 @@ class onednn_contestant {
       layer_ = std::move(layer);
       return;
     }
-    const bool chooses = std::holds_alternative<op::conv2d>(p.op);
+    const bool chooses = p.op.is<op::conv2d>();
     layer_ = std::make_unique<onednn_layer>(p, chooses ? onednn_any_memory(p.src[0]) : onednn_memory(p.src[0]),
                                             chooses ? onednn_any_memory(p.dst) : onednn_memory(p.dst));
     // A blocked layout may be larger than the tensor. The sum of a residual goes onto whatever lies in the destination.

@@ -51,7 +51,7 @@ dims fixed(dims d) {
 std::string name_of_layer(const graph& g, const node& n) {
   if (has_weights(n.op)) return n.name;
   dims image;
-  const dims& extents = g.type(n.as<op::concat>() ? n.dst : n.src[0]).extents;
+  const dims& extents = g.type(n.as<op::concat>() ? *n.dst : n.src[0]).extents;
   for (int i = 1; i < extents.rank; ++i) image.push_back(extents[i]);
   const std::size_t number = n.name.find_last_not_of("0123456789");  // a graph numbers nodes of one kind: "relu_7"
   const bool numbered = number + 1 < n.name.size() && n.name[number] == '_';
@@ -139,11 +139,11 @@ std::vector<layer> layers_of_tensors() {
 affine map_of(const layer& l, std::size_t i) {
   const bool output = i == l.src.size();
   const bool* residual = fused_residual(l.op);
-  if (std::holds_alternative<op::add>(l.op) || (residual && *residual && i == 1))
+  if (l.op.is<op::add>() || (residual && *residual && i == 1))
     return {0.02f + 0.01f * static_cast<float>(i), 0};
-  if (std::holds_alternative<op::activate>(l.op)) return output ? affine{6.0f / 255, 0} : affine{0.05f, 128};
-  if (std::holds_alternative<op::convert>(l.op)) return output ? affine{0.03f, 128} : affine{0.02f, 100};
-  if (std::holds_alternative<op::softmax>(l.op) && output) return {1.0f / 255, 0};
+  if (l.op.is<op::activate>()) return output ? affine{6.0f / 255, 0} : affine{0.05f, 128};
+  if (l.op.is<op::convert>()) return output ? affine{0.03f, 128} : affine{0.02f, 100};
+  if (l.op.is<op::softmax>() && output) return {1.0f / 255, 0};
   return {0.02f, 0};
 }
 

@@ -17,7 +17,7 @@ struct layer {
 };
 
 /// Whether the layer can be computed in FP32 too; a conversion between the two cannot.
-inline bool has_fp32_form(const layer& l) { return !std::holds_alternative<op::convert>(l.op); }
+inline bool has_fp32_form(const layer& l) { return !l.op.is<op::convert>(); }
 
 /// What layers_of() takes: the classifiers, the detectors, "bert_base" and "tensors".
 std::vector<std::string> layer_networks();

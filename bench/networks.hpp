@@ -32,7 +32,7 @@ const network_entry& find_classifier(std::string_view name);
 inline double operations(const operation& o, const signature& s) {
   if (!has_weights(o)) return 0;
   const tensor& w = *s.at(0);
-  return 2.0 * static_cast<double>(s.dst.extents.count()) *
+  return 2.0 * static_cast<double>(s.dst->extents.count()) *
          static_cast<double>(w.extents().count() / static_cast<std::size_t>(w.extents()[0]));
 }
 

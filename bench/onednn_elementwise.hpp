@@ -16,10 +16,10 @@ class onednn_elementwise : public onednn_layer {
 
  private:
   void make(const problem& p) {
-    if (const auto* a = std::get_if<op::add>(&p.op)) return make_sum(*a, p);
-    if (const auto* a = std::get_if<op::activate>(&p.op)) return make_activation(*a, p);
-    if (const auto* c = std::get_if<op::concat>(&p.op)) return make_concat(*c, p);
-    if (std::holds_alternative<op::softmax>(p.op)) return make_softmax(p);
+    if (const auto* a = p.op.as<op::add>()) return make_sum(*a, p);
+    if (const auto* a = p.op.as<op::activate>()) return make_activation(*a, p);
+    if (const auto* c = p.op.as<op::concat>()) return make_concat(*c, p);
+    if (p.op.is<op::softmax>()) return make_softmax(p);
     fail("no oneDNN primitive for ", name_of(p.op));
   }
 
@@ -37,11 +37,11 @@ class onednn_elementwise : public onednn_layer {
   void make_sum(const op::add& a, const problem& p) {
     require(a.act.is_none() || a.act == relu_activation, "no oneDNN sum with the activation ", a.act);
     dnnl::primitive_attr attr;
-    if (p.dst.is_u8()) {
-      require(p.src[0].q.zero_point == 0 && p.src[1].q.zero_point == 0 && p.dst.q.zero_point == 0,
+    if (p.dst->is_u8()) {
+      require(p.src[0].q.zero_point == 0 && p.src[1].q.zero_point == 0 && p.dst->q.zero_point == 0,
               "no oneDNN sum with zero points");
       for (int i = 0; i < 2; ++i) {
-        const float scale = p.src[static_cast<std::size_t>(i)].q.scale / p.dst.q.scale;
+        const float scale = p.src[static_cast<std::size_t>(i)].q.scale / p.dst->q.scale;
         const int argument = DNNL_ARG_SRC_0 + i;
 #if DNNL_VERSION_MAJOR >= 3
         attr.set_scales_mask(argument, 0);
@@ -66,8 +66,8 @@ class onednn_elementwise : public onednn_layer {
 
   /// On u8 a change of scale and zero point, whose saturation does the rest: the activation must span the u8 range.
   void make_activation(const op::activate& a, const problem& p) {
-    if (p.dst.is_u8()) {
-      const saturation s = saturation_of(a.act, p.dst.q);
+    if (p.dst->is_u8()) {
+      const saturation s = saturation_of(a.act, p.dst->q);
       require(s.lower == 0 && s.upper == 255, "no oneDNN activation ", a.act, " on u8");
       return make_conversion(p, onednn_memory(p.src[0]), onednn_memory(p.dst));
     }

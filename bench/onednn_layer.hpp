@@ -33,8 +33,8 @@ inline std::string onednn_version() {
 
 /// Whether this class knows the operator.
 inline bool has_onednn_layer(const operation& o) {
-  return std::holds_alternative<op::conv2d>(o) || std::holds_alternative<op::fc>(o) ||
-         std::holds_alternative<op::pool2d>(o) || std::holds_alternative<op::convert>(o);
+  return o.is<op::conv2d>() || o.is<op::fc>() ||
+         o.is<op::pool2d>() || o.is<op::convert>();
 }
 
 /// Memory in oneDNN's terms, images as (N, H, W, C) whose rows lie `stride` elements apart.
@@ -61,10 +61,10 @@ class onednn_layer {
   /// Makes the primitive. Throws dnnl::error where oneDNN cannot do it, octavo::error where this class cannot.
   onednn_layer(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
     require(has_onednn_layer(p.op), "no oneDNN layer for ", name_of(p.op));
-    if (const auto* c = std::get_if<op::conv2d>(&p.op)) make_convolution(*c, p, x, y);
-    if (const auto* f = std::get_if<op::fc>(&p.op)) make_inner_product(*f, p, x, y);
-    if (const auto* q = std::get_if<op::pool2d>(&p.op)) make_pooling(*q, p, x, y);
-    if (std::holds_alternative<op::convert>(p.op)) make_conversion(p, x, y);
+    if (const auto* c = p.op.as<op::conv2d>()) make_convolution(*c, p, x, y);
+    if (const auto* f = p.op.as<op::fc>()) make_inner_product(*f, p, x, y);
+    if (const auto* q = p.op.as<op::pool2d>()) make_pooling(*q, p, x, y);
+    if (p.op.is<op::convert>()) make_conversion(p, x, y);
   }
 
   /// A change of layout.
@@ -135,14 +135,14 @@ class onednn_layer {
   dnnl::primitive_attr add_epilogue(const problem& p, const activation& act, bool residual, bool grouped) {
     dnnl::primitive_attr attr;
     dnnl::post_ops after;
-    const auto channels = static_cast<std::size_t>(p.dst.extents.back());
+    const auto channels = static_cast<std::size_t>(p.dst->extents.back());
     std::vector<float> bias(channels);
     float lower = act.lower, upper = act.upper, residual_multiplier = 1.0f;
     if (p.src[0].is_u8()) {
       // All in steps of the destination: q = m acc + b + zp [+ m_r (q_r - zp_r)], then the activation, then rounding.
       const output_scales fold = fold_output_scales(p, residual, "layer");
-      const float scale = p.dst.is_u8() ? p.dst.q.scale : 1.0f;
-      const auto zero = static_cast<float>(p.dst.is_u8() ? p.dst.q.zero_point : 0);
+      const float scale = p.dst->is_u8() ? p.dst->q.scale : 1.0f;
+      const auto zero = static_cast<float>(p.dst->is_u8() ? p.dst->q.zero_point : 0);
       residual_multiplier = fold.residual_multiplier;
       const float shift = zero - (residual ? residual_multiplier * static_cast<float>(p.src[1].q.zero_point) : 0.0f);
       for (std::size_t c = 0; c < channels; ++c) bias[c] = fold.offset[c] + shift;
@@ -173,7 +173,7 @@ class onednn_layer {
     return attr;
   }
 
-  static memory::desc bias_desc(const problem& p) { return {{p.dst.extents.back()}, dt::f32, memory::format_tag::x}; }
+  static memory::desc bias_desc(const problem& p) { return {{p.dst->extents.back()}, dt::f32, memory::format_tag::x}; }
 
   /// Packs the constant weights, which lie in that order of `extents`, for the primitive.
   void add_weights(const tensor& w, const memory::dims& extents, const memory::desc& wanted) {
@@ -218,7 +218,7 @@ class onednn_layer {
     const auto after = [](int in, int out, int k, int stride, int before) {
       return (out - 1) * stride + k - in - before;
     };
-    const dims &in = p.src[0].extents, &out = p.dst.extents;
+    const dims &in = p.src[0].extents, &out = p.dst->extents;
     const memory::dims steps{q.stride.h, q.stride.w}, kernel{q.kernel.h, q.kernel.w}, before{q.pad.top, q.pad.left},
         behind{after(in[1], out[1], q.kernel.h, q.stride.h, q.pad.top),
                after(in[2], out[2], q.kernel.w, q.stride.w, q.pad.left)};

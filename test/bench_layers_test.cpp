@@ -69,12 +69,12 @@ TEST_CASE("every list of layers can be made, and its problems are well formed") 
 
 TEST_CASE("layers are distinct, fused, and for one image") {
   const std::vector<layer> layers = layers_of("resnet50");
-  const auto convolutions = std::count_if(
-      layers.begin(), layers.end(), [](const layer& l) { return l.op.index() == operation(op::conv2d{}).index(); });
+  const auto convolutions =
+      std::count_if(layers.begin(), layers.end(), [](const layer& l) { return l.op.is<op::conv2d>(); });
   CHECK(convolutions == 27);  // of 53
 
   const layer& sum = layer_named(layers, "layer1.0.downsample.0");  // and of each conv3 behind it
-  const auto& c = std::get<op::conv2d>(sum.op);
+  const auto& c = (*sum.op.as<op::conv2d>());
   CHECK(c.residual);
   CHECK(c.act == relu_activation);
   CHECK(sum.src == std::vector<dims>{{1, 56, 56, 64}, {1, 56, 56, 256}});

@@ -31,7 +31,7 @@ std::vector<tensor> random_operands(const problem& p) {
 }
 
 tensor run_octavo(const problem& p, const std::vector<tensor>& src) {
-  tensor dst(p.dst.type, p.dst.extents);
+  tensor dst(p.dst->type, p.dst->extents);
   session run = prepare(p.op, p);
   std::vector<tensor_argument> arguments(src.begin(), src.end());
   arguments.emplace_back(dst);
@@ -40,7 +40,7 @@ tensor run_octavo(const problem& p, const std::vector<tensor>& src) {
 }
 
 tensor run_onednn(const problem& p, const std::vector<tensor>& src) {
-  tensor dst(p.dst.type, p.dst.extents);
+  tensor dst(p.dst->type, p.dst->extents);
   if (has_onednn_layer(p.op)) {
     onednn_layer layer(p, onednn_memory(p.src[0]), onednn_memory(p.dst));
     layer.bind(src[0].bytes().data(), dst.bytes().data());
@@ -61,7 +61,7 @@ double largest_difference(const problem& p) {
   const tensor a = run_octavo(p, src), b = run_onednn(p, src);
   double largest = 0;
   for (std::size_t i = 0; i < a.extents().count(); ++i) {
-    const double difference = p.dst.is_u8() ? a.as<std::uint8_t>()[i] - b.as<std::uint8_t>()[i]
+    const double difference = p.dst->is_u8() ? a.as<std::uint8_t>()[i] - b.as<std::uint8_t>()[i]
                                             : static_cast<double>(a.as<float>()[i] - b.as<float>()[i]);
     largest = std::max(largest, std::abs(difference));
   }

@@ -96,7 +96,7 @@ TEST_CASE("compile: the first kernel that supports a node runs it") {
   const auto x = g.input<float, nc<1, 4>>("x");
   g.append(op::activate{relu_activation}, "relu", {x.id}, g.type(x.id));
   g.outputs.push_back({g.append(op::softmax{}, "softmax", {1}, g.type(1)), "y"});
-  const auto only_relu = [](const problem& p) { return std::holds_alternative<op::activate>(p.op); };
+  const auto only_relu = [](const problem& p) { return p.op.is<op::activate>(); };
   const kernel list[] = {{"never", isa::amx, [](const problem&) { return false; }, nullptr},
                          {"first", isa::portable, only_relu, reference_kernel.pack},
                          {"second", isa::portable, reference_kernel.supports, reference_kernel.pack}};

@@ -86,7 +86,7 @@ TEST_CASE("concat: strided inputs and output") {
   const op::concat c{1};
   const tensor_type ta{element::f32, {2, 2}, {}}, tb{element::f32, {2, 1}, {}};
   const operand src[] = {{const_cast<float*>(a), {2, 2}, 3}, {const_cast<float*>(b), {2, 1}, 1}};
-  op::evaluate(c, {{ta, tb}, {element::f32, {2, 3}, {}}, {}}, {src, {y, {2, 3}, 4}});
+  op::evaluate(c, {{ta, tb}, {element::f32, {2, 3}, {}}, {}}, {src, operand{y, {2, 3}, 4}});
   CHECK(std::ranges::equal(y, std::vector<float>{1, 2, 5, -7, 3, 4, 6, -7}));
 }
 

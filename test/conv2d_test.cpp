@@ -39,7 +39,7 @@ bool equal(const tensor& t, std::vector<float> expected) { return std::ranges::e
 /// The INT8 convolution of the signature, from the formulas: every input pixel is scattered to the outputs it reaches,
 /// in 64 bits, its zero point removed; then the zero point's share is put back, since the offset takes it away.
 tensor integer_convolution(const op::conv2d& c, const signature& s, const std::vector<tensor>& src) {
-  const dims &x = s.src[0].extents, &y = s.dst.extents;
+  const dims &x = s.src[0].extents, &y = s.dst->extents;
   const auto weights = s.constants[0]->as<std::int8_t>();
   const auto w_scales = s.constants[2]->as<float>();
   const int icg = x[3] / c.groups, ocg = c.out / c.groups, taps = c.kernel.h * c.kernel.w, zp = s.src[0].q.zero_point;
@@ -66,9 +66,9 @@ tensor integer_convolution(const op::conv2d& c, const signature& s, const std::v
               }
             }
         }
-  const output_grid grid{s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0, s.dst.q.zero_point,
+  const output_grid grid{s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0, s.dst->q.zero_point,
                          static_cast<double>(c.act.lower), static_cast<double>(c.act.upper)};
-  tensor out(s.dst.type, y);
+  tensor out(s.dst->type, y);
   for (std::size_t i = 0; i < acc.size(); ++i) {
     const int oc = static_cast<int>(i) % y[3];
     std::int64_t sum = 0;
@@ -77,7 +77,7 @@ tensor integer_convolution(const op::conv2d& c, const signature& s, const std::v
                               s.constants[1] ? s.constants[1]->as<float>()[static_cast<std::size_t>(oc)] : 0.0f,
                               grid.scale);
     float v = fold(acc[i] + zp * sum);
-    if (!s.dst.is_u8()) {
+    if (!s.dst->is_u8()) {
       if (c.residual) v += src[1].as<float>()[i];
       out.as<float>()[i] = std::fmin(std::fmax(v, c.act.lower), c.act.upper);
       continue;
@@ -237,9 +237,9 @@ TEST_CASE("conv2d: INT8 by hand") {
   const auto run = [&] { return reference_output(o, s, list_of(bytes_of_image(e, {10, 14, 13}))); };
   // Real x: 0, 2, 1.5. y: 0*-0.5 + 2*0.25 + 0.5 = 1;  0*31.75 - 1 + 0.375 + 0.5 = -0.125;  2*31.75 - 0.75 + 0.5 = 63.25
   CHECK(std::ranges::equal(run().as<std::uint8_t>(), std::vector<std::uint8_t>{101, 100, 163}));
-  s.dst.q = {0.5f, 0};  // 2, -0.25, 126.5: a tie, to even
+  s.dst->q = {0.5f, 0};  // 2, -0.25, 126.5: a tie, to even
   CHECK(std::ranges::equal(run().as<std::uint8_t>(), std::vector<std::uint8_t>{2, 0, 126}));
-  s.dst.q = {0.125f, 0};  // 8, -1 below the grid, 506 above it
+  s.dst->q = {0.125f, 0};  // 8, -1 below the grid, 506 above it
   CHECK(std::ranges::equal(run().as<std::uint8_t>(), std::vector<std::uint8_t>{8, 0, 255}));
   s.dst = {element::f32, e, {}};
   CHECK(equal(run(), {1.0f, -0.125f, 63.25f}));
@@ -322,7 +322,7 @@ TEST_CASE("conv2d: a strided input, residual and output") {
     for (std::size_t c = 0; c < 3; ++c) wide_r[r * 5 + c] = src[1].as<std::uint8_t>()[r * 3 + c];
   }
   const operand operands[] = {{wide_x.data(), x.extents, 7}, {wide_r.data(), y.extents, 5}};
-  op::evaluate(o, s, {operands, {wide_y.data(), y.extents, 4}});
+  op::evaluate(o, s, {operands, operand{wide_y.data(), y.extents, 4}});
   for (std::size_t r = 0; r < 16; ++r)
     for (std::size_t c = 0; c < 4; ++c)
       CHECK(wide_y[r * 4 + c] == (c < 3 ? expected.as<std::uint8_t>()[r * 3 + c] : 77));
@@ -373,7 +373,7 @@ TEST_CASE("conv2d: what it refuses, by name") {
     check_failure(failure(f), "groups must be at least 1");
   }
   SUBCASE("another output") {
-    f.dst.extents = {1, 5, 4, 4};
+    f.dst->extents = {1, 5, 4, 4};
     check_failure(failure(f), "conv2d: output must be 1x5x5x4, found 1x5x4x4");
   }
   SUBCASE("a kernel that does not fit") {
@@ -411,9 +411,9 @@ TEST_CASE("conv2d: what it refuses, by name") {
     check_failure(failure(f), "conv2d: f32 input needs f32 output");
   }
   SUBCASE("scales out of range") {
-    q.dst.q.scale = 0.0f;
+    q.dst->q.scale = 0.0f;
     check_failure(failure(q), "scale 0 is out of range");
-    q.dst.q.scale = 1.0f;
+    q.dst->q.scale = 1.0f;
     q.constants[2] = values({4}, {1, 1, std::numeric_limits<float>::quiet_NaN(), 1});
     check_failure(failure(q), "conv2d: multiplier", "out of range");
   }

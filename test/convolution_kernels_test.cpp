@@ -51,7 +51,7 @@ struct trial {
 };
 
 std::ostream& operator<<(std::ostream& os, const trial& t) {
-  return os << (t.fc ? "fc " : "") << t.conv << " on " << t.x << (t.u8_src ? " u8" : " f32")
+  return os << (t.fc ? "fc " : "") << operation(t.conv) << " on " << t.x << (t.u8_src ? " u8" : " f32")
             << (t.u8_dst ? " -> u8" : " -> f32") << " draw " << static_cast<int>(t.draw) << " gain " << t.gain
             << " gaps " << t.src_gap << "," << t.dst_gap << "," << t.residual_gap;
 }
@@ -120,7 +120,7 @@ problem make_problem(const trial& t, generator& r) {
   }
   p.src.push_back({t.u8_src ? element::u8 : element::f32, x, draw_affine(r)});
   p.dst = {t.u8_dst ? element::u8 : element::f32, y, draw_affine(r)};
-  if (t.conv.residual) p.src.push_back({p.dst.type, y, draw_affine(r)});
+  if (t.conv.residual) p.src.push_back({p.dst->type, y, draw_affine(r)});
   tensor bias(element::f32, {t.conv.out}), scales(element::f32, {t.conv.out});
   for (float& b : bias.as<float>()) b = draw_f32(r);
   if (t.u8_src) {
@@ -129,7 +129,7 @@ problem make_problem(const trial& t, generator& r) {
     // A sum of random products is about sqrt(depth) * 147 * 73; its spread becomes some 60 steps of the output.
     const bool uniform_sign = t.draw == values::largest || t.draw == values::least;
     const double spread = uniform_sign ? depth * 255 * 127 / 3 : std::sqrt(depth) * 147 * 73;
-    const double step = t.gain * (t.u8_dst ? static_cast<double>(p.dst.q.scale) : 0.02);
+    const double step = t.gain * (t.u8_dst ? static_cast<double>(p.dst->q.scale) : 0.02);
     for (float& s : scales.as<float>())
       s = static_cast<float>(60 * step / (spread * static_cast<double>(p.src[0].q.scale)) * uniform(r, 50, 200) / 100);
     p.constants = {make_constant(std::move(w)), nullptr, make_constant(std::move(scales))};
@@ -174,32 +174,31 @@ void compare(const trial& t, generator& r) {
   src.fill([&] { return draw(X{}); });
   std::vector<operand> operands{src.view()};
   if (t.conv.residual) {
-    residual.emplace(p.dst.extents, t.residual_gap).fill([&] { return draw(Y{}); });
+    residual.emplace(p.dst->extents, t.residual_gap).fill([&] { return draw(Y{}); });
     operands.push_back(residual->view());
   }
-  rows_buffer<Y> expected(p.dst.extents, 0);
+  rows_buffer<Y> expected(p.dst->extents, 0);
   evaluate(p.op, p, {operands, expected.view()});
 
   for (const kernel& k : all_kernels()) {
     if (!k.supports(p)) continue;
     CAPTURE(k.name);
     const std::unique_ptr<const executable> e = k.pack(p);
-    rows_buffer<Y> dst(p.dst.extents, t.dst_gap);
-    const arguments a{operands, dst.view()};
-    run_split(*e, a, r);
+    rows_buffer<Y> dst(p.dst->extents, t.dst_gap);
+    run_split(*e, {operands, dst.view()}, r);
     CHECK(dst.canaries_live());
     std::size_t wrong = 0;
-    for (std::size_t row = 0; row < p.dst.extents.rows(); ++row)
+    for (std::size_t row = 0; row < p.dst->extents.rows(); ++row)
       for (int c = 0; c < t.conv.out; ++c) {
         const Y got = dst.at(row, c), want = expected.at(row, c);
         if (std::memcmp(&got, &want, sizeof got) != 0 && wrong++ == 0)
           MESSAGE(k.name << " row " << row << " channel " << c << ": " << +got << ", expected " << +want);
       }
     CHECK(wrong == 0);
-    rows_buffer<Y> again(p.dst.extents, t.dst_gap);
+    rows_buffer<Y> again(p.dst->extents, t.dst_gap);
     std::vector<operand> in_place = operands;
     if (residual) {  // the sum overwrites it
-      for (std::size_t row = 0; row < p.dst.extents.rows(); ++row)
+      for (std::size_t row = 0; row < p.dst->extents.rows(); ++row)
         for (int c = 0; c < t.conv.out; ++c) again.at(row, c) = residual->at(row, c);
       in_place[1] = again.view();
     }

@@ -95,8 +95,8 @@ TEST_CASE("depthwise kernels: 255 x 127 everywhere, either sign") {
         tensor w(element::s8, {channels, 1, 3, 3});
         for (std::int8_t& v : w.as<std::int8_t>()) v = static_cast<std::int8_t>(127 * sign);
         p.constants[0] = make_constant(std::move(w));
-        tensor x(element::u8, p.src[0].extents), expected(element::f32, p.dst.extents),
-            got(element::f32, p.dst.extents);
+        tensor x(element::u8, p.src[0].extents), expected(element::f32, p.dst->extents),
+            got(element::f32, p.dst->extents);
         for (std::uint8_t& v : x.as<std::uint8_t>()) v = static_cast<std::uint8_t>(value);
         const auto view = [](tensor& t) { return operand{t.bytes().data(), t.extents(), t.extents().back()}; };
         const operand src[] = {view(x)};

@@ -21,11 +21,11 @@ problem make_problem(const operation& op, const dims& x, element src, element ds
   problem p;
   p.op = op;
   p.src.push_back({src, x, random_affine(random)});
-  if (std::holds_alternative<op::add>(op)) p.src.push_back({src, x, random_affine(random)});
+  if (op.is<op::add>()) p.src.push_back({src, x, random_affine(random)});
   p.dst = {dst, x, random_affine(random)};
   const dims c{x.back()};
-  if (std::holds_alternative<op::bias_add>(op)) p.constants = {random_constant(element::f32, c, random)};
-  if (std::holds_alternative<op::batch_norm>(op))
+  if (op.is<op::bias_add>()) p.constants = {random_constant(element::f32, c, random)};
+  if (op.is<op::batch_norm>())
     p.constants = {random_constant(element::f32, c, random), random_constant(element::f32, c, random),
                    random_constant(element::f32, c, random), random_constant(element::f32, c, random, 0.1f, 1.0f)};
   return p;
@@ -55,7 +55,7 @@ TEST_CASE("elementwise kernels: random problems") {
   for (int i = 0; i < 1500; ++i) {
     const operation o = random_operation(random);
     const element src = both[random.below(2)];
-    const element dst = std::holds_alternative<op::add>(o) ? src : both[random.below(2)];
+    const element dst = o.is<op::add>() ? src : both[random.below(2)];
     check_all(o, random_extents(random), src, dst, random);
   }
 }

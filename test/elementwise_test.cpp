@@ -174,7 +174,7 @@ TEST_CASE("add: strided inputs and output") {
   float y[] = {-7, -7, -7, -7, -7, -7, -7, -7};
   const tensor_type t{element::f32, {2, 2}, {}};
   const operand src[] = {{const_cast<float*>(a), {2, 2}, 3}, {const_cast<float*>(b), {2, 2}, 2}};
-  op::evaluate(op::add{}, {{t, t}, t, {}}, {src, {y, {2, 2}, 4}});
+  op::evaluate(op::add{}, {{t, t}, t, {}}, {src, operand{y, {2, 2}, 4}});
   CHECK(std::ranges::equal(y, std::vector<float>{11, 22, -7, -7, 33, 44, -7, -7}));
 }
 

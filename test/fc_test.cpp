@@ -30,10 +30,10 @@ tensor integer_layer(const op::fc& f, const signature& s, const std::vector<tens
   const auto depth = static_cast<std::size_t>(s.src[0].extents.back()), out = static_cast<std::size_t>(f.out);
   const auto x = src[0].as<std::uint8_t>();
   const auto w = s.constants[0]->as<std::int8_t>();
-  const output_grid grid{s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0, s.dst.q.zero_point,
+  const output_grid grid{s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0, s.dst->q.zero_point,
                          static_cast<double>(f.act.lower), static_cast<double>(f.act.upper)};
-  tensor y(s.dst.type, s.dst.extents);
-  for (std::size_t r = 0; r < s.dst.extents.rows(); ++r)
+  tensor y(s.dst->type, s.dst->extents);
+  for (std::size_t r = 0; r < s.dst->extents.rows(); ++r)
     for (std::size_t o = 0; o < out; ++o) {
       std::int64_t acc = 0, sum = 0;
       for (std::size_t i = 0; i < depth; ++i) {
@@ -44,7 +44,7 @@ tensor integer_layer(const op::fc& f, const signature& s, const std::vector<tens
                                 s.constants[1] ? s.constants[1]->as<float>()[o] : 0.0f, grid.scale);
       float v = fold(acc + s.src[0].q.zero_point * sum);
       const std::size_t at = r * out + o;
-      if (!s.dst.is_u8()) {
+      if (!s.dst->is_u8()) {
         if (f.residual) v += src[1].as<float>()[at];
         y.as<float>()[at] = std::fmin(std::fmax(v, f.act.lower), f.act.upper);
         continue;
@@ -210,7 +210,7 @@ TEST_CASE("fc: what it refuses, by name") {
     check_failure(failure(), "bias must be f32[4]");
   }
   SUBCASE("another output") {
-    s.dst.extents = {2, 5};
+    s.dst->extents = {2, 5};
     check_failure(failure(), "fc: output must be 2x4, found 2x5");
   }
   SUBCASE("a scalar input") {

@@ -129,8 +129,9 @@ TEST_CASE("handles: values that a graph does not have are refused") {
   const auto x = g.input<float, vectors>("x");
   for (const int bad : {-1, 1, 1 << 30, -(1 << 30)}) {
     CAPTURE(bad);
-    check_failure(failure_of([&] { g.append(op::activate{}, "act", {bad}, g.type(x.id)); }), "node 'act'", text(bad));
-    check_failure(failure_of([&] { relu(value<float, vectors>{&g, bad}); }), "node 'relu'", text(bad));
+    const std::string named = bad == -1 ? "input 'x' is missing" : text(bad);  // -1 says that an input is left out
+    check_failure(failure_of([&] { g.append(op::activate{}, "act", {bad}, g.type(x.id)); }), "node 'act'", named);
+    check_failure(failure_of([&] { relu(value<float, vectors>{&g, bad}); }), "node 'relu'", named);
     check_failure(failure_of([&] { fc<2>(value<float, vectors>{&g, bad}, random_params(1)); }), text(bad));
     check_failure(failure_of([&] { g.type(bad); }), text(bad));
     check_failure(failure_of([&] { g.output(value<float, vectors>{&g, bad}, "y"); }), "output 'y'", text(bad));

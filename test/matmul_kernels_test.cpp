@@ -140,7 +140,7 @@ TEST_CASE("matmul kernels: the same bits in every split of the tasks") {
     if (!k.supports(p)) continue;
     const auto e = k.pack(p);
     guarded_operand a(element::f32, p.src[0].extents, 200, false), b(element::f32, p.src[1].extents, 200, false);
-    guarded_operand expected(element::f32, p.dst.extents, 70, false), got(element::f32, p.dst.extents, 70, false);
+    guarded_operand expected(element::f32, p.dst->extents, 70, false), got(element::f32, p.dst->extents, 70, false);
     a.randomize(random, false), b.randomize(random, false);
     const operand src[] = {a.view(), b.view()};
     aligned_memory scratch(e->scratch_bytes());

@@ -35,15 +35,15 @@ signature integer_signature(const op::matmul& f, const dims& a, const dims& b, b
 
 /// The formula in 64 bits, with b as (slices, k, n) or (slices, n, k), then as rounding.hpp has it.
 tensor integer_product(const op::matmul& f, const signature& s, const std::vector<tensor>& src) {
-  const dims& y = s.dst.extents;
+  const dims& y = s.dst->extents;
   const auto k = static_cast<std::size_t>(s.src[0].extents.back()), n = static_cast<std::size_t>(y.back()),
              m = static_cast<std::size_t>(y[y.rank - 2]);
-  const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
+  const double s_y = s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0;
   const float multiplier =
       static_cast<float>(static_cast<double>(s.src[0].q.scale) * static_cast<double>(s.src[1].q.scale) / s_y);
-  const output_grid grid{s_y, s.dst.q.zero_point, static_cast<double>(f.act.lower), static_cast<double>(f.act.upper)};
+  const output_grid grid{s_y, s.dst->q.zero_point, static_cast<double>(f.act.lower), static_cast<double>(f.act.upper)};
   const auto a = src[0].as<std::uint8_t>(), b = src[1].as<std::uint8_t>();
-  tensor out(s.dst.type, y);
+  tensor out(s.dst->type, y);
   for (std::size_t i = 0; i < y.count(); ++i) {
     const std::size_t row = i / n, column = i % n, slice = row / m;
     std::int64_t acc = 0;
@@ -52,7 +52,7 @@ tensor integer_product(const op::matmul& f, const signature& s, const std::vecto
       acc += (std::int64_t{a[row * k + d]} - s.src[0].q.zero_point) * (std::int64_t{b[at]} - s.src[1].q.zero_point);
     }
     const float v = fused_multiply_add(static_cast<float>(acc), multiplier, 0.0f);
-    if (s.dst.is_u8())
+    if (s.dst->is_u8())
       out.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(grid(v));
     else
       out.as<float>()[i] = std::fmin(std::fmax(v, f.act.lower), f.act.upper);
@@ -189,7 +189,7 @@ TEST_CASE("matmul: what it refuses, by name") {
     check_failure(failure(), "columns not bounded");
   }
   SUBCASE("another output") {
-    s.dst.extents = {2, 5, 3};
+    s.dst->extents = {2, 5, 3};
     check_failure(failure(), "matmul: output must be 2x3x5, found 2x5x3");
   }
   SUBCASE("mixed inputs") {
@@ -197,17 +197,17 @@ TEST_CASE("matmul: what it refuses, by name") {
     check_failure(failure(), "matmul: inputs must be both f32 or both u8, found f32[2x3x4] and u8[2x4x5]");
   }
   SUBCASE("a u8 output of f32 inputs") {
-    s.dst.type = element::u8;
+    s.dst->type = element::u8;
     check_failure(failure(), "matmul: output must be f32, or u8 where the inputs are, found u8[2x3x5]");
   }
   SUBCASE("a sum that could overflow") {
     for (tensor_type& t : s.src) t.type = element::u8;
-    s.src[0].extents = {1, 33'026}, s.src[1].extents = {33'026, 1}, s.dst.extents = {1, 1};
+    s.src[0].extents = {1, 33'026}, s.src[1].extents = {33'026, 1}, s.dst->extents = {1, 1};
     check_failure(failure(), "matmul: depth 33026 could overflow a 32-bit sum, expected at most 33025");
   }
   SUBCASE("scales that are far apart") {
     for (tensor_type& t : s.src) t = {element::u8, t.extents, {1e15f, 0}};
-    s.dst = {element::u8, s.dst.extents, {1e-10f, 0}};
+    s.dst = {element::u8, s.dst->extents, {1e-10f, 0}};
     check_failure(failure(), "matmul: multiplier");
   }
 }

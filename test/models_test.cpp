@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "octavo/graph/print.hpp"
 #include "octavo/io/safetensors.hpp"
 #include "octavo/model/embedded.hpp"
 #include "octavo/model/mobilenet.hpp"
@@ -210,4 +211,62 @@ TEST_CASE("models: a weight of another shape is named") {
       std::map<std::string, constant>{{"conv1.weight", values({1, 3, 1, 1}, {1, 2, 3})}}));
   check_failure(failure_of([&] { model::cifar_resnet(image, 3, w); }),
                 "tensor 'conv1.weight': expected f32 16x3x3x3, found f32 1x3x1x1");
+}
+
+namespace {
+
+/// Composes networks from what a file would say: operators with attributes, values by their numbers.
+class composer {
+ public:
+  composer(graph& g, const params& w) : g_(g), w_(w) {}
+
+  int convolution(int x, const std::string& name, int out, int kernel, int stride, int pad) {
+    const op::conv2d c{{.out = out, .kernel = kernel, .stride = stride, .pad = pad}};
+    const params w = w_ / name;
+    return g_.append(c, name, {x}, {w.get("weight", {out, g_.type(x).extents[3], kernel, kernel}), nullptr});
+  }
+  int batch_norm(int x, const std::string& name) {
+    const params w = w_ / name;
+    const dims c{g_.type(x).extents.back()};
+    return g_.append(op::batch_norm{}, name, {x},
+                     {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
+  }
+  int relu(int x) { return g_.append(op::activate{relu_activation}, "relu", {x}); }
+
+  int bottleneck(int x, const std::string& name, int width, int stride, bool projection) {
+    int y = relu(batch_norm(convolution(x, name + ".conv1", width, 1, 1, 0), name + ".bn1"));
+    y = relu(batch_norm(convolution(y, name + ".conv2", width, 3, stride, 1), name + ".bn2"));
+    y = batch_norm(convolution(y, name + ".conv3", 4 * width, 1, 1, 0), name + ".bn3");
+    if (projection)
+      x = batch_norm(convolution(x, name + ".downsample.0", 4 * width, 1, stride, 0), name + ".downsample.1");
+    return relu(g_.append(op::add{}, "add", {y, x}));
+  }
+
+ private:
+  graph& g_;
+  params w_;
+};
+
+}  // namespace
+
+TEST_CASE("ResNet-50 composed at run time is the same graph, line by line") {
+  const params w(std::make_shared<counted_weights>());
+  graph typed, built;
+  typed.output(model::resnet50(typed.input<float, nhwc<1, 224, 224, 3>>("image"), w), "logits");
+  composer c(built, w);
+  int x = built.append(op::input{}, "image", {}, tensor_type{element::f32, {1, 224, 224, 3}, {}});
+  x = c.relu(c.batch_norm(c.convolution(x, "conv1", 64, 7, 2, 3), "bn1"));
+  x = built.append(op::pool2d{{.kernel = 3, .stride = 2, .pad = 1}}, "max_pool", {x});
+  const int blocks[] = {3, 4, 6, 3};
+  for (int stage = 0; stage < 4; ++stage)
+    for (int i = 0; i < blocks[stage]; ++i)
+      x = c.bottleneck(x, text("layer", stage + 1, ".", i), 64 << stage, i == 0 && stage > 0 ? 2 : 1, i == 0);
+  x = built.append(op::pool2d{{.kernel = 7}, op::pool2d::average}, "average_pool", {x});
+  x = built.append(op::reshape{{1, 2048}}, "reshape", {x});
+  const params fc = w / "fc";
+  x = built.append(op::fc{.out = 1000}, "fc", {x}, {fc.get("weight", {1000, 2048}), fc.maybe("bias", {1000})});
+  built.outputs.push_back({x, "logits"});
+  CHECK(text(built) == text(typed));
+  CHECK(built.nodes.size() == typed.nodes.size());
+  CHECK(text(fold(built)) == text(fold(typed)));
 }

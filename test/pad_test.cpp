@@ -48,7 +48,7 @@ TEST_CASE("pad_channels: random extents, strided") {
     const dims from{rows, c}, to = op::infer(p, from);
     const operand src{const_cast<std::uint8_t*>(x.as<std::uint8_t>().data()), from, static_cast<std::ptrdiff_t>(in)};
     op::evaluate(p, {{{element::u8, from, {1, 50}}}, {element::u8, to, {1, 50}}, {}},
-                 {{&src, 1}, {y.data(), to, static_cast<std::ptrdiff_t>(out)}});
+                 {{&src, 1}, operand{y.data(), to, static_cast<std::ptrdiff_t>(out)}});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const int column = static_cast<int>(i % out) - before;
       const int expected = column + before >= before + c + after ? 99

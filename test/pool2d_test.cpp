@@ -53,8 +53,8 @@ window_content content(const op::pool2d& o, const tensor& x, int n, int oh, int 
 }
 
 tensor integer_pooling(const op::pool2d& o, const signature& s, const tensor& x) {
-  tensor out(s.dst.type, s.dst.extents);
-  const dims& y = s.dst.extents;
+  tensor out(s.dst->type, s.dst->extents);
+  const dims& y = s.dst->extents;
   const int zp = s.src[0].q.zero_point;
   std::size_t at = 0;
   for (int n = 0; n < y[0]; ++n)
@@ -69,12 +69,12 @@ tensor integer_pooling(const op::pool2d& o, const signature& s, const tensor& x)
           }
           std::int64_t sum = 0;
           for (int v : w.values) sum += v - zp;
-          const double s_y = s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0;
+          const double s_y = s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0;
           const int count = o.count_padding ? w.padded : static_cast<int>(w.values.size());
           const float m = static_cast<float>(static_cast<double>(s.src[0].q.scale) / s_y / count);
           const float mean = static_cast<float>(sum) * m;
-          if (s.dst.is_u8())
-            out.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(output_grid{s_y, s.dst.q.zero_point}(mean));
+          if (s.dst->is_u8())
+            out.as<std::uint8_t>()[at] = static_cast<std::uint8_t>(output_grid{s_y, s.dst->q.zero_point}(mean));
           else
             out.as<float>()[at] = mean;
         }
@@ -210,13 +210,13 @@ TEST_CASE("pool2d: what it refuses, by name") {
   const auto failure = [&] { return failure_of([&] { check(operation(o), s); }); };
   CHECK_FALSE(failure());
   SUBCASE("another scale of maxima") {
-    s.dst.q.scale = 0.25f;
+    s.dst->q.scale = 0.25f;
     check_failure(failure(), "pool2d: max moves elements", "scale 0.5 zp 1", "scale 0.25 zp 1");
     o.kind = op::pool2d::average;
     CHECK_FALSE(failure());
   }
   SUBCASE("another type of maxima") {
-    s.dst = {element::f32, s.dst.extents, {}};
+    s.dst = {element::f32, s.dst->extents, {}};
     check_failure(failure(), "pool2d: max moves elements");
   }
   SUBCASE("padding as large as the kernel") {
@@ -224,7 +224,7 @@ TEST_CASE("pool2d: what it refuses, by name") {
     check_failure(failure(), "pool2d: padding 1,1,1,3 must be smaller than the kernel 3x3");
   }
   SUBCASE("another output") {
-    s.dst.extents = {1, 2, 2, 2};
+    s.dst->extents = {1, 2, 2, 2};
     check_failure(failure(), "pool2d: output must be 1x3x3x2, found 1x2x2x2");
   }
   SUBCASE("another rank") {

@@ -50,13 +50,13 @@ calibration unit_ranges(const graph& g) {
 TEST_CASE("print: text of a graph as it was composed") {
   CHECK(printed(small_graph()) ==
         "image: f32[<=2x4x4x3] = input ()\n"
-        "block.conv: f32[<=2x4x4x3] = conv2d 3x3 out 3 pad 1,1,1,1 (image)\n"
-        "block.bn: f32[<=2x4x4x3] = batch_norm eps 1e-05 (block.conv)\n"
+        "block.conv: f32[<=2x4x4x3] = conv2d kernel 3x3 out 3 pad 1,1,1,1 (image)\n"
+        "block.bn: f32[<=2x4x4x3] = batch_norm (block.conv)\n"
         "add: f32[<=2x4x4x3] = add (block.bn, image)\n"
-        "relu: f32[<=2x4x4x3] = relu (add)\n"
-        "max_pool: f32[<=2x2x2x3] = max_pool 2x2 stride 2x2 (relu)\n"
-        "average_pool: f32[<=2x1x1x3] = average_pool 2x2 stride 2x2 (max_pool)\n"
-        "reshape: f32[<=2x3] = reshape (average_pool)\n"
+        "relu: f32[<=2x4x4x3] = activate relu (add)\n"
+        "max_pool: f32[<=2x2x2x3] = pool2d max kernel 2x2 stride 2x2 (relu)\n"
+        "average_pool: f32[<=2x1x1x3] = pool2d average kernel 2x2 stride 2x2 (max_pool)\n"
+        "reshape: f32[<=2x3] = reshape to <=2x3 (average_pool)\n"
         "softmax: f32[<=2x3] = softmax (reshape)\n"
         "output probability: softmax\n"
         "output features: relu\n");
@@ -65,11 +65,11 @@ TEST_CASE("print: text of a graph as it was composed") {
 TEST_CASE("print: text of the folded graph names what was fused") {
   CHECK(printed(fold(small_graph())) ==
         "image: f32[<=2x4x4x3] = input ()\n"
-        "block.conv: f32[<=2x4x4x3] = conv2d 3x3 out 3 pad 1,1,1,1 + residual relu (image, image)"
+        "block.conv: f32[<=2x4x4x3] = conv2d kernel 3x3 out 3 pad 1,1,1,1 residual relu (image, image)"
         "  fused: block.bn, add, relu\n"
-        "max_pool: f32[<=2x2x2x3] = max_pool 2x2 stride 2x2 (relu)\n"
-        "average_pool: f32[<=2x1x1x3] = average_pool 2x2 stride 2x2 (max_pool)\n"
-        "reshape: f32[<=2x3] = reshape (average_pool)\n"
+        "max_pool: f32[<=2x2x2x3] = pool2d max kernel 2x2 stride 2x2 (relu)\n"
+        "average_pool: f32[<=2x1x1x3] = pool2d average kernel 2x2 stride 2x2 (max_pool)\n"
+        "reshape: f32[<=2x3] = reshape to <=2x3 (average_pool)\n"
         "softmax: f32[<=2x3] = softmax (reshape)\n"
         "output probability: softmax\n"
         "output features: relu\n");
@@ -78,7 +78,7 @@ TEST_CASE("print: text of the folded graph names what was fused") {
 TEST_CASE("print: text of the quantized graph shows scales and conversions") {
   const std::string s = printed(quantize_graph(small_graph(), unit_ranges(fold(small_graph()))));
   CHECK(s.find("image.quantize: u8[<=2x4x4x3] scale 1 zp 0 = convert (image)\n") != std::string::npos);
-  CHECK(s.find("block.conv: u8[<=2x4x4x3] scale 1 zp 0 = conv2d 3x3 out 3 pad 1,1,1,1 + residual relu "
+  CHECK(s.find("block.conv: u8[<=2x4x4x3] scale 1 zp 0 = conv2d kernel 3x3 out 3 pad 1,1,1,1 residual relu "
                "(image.quantize, image.quantize)  fused: block.bn, add, relu\n") != std::string::npos);
   CHECK(s.find("reshape.dequantize: f32[<=2x3] = convert (reshape)\n") != std::string::npos);
 }
@@ -87,14 +87,14 @@ TEST_CASE("print: operators with all their attributes") {
   op::conv2d c;
   c.out = 8, c.kernel = {3, 5}, c.stride = 2, c.pad = {1, 2, 3, 4}, c.dilation = {1, 2}, c.groups = 4,
   c.act = {-1.0f, 2.0f};
-  CHECK(printed(operation(c)) == "conv2d 3x5 out 8 stride 2x2 pad 1,2,3,4 dilation 1x2 groups 4 clip(-1,2)");
+  CHECK(printed(operation(c)) == "conv2d kernel 3x5 out 8 stride 2x2 pad 1,2,3,4 dilation 1x2 groups 4 clip(-1,2)");
   op::pool2d p{{.kernel = 3, .stride = 2, .pad = 1, .ceil_mode = true, .count_padding = true}, op::pool2d::average};
-  CHECK(printed(operation(p)) == "average_pool 3x3 stride 2x2 pad 1,1,1,1 ceil count_padding");
+  CHECK(printed(operation(p)) == "pool2d average kernel 3x3 stride 2x2 pad 1,1,1,1 ceil_mode count_padding");
   CHECK(printed(operation(op::fc{.out = 10, .act = relu6_activation, .residual = true})) ==
-        "fc out 10 + residual relu6");
+        "fc out 10 residual relu6");
   CHECK(printed(operation(op::concat{3})) == "concat axis 3");
-  CHECK(printed(operation(op::pad_channels{1, 2})) == "pad_channels 1,2");
-  CHECK(printed(operation(op::activate{relu_activation})) == "relu");
+  CHECK(printed(operation(op::pad_channels{1, 2})) == "pad_channels before 1 after 2");
+  CHECK(printed(operation(op::activate{relu_activation})) == "activate relu");
   CHECK(printed(operation(op::bias_add{relu_activation})) == "bias_add relu");
   CHECK(printed(operation(op::add{relu6_activation})) == "add relu6");
   CHECK(printed(operation(op::batch_norm{1e-3f, relu_activation})) == "batch_norm eps 0.001 relu");
@@ -111,7 +111,7 @@ TEST_CASE("print: DOT") {
         "  node [shape=box, style=filled, fontname=\"sans-serif\", fontsize=10];\n"
         "  edge [fontname=\"sans-serif\", fontsize=8];\n"
         "  n0 [label=\"the \\\"input\\\"\ninput\", fillcolor=\"#e0e0e0\"];\n"
-        "  n1 [label=\"relu\nrelu\", fillcolor=\"#e0e0e0\"];\n"
+        "  n1 [label=\"relu\nactivate relu\", fillcolor=\"#e0e0e0\"];\n"
         "  n0 -> n1 [label=\"f32 1x3\"];\n"
         "  o0 [label=\"y\", shape=ellipse, fillcolor=white];\n"
         "  n1 -> o0 [label=\"f32[1x3]\"];\n"

@@ -37,7 +37,7 @@ TEST_CASE("reshape: rows of another length, either side strided, elements of 1, 
     for (int i = 0; i < 12; ++i) x[i / 4 * 5 + i % 4] = static_cast<T>(i + 1);
     const operand src{x, {3, 4}, 5};
     op::evaluate(op::reshape{}, {{{element_of<T>, {3, 4}, {}}}, {element_of<T>, {2, 6}, {}}, {}},
-                 {{&src, 1}, {y, {2, 6}, 8}});
+                 {{&src, 1}, operand{y, {2, 6}, 8}});
     for (int i = 0; i < 16; ++i) CHECK(y[i] == static_cast<T>(i % 8 < 6 ? i / 8 * 6 + i % 8 + 1 : 0));
   };
   run(std::uint8_t{});

@@ -251,7 +251,7 @@ TEST_CASE("session: the profile counts calls and times of each step") {
   write_profile(table, profile);
   const std::string printed = table.str();
   CHECK(printed.starts_with("event"));
-  CHECK(printed.find("conv2d 3x3 out 4 pad 1,1,1,1") != std::string::npos);
+  CHECK(printed.find("conv2d kernel 3x3 out 4 pad 1,1,1,1") != std::string::npos);
   CHECK(printed.find("by kernel\nreference") != std::string::npos);
   CHECK(printed.find("100.00%") != std::string::npos);
 }

@@ -41,7 +41,7 @@ constexpr kernel slow_kernel(std::string_view name, bool (*supports)(const probl
 }
 
 bool supports_all(const problem&) { return true; }
-bool supports_softmax(const problem& p) { return std::holds_alternative<op::softmax>(p.op); }
+bool supports_softmax(const problem& p) { return p.op.is<op::softmax>(); }
 
 /// Which is the fastest is beyond doubt: a thousandth of a second is more than these little nodes ever take.
 const kernel_list some_kernels{slow_kernel<2000>("slow", supports_all), slow_kernel<0>("quick", supports_all),

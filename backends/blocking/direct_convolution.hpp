@@ -36,7 +36,7 @@ class direct_convolution final : public executable {
         from_(choose_source(kernel, s)),
         one_line_(from_ == source::rows || (from_ == source::image && s.conv.stride == hw(1))),
         residual_(s.conv.residual),
-        dst_bytes_(static_cast<int>(size_of(s.dst.type))),
+        dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         depth_(s.conv.kernel, run_taps(), image_.tap_bytes),
         stage_(s, kernel.vectors * kernel.vector),
         weights_(kernel, s, depth_, ranges_inside()),
@@ -45,7 +45,7 @@ class direct_convolution final : public executable {
     for (int tap = 0; tap < conv.kernel.h * conv.kernel.w; tap += depth_.taps)
       runs_.push_back(static_cast<std::ptrdiff_t>(tap / conv.kernel.w) * conv.dilation.h * image_.line_bytes() +
                       static_cast<std::ptrdiff_t>(tap % conv.kernel.w) * conv.dilation.w * image_.pixel_bytes);
-    set_chunk(static_cast<int>(s.dst.extents.rows()));
+    set_chunk(static_cast<int>(s.dst->extents.rows()));
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -83,7 +83,7 @@ class direct_convolution final : public executable {
 
     call(const direct_convolution& k, const arguments& a)
         : src(a.src[0]),
-          dst(a.dst),
+          dst(*a.dst),
           residual(k.residual_ ? &a.src[1] : nullptr),
           ahead(a.ahead),
           line(k.line_of(k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.image_.out_width)) {
@@ -105,7 +105,7 @@ class direct_convolution final : public executable {
     const bool whole_groups = bytes % group_bytes == 0;  // a tile reads nothing beyond a pixel
     const bool plain = s.conv.kernel == hw(1) && s.conv.pad == padding{} && whole_groups;
     if (plain && s.conv.stride == hw(1)) return source::image;
-    if (!cut_line{s.flat ? 1 : s.dst.extents[2], kernel.strip, !s.conv.residual}.suits()) return source::rows;
+    if (!cut_line{s.flat ? 1 : s.dst->extents[2], kernel.strip, !s.conv.residual}.suits()) return source::rows;
     return plain ? source::image : source::lines;
   }
 

@@ -25,7 +25,7 @@ struct direct_image {
         zero(s.src[0].is_u8() ? s.src[0].q.zero_point : 0) {
     if (s.flat) return;
     height = s.src[0].extents[1], width = s.src[0].extents[2];
-    out_height = s.dst.extents[1], out_width = s.dst.extents[2];
+    out_height = s.dst->extents[1], out_width = s.dst->extents[2];
   }
 
   /// Bytes of a copied line, with its padding.

@@ -45,21 +45,21 @@ class dynamic_matmul : public executable {
  public:
   dynamic_matmul(const matmul_packing& packing, const problem& p)
       : packing_(packing),
-        transposed_(std::get<op::matmul>(p.op).transpose_b),
+        transposed_(p.op.as<op::matmul>()->transpose_b),
         value_bytes_(static_cast<int>(size_of(p.src[0].type))),
-        dst_bytes_(static_cast<int>(size_of(p.dst.type))),
+        dst_bytes_(static_cast<int>(size_of(p.dst->type))),
         depth_(p.src[0].extents.back()),
         groups_(padded(ceil_div(depth_ * value_bytes_, group_bytes), packing.step_groups)),
         block_(packing.vector * packing.vectors),
-        columns_(ceil_div(p.dst.extents.back(), block_)),
+        columns_(ceil_div(p.dst->extents.back(), block_)),
         together_(std::clamp(matmul_column_budget / (groups_ * block_ * group_bytes), 1, columns_)),
         whole_rows_(depth_ * value_bytes_ == row_bytes()) {
-    const op::matmul& f = std::get<op::matmul>(p.op);
+    const op::matmul& f = (*p.op.as<op::matmul>());
     const float m = op::multiplier_of(f, p);
     std::ranges::fill(multiplier_, m);
-    end_ = make_ending(p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));
+    end_ = make_ending(*p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));
     if (value_bytes_ == 1) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
-    const auto rows = static_cast<std::size_t>(p.dst.extents[p.dst.extents.rank - 2]);
+    const auto rows = static_cast<std::size_t>(p.dst->extents[p.dst->extents.rank - 2]);
     row_starts_bytes_ = b_zero_ == w_zero ? 0 : round_up(rows * sizeof(std::int32_t), cache_line);
     copy_bytes_ = round_up(static_cast<std::size_t>(packing.copied_rows * row_bytes()), cache_line);
   }
@@ -100,7 +100,7 @@ class dynamic_matmul : public executable {
     int slices, row_parts, column_parts;
 
     call(const dynamic_matmul& k, const arguments& args)
-        : a(args.src[0]), b(args.src[1]), dst(args.dst), rows(dst.extents[dst.extents.rank - 2]) {
+        : a(args.src[0]), b(args.src[1]), dst(*args.dst), rows(dst.extents[dst.extents.rank - 2]) {
       slices = static_cast<int>(dst.extents.rows()) / rows;
       // Enough tasks for 8 threads to share evenly, none below a quarter of a million products, nor of so few rows that
       // packing shows.
@@ -271,7 +271,7 @@ class direct_matmul final : public dynamic_matmul {
 /// Whether `p` is a matrix product whose inputs are of type Src.
 template <element Src>
 bool is_matmul_of(const problem& p) {
-  return std::holds_alternative<op::matmul>(p.op) && p.src[0].type == Src;
+  return p.op.is<op::matmul>() && p.src[0].type == Src;
 }
 
 /// The kernel `name`: matmul, u8 x u8 to u8 or f32, or f32.

@@ -18,20 +18,20 @@ struct layer : signature {
 /// Whether `p` is a convolution or a fully connected layer whose input is of type Src, u8 or f32.
 template <element Src>
 bool is_layer_of(const problem& p) {
-  if (!std::holds_alternative<op::conv2d>(p.op) && !std::holds_alternative<op::fc>(p.op)) return false;
-  return p.src[0].type == Src && (p.dst.type == element::f32 || (Src == element::u8 && p.dst.is_u8()));
+  if (!p.op.is<op::conv2d>() && !p.op.is<op::fc>()) return false;
+  return p.src[0].type == Src && (p.dst->type == element::f32 || (Src == element::u8 && p.dst->is_u8()));
 }
 
 /// Whether dense kernels are for `p`: with one filter for each channel most of what they multiply would be zeros.
 inline bool is_dense(const problem& p) {
-  const op::conv2d* c = std::get_if<op::conv2d>(&p.op);
+  const op::conv2d* c = p.op.as<op::conv2d>();
   return !c || !c->is_depthwise(p.src[0].extents[3]) || c->out != c->groups;
 }
 
 /// The layer that `p`, a convolution or a fully connected layer, describes.
 inline layer layer_of(const problem& p) {
-  if (const op::fc* f = std::get_if<op::fc>(&p.op)) return {p, op::as_convolution(*f), true};
-  return {p, std::get<op::conv2d>(p.op), false};
+  if (const op::fc* f = p.op.as<op::fc>()) return {p, op::as_convolution(*f), true};
+  return {p, (*p.op.as<op::conv2d>()), false};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

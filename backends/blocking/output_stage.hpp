@@ -71,7 +71,7 @@ class output_stage {
       most =
           std::max(most, 255.0 * 127 * depth * std::fabs(static_cast<double>(m)) + std::fabs(static_cast<double>(b)));
     }
-    end_ = make_ending(s.dst, conv.act, most + 255 * static_cast<double>(f.residual_multiplier));
+    end_ = make_ending(*s.dst, conv.act, most + 255 * static_cast<double>(f.residual_multiplier));
     if (!end_.to_u8) return;
     end_.residual_multiplier = f.residual_multiplier;
     if (conv.residual) end_.residual_zero = s.src[1].q.zero_point;

@@ -65,7 +65,7 @@ class panel_convolution final : public executable {
         conv_(s.conv),
         flat_(s.flat),
         src_bytes_(static_cast<int>(size_of(s.src[0].type))),
-        dst_bytes_(static_cast<int>(size_of(s.dst.type))),
+        dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         group_inputs_(s.src[0].extents.back() / conv_.groups),
         group_outputs_(conv_.out / conv_.groups),
         depth_(conv_.kernel.h * conv_.kernel.w * group_inputs_),
@@ -77,7 +77,7 @@ class panel_convolution final : public executable {
         panel_bytes_(static_cast<std::size_t>(kernel.largest_rows()) *
                      round_up(static_cast<std::size_t>(steps_) * step_bytes, chunk_bytes)),
         stage_(s, kernel.vector) {
-    const int most_blocks = pixel_blocks(static_cast<int>(s.dst.extents.rows()), kernel.tiles).total;
+    const int most_blocks = pixel_blocks(static_cast<int>(s.dst->extents.rows()), kernel.tiles).total;
     set_blocks_ = std::clamp(static_cast<int>(panel_budget / panel_bytes_), std::min(4, most_blocks), most_blocks);
     padding_ = aligned_memory(static_cast<std::size_t>(group_inputs_ * src_bytes_));
     if (s.src[0].is_u8()) std::memset(padding_.data(), s.src[0].q.zero_point, padding_.size());
@@ -123,7 +123,7 @@ class panel_convolution final : public executable {
 
     call(const panel_convolution& k, const arguments& a)
         : src(a.src[0]),
-          dst(a.dst),
+          dst(*a.dst),
           residual(k.conv_.residual ? &a.src[1] : nullptr),
           height(k.flat_ ? 1 : src.extents[1]),
           width(k.flat_ ? 1 : src.extents[2]),

@@ -111,13 +111,13 @@ class winograd_convolution final : public executable {
   winograd_convolution(const winograd_microkernel& kernel, const layer& s)
       : kernel_(kernel),
         conv_(s.conv),
-        dst_bytes_(static_cast<int>(size_of(s.dst.type))),
+        dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         channels_(s.src[0].extents.back()),
         blocks_(conv_.out / kernel.block),
         height_(s.src[0].extents[1]),
         width_(s.src[0].extents[2]),
-        out_height_(s.dst.extents[1]),
-        out_width_(s.dst.extents[2]),
+        out_height_(s.dst->extents[1]),
+        out_width_(s.dst->extents[2]),
         tile_lines_(winograd_tiles(out_height_)),
         tiles_across_(winograd_tiles(out_width_)),
         stage_(s, kernel.block),
@@ -160,7 +160,7 @@ class winograd_convolution final : public executable {
     int tiles, sets, parts;
 
     call(const winograd_convolution& k, const arguments& a)
-        : src(a.src[0]), dst(a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
+        : src(a.src[0]), dst(*a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
       tiles = dst.extents[0] * k.tile_lines_ * k.tiles_across_;
       // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Channels are cut first:
       // transforming inputs twice costs less than weights.
@@ -295,7 +295,7 @@ class winograd_convolution final : public executable {
 
 /// Whether `kernel` can run `p`.
 inline bool supports_winograd(const winograd_microkernel& kernel, const problem& p) {
-  const op::conv2d* conv = std::get_if<op::conv2d>(&p.op);
+  const op::conv2d* conv = p.op.as<op::conv2d>();
   if (!conv || !is_layer_of<element::u8>(p)) return false;
   if (conv->kernel != hw(3) || conv->stride != hw(1) || conv->dilation != hw(1) || conv->groups != 1) return false;
   const int channels = p.src[0].extents.back();
@@ -304,11 +304,11 @@ inline bool supports_winograd(const winograd_microkernel& kernel, const problem&
 
 /// Whether `kernel` runs `p` in clearly less time than the plain way takes.
 inline bool winograd_pays(const winograd_microkernel& kernel, const problem& p) {
-  const double inputs = p.src[0].extents.back(), outputs = p.dst.extents.back();
-  const int images = p.dst.extents[0],
-            tiles = images * winograd_tiles(p.dst.extents[1]) * winograd_tiles(p.dst.extents[2]);
+  const double inputs = p.src[0].extents.back(), outputs = p.dst->extents.back();
+  const int images = p.dst->extents[0],
+            tiles = images * winograd_tiles(p.dst->extents[1]) * winograd_tiles(p.dst->extents[2]);
   const int together = winograd_chunk_tiles(kernel, p.src[0].extents.back());
-  const double plain = static_cast<double>(p.dst.extents.rows()) * 9 * inputs * outputs * kernel.cost.plain_product;
+  const double plain = static_cast<double>(p.dst->extents.rows()) * 9 * inputs * outputs * kernel.cost.plain_product;
   const double products = static_cast<double>(std::max(tiles, kernel.fewest_rows)) * winograd_planes * inputs * outputs;
   const double weights = ceil_div(tiles, together) * inputs * outputs * kernel.cost.weight;
   return products + weights + tiles * (inputs * kernel.cost.input + outputs * kernel.cost.output) < 0.97 * plain;

@@ -84,8 +84,8 @@ class depthwise final : public executable {
  public:
   using source = typename Isa::source;
 
-  explicit depthwise(const problem& p) : op_(std::get<op::conv2d>(p.op)), taps_(Isa::taps(op_.kernel)) {
-    depthwise_filter f{&op_, &p, taps_, {}, make_output_rule(p.dst, op_.act), {}};
+  explicit depthwise(const problem& p) : op_((*p.op.as<op::conv2d>())), taps_(Isa::taps(op_.kernel)) {
+    depthwise_filter f{&op_, &p, taps_, {}, make_output_rule(*p.dst, op_.act), {}};
     if constexpr (std::is_same_v<source, std::uint8_t>) {
       f.scales = fold_output_scales(p, op_.residual, op::conv2d::name);
     } else {
@@ -93,7 +93,7 @@ class depthwise final : public executable {
     }
     if (op_.residual) f.residual = {f.scales.residual_multiplier, p.src[1].q.zero_point};
     packed_ = Isa::pack(f);
-    dst_size_ = static_cast<std::ptrdiff_t>(size_of(p.dst.type));
+    dst_size_ = static_cast<std::ptrdiff_t>(size_of(p.dst->type));
     // A whole row of padding where it is not too long for the first-level cache; longer rows take several runs.
     const auto pixel = static_cast<std::size_t>(op_.out) * sizeof(source);
     zeros_ = aligned_memory(
@@ -115,7 +115,7 @@ class depthwise final : public executable {
 
  private:
   task_grid grid(const arguments& a) const noexcept {
-    const dims &x = a.src[0].extents, &y = a.dst.extents;
+    const dims &x = a.src[0].extents, &y = a.dst->extents;
     const std::ptrdiff_t channels = y[3];
     const std::ptrdiff_t src_bytes = std::ptrdiff_t{x[2]} * channels * static_cast<std::ptrdiff_t>(sizeof(source));
     const std::ptrdiff_t row_bytes =
@@ -125,7 +125,7 @@ class depthwise final : public executable {
 
   // Output columns [first, last) have all their taps inside the image, as far as columns go.
   void run_row(const arguments& a, int row, const task_grid::block& b, std::byte* scratch) const noexcept {
-    const int width = a.src[0].extents[2], columns = a.dst.extents[2];
+    const int width = a.src[0].extents[2], columns = a.dst->extents[2];
     const int room = width + op_.pad.left - dilated(op_.kernel.w, op_.dilation.w);
     const int first = std::min(ceil_div(op_.pad.left, op_.stride.w), columns);
     const int last = std::clamp(room < 0 ? 0 : room / op_.stride.w + 1, first, columns);
@@ -138,8 +138,8 @@ class depthwise final : public executable {
   // How many pixels a run may have: no limit where all kernel rows are inside the image, else as the zeros last.
   int longest_run(const arguments& a, int row) const noexcept {
     const operand& x = a.src[0];
-    const int top = row % a.dst.extents[1] * op_.stride.h - op_.pad.top;
-    if (top >= 0 && top + dilated(op_.kernel.h, op_.dilation.h) <= x.extents[1]) return a.dst.extents[2];
+    const int top = row % a.dst->extents[1] * op_.stride.h - op_.pad.top;
+    if (top >= 0 && top + dilated(op_.kernel.h, op_.dilation.h) <= x.extents[1]) return a.dst->extents[2];
     const auto zeros = static_cast<std::ptrdiff_t>(zeros_.size() / sizeof(source));
     const std::ptrdiff_t room = zeros - x.extents[3] - (op_.kernel.w - 1) * op_.dilation.w * x.stride;
     return room < 0 ? 1 : static_cast<int>(room / (op_.stride.w * x.stride)) + 1;
@@ -148,7 +148,7 @@ class depthwise final : public executable {
   void run_pixels(const arguments& a, int row, int ow, int pixels, const task_grid::block& b,
                   std::byte* scratch) const noexcept {
     const operand& src = a.src[0];
-    const int height = src.extents[1], width = src.extents[2], rows = a.dst.extents[1];
+    const int height = src.extents[1], width = src.extents[2], rows = a.dst->extents[1];
     const int n = row / rows, top = row % rows * op_.stride.h - op_.pad.top, left = ow * op_.stride.w - op_.pad.left;
     const auto taps = reinterpret_cast<const source**>(scratch);
     for (std::size_t t = 0; t < taps_.size(); ++t) {
@@ -161,10 +161,10 @@ class depthwise final : public executable {
       const auto pixel = (std::ptrdiff_t{n} * height + h) * width + w;
       taps[t] = inside ? src.as<const source>() + pixel * src.stride : reinterpret_cast<const source*>(zeros_.data());
     }
-    const std::ptrdiff_t to = std::ptrdiff_t{row} * a.dst.extents[2] + ow;
+    const std::ptrdiff_t to = std::ptrdiff_t{row} * a.dst->extents[2] + ow;
     depthwise_run<source> r{taps, op_.stride.w * src.stride, pixels, b.channel_begin, b.channel_end};
-    r.dst = a.dst.as<std::byte>() + to * a.dst.stride * dst_size_;
-    r.dst_stride = a.dst.stride;
+    r.dst = a.dst->as<std::byte>() + to * a.dst->stride * dst_size_;
+    r.dst_stride = a.dst->stride;
     if (op_.residual) {
       r.residual = a.src[1].as<std::byte>() + to * a.src[1].stride * dst_size_;
       r.residual_stride = a.src[1].stride;
@@ -183,9 +183,9 @@ class depthwise final : public executable {
 
 /// Whether `p` is a depthwise convolution with one filter per channel, of inputs of type `src`.
 inline bool is_depthwise(const problem& p, element src) {
-  const op::conv2d* c = std::get_if<op::conv2d>(&p.op);
+  const op::conv2d* c = p.op.as<op::conv2d>();
   return c && c->is_depthwise(p.src[0].extents[3]) && c->out == c->groups && p.src[0].type == src &&
-         (p.dst.is_u8() || p.dst.type == element::f32) && (src == element::u8 || p.dst.type == element::f32);
+         (p.dst->is_u8() || p.dst->type == element::f32) && (src == element::u8 || p.dst->type == element::f32);
 }
 
 /// kernel::pack of the class E.

@@ -78,19 +78,19 @@ struct affine_table {
 
 /// The table of activate, convert, bias_add or batch_norm. Throws octavo::error as the reference evaluation does.
 inline affine_table make_affine_table(const problem& p) {
-  const auto channels = static_cast<std::size_t>(p.dst.extents.back());
+  const auto channels = static_cast<std::size_t>(p.dst->extents.back());
   affine_table t;
-  if (const auto* norm = std::get_if<op::batch_norm>(&p.op)) {
+  if (const auto* norm = p.op.as<op::batch_norm>()) {
     for (std::size_t c = 0; c < channels; ++c) {
       const channel_scale scale = op::scale_of(*norm, p, c);
       t.multiplier.push_back(scale.multiplier), t.offset.push_back(scale.offset);
     }
     t.per_channel = true, t.act = norm->act;
   } else {
-    const float m = op::detail::rescale(p.src[0], p.dst, name_of(p.op));
+    const float m = op::detail::rescale(p.src[0], *p.dst, name_of(p.op));
     t.multiplier.assign(channels, m), t.offset.assign(channels, -0.0f);
-    if (const auto* activate = std::get_if<op::activate>(&p.op)) t.act = activate->act;
-    if (const auto* bias = std::get_if<op::bias_add>(&p.op)) {
+    if (const auto* activate = p.op.as<op::activate>()) t.act = activate->act;
+    if (const auto* bias = p.op.as<op::bias_add>()) {
       for (std::size_t c = 0; c < channels; ++c) t.offset[c] = op::bias_at(*bias, p, c);
       t.per_channel = true, t.act = bias->act;
     }
@@ -107,7 +107,7 @@ inline std::byte* element_at(const operand& o, element type, std::ptrdiff_t row,
 class affine_map final : public executable {
  public:
   affine_map(const problem& p, std::size_t block, affine_function function)
-      : function_(function), x_(p.src[0].type), y_(p.dst.type) {
+      : function_(function), x_(p.src[0].type), y_(p.dst->type) {
     affine_table t = make_affine_table(p);
     const std::size_t padded = t.per_channel ? round_up(t.multiplier.size(), block) : block;
     t.multiplier.resize(padded, t.multiplier[0]), t.offset.resize(padded, t.offset[0]);
@@ -121,7 +121,7 @@ class affine_map final : public executable {
                values + padded,
                t.per_channel,
                p.src[0].is_u8() ? p.src[0].q.zero_point : 0,
-               make_output_rule(p.dst, t.act)};
+               make_output_rule(*p.dst, t.act)};
   }
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
@@ -131,15 +131,15 @@ class affine_map final : public executable {
     for_each_piece(grid(a), begin, end, [&](std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t n) {
       affine_run r = shared_;
       r.x = element_at(a.src[0], x_, row, column);
-      r.y = element_at(a.dst, y_, row, column);
+      r.y = element_at(*a.dst, y_, row, column);
       function_(r, n);
     });
   }
 
  private:
   row_grid grid(const arguments& a) const noexcept {
-    return make_row_grid(a.dst.extents, static_cast<std::ptrdiff_t>(size_of(x_) + size_of(y_)),
-                         !shared_.per_channel && is_dense(a.src[0]) && is_dense(a.dst));
+    return make_row_grid(a.dst->extents, static_cast<std::ptrdiff_t>(size_of(x_) + size_of(y_)),
+                         !shared_.per_channel && is_dense(a.src[0]) && is_dense(*a.dst));
   }
 
   affine_function function_;
@@ -151,11 +151,11 @@ class affine_map final : public executable {
 /// A prepared addition of two tensors of one type.
 class addition final : public executable {
  public:
-  addition(const problem& p, add_function function) : function_(function), type_(p.dst.type) {
-    shared_.multiplier0 = op::detail::rescale(p.src[0], p.dst, op::add::name);
-    shared_.multiplier1 = op::detail::rescale(p.src[1], p.dst, op::add::name);
+  addition(const problem& p, add_function function) : function_(function), type_(p.dst->type) {
+    shared_.multiplier0 = op::detail::rescale(p.src[0], *p.dst, op::add::name);
+    shared_.multiplier1 = op::detail::rescale(p.src[1], *p.dst, op::add::name);
     shared_.zero_point0 = p.src[0].q.zero_point, shared_.zero_point1 = p.src[1].q.zero_point;
-    shared_.end = make_output_rule(p.dst, std::get<op::add>(p.op).act);
+    shared_.end = make_output_rule(*p.dst, p.op.as<op::add>()->act);
   }
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
@@ -165,15 +165,15 @@ class addition final : public executable {
       add_run r = shared_;
       r.x0 = element_at(a.src[0], type_, row, column);
       r.x1 = element_at(a.src[1], type_, row, column);
-      r.y = element_at(a.dst, type_, row, column);
+      r.y = element_at(*a.dst, type_, row, column);
       function_(r, n);
     });
   }
 
  private:
   row_grid grid(const arguments& a) const noexcept {
-    return make_row_grid(a.dst.extents, static_cast<std::ptrdiff_t>(3 * size_of(type_)),
-                         is_dense(a.src[0]) && is_dense(a.src[1]) && is_dense(a.dst));
+    return make_row_grid(a.dst->extents, static_cast<std::ptrdiff_t>(3 * size_of(type_)),
+                         is_dense(a.src[0]) && is_dense(a.src[1]) && is_dense(*a.dst));
   }
 
   add_function function_;
@@ -183,14 +183,14 @@ class addition final : public executable {
 
 /// Whether `p` is an affine operator from elements of type x to type y.
 inline bool is_affine(const problem& p, element x, element y) {
-  const bool fits = std::holds_alternative<op::activate>(p.op) || std::holds_alternative<op::convert>(p.op) ||
-                    std::holds_alternative<op::bias_add>(p.op) || std::holds_alternative<op::batch_norm>(p.op);
-  return fits && p.src[0].type == x && p.dst.type == y;
+  const bool fits = p.op.is<op::activate>() || p.op.is<op::convert>() ||
+                    p.op.is<op::bias_add>() || p.op.is<op::batch_norm>();
+  return fits && p.src[0].type == x && p.dst->type == y;
 }
 
 /// Whether `p` adds two tensors of that type into a third.
 inline bool is_addition(const problem& p, element type) {
-  return std::holds_alternative<op::add>(p.op) && p.src[0].type == type && p.src[1].type == type && p.dst.type == type;
+  return p.op.is<op::add>() && p.src[0].type == type && p.src[1].type == type && p.dst->type == type;
 }
 
 /// The kernel `name` for affine operators from X to Y.

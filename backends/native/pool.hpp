@@ -35,15 +35,15 @@ using pool_function = void (*)(const window&, const mean_rule&, void* y, int n) 
 class pooling final : public executable {
  public:
   pooling(const problem& p, int channel_block, pool_function function)
-      : op_(std::get<op::pool2d>(p.op)),
+      : op_((*p.op.as<op::pool2d>())),
         function_(function),
         channel_block_(channel_block),
         src_size_(static_cast<std::ptrdiff_t>(size_of(p.src[0].type))),
-        dst_size_(static_cast<std::ptrdiff_t>(size_of(p.dst.type))),
+        dst_size_(static_cast<std::ptrdiff_t>(size_of(p.dst->type))),
         ratio_(static_cast<double>(p.src[0].is_u8() ? p.src[0].q.scale : 1.0f) /
-               static_cast<double>(p.dst.is_u8() ? p.dst.q.scale : 1.0f)),
+               static_cast<double>(p.dst->is_u8() ? p.dst->q.scale : 1.0f)),
         zero_point_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
-        end_(make_output_rule(p.dst, no_activation)) {}
+        end_(make_output_rule(*p.dst, no_activation)) {}
 
   int tasks(const arguments& a) const noexcept override { return grid(a).count(); }
 
@@ -57,7 +57,7 @@ class pooling final : public executable {
 
  private:
   task_grid grid(const arguments& a) const noexcept {
-    const dims &x = a.src[0].extents, &y = a.dst.extents;
+    const dims &x = a.src[0].extents, &y = a.dst->extents;
     const std::ptrdiff_t src_rows = std::min({op_.stride.h, op_.kernel.h, x[1]});
     const std::ptrdiff_t row_bytes = (src_rows * x[2] * src_size_ + y[2] * dst_size_) * y[3];
     return make_task_grid(y[0] * y[1], row_bytes, y[3], channel_block_);
@@ -65,14 +65,14 @@ class pooling final : public executable {
 
   void run_row(const arguments& a, int row, const task_grid::block& b) const noexcept {
     const operand& src = a.src[0];
-    const dims &x = src.extents, &y = a.dst.extents;
+    const dims &x = src.extents, &y = a.dst->extents;
     const int n = row / y[1], channels = b.channel_end - b.channel_begin;
     const op::window_span h = op::window_at(row % y[1], x[1], op_.pad.top, op_.pad.bottom, op_.kernel.h, op_.stride.h);
-    std::byte* to = a.dst.as<std::byte>() + (std::ptrdiff_t{row} * y[2] * a.dst.stride + b.channel_begin) * dst_size_;
+    std::byte* to = a.dst->as<std::byte>() + (std::ptrdiff_t{row} * y[2] * a.dst->stride + b.channel_begin) * dst_size_;
     window pixels{nullptr, x[2] * src.stride, src.stride, h.end - h.begin, 0};
     mean_rule mean{0.0f, 0, end_};
     int counted = 0;  // pixels that `mean` holds for
-    for (int ow = 0; ow < y[2]; ++ow, to += a.dst.stride * dst_size_) {
+    for (int ow = 0; ow < y[2]; ++ow, to += a.dst->stride * dst_size_) {
       const op::window_span w = op::window_at(ow, x[2], op_.pad.left, op_.pad.right, op_.kernel.w, op_.stride.w);
       const auto pixel = (std::ptrdiff_t{n} * x[1] + h.begin) * x[2] + w.begin;
       pixels.first = src.as<const std::byte>() + (pixel * src.stride + b.channel_begin) * src_size_;
@@ -95,8 +95,8 @@ class pooling final : public executable {
 
 /// Whether `p` is a pooling of that kind from elements of type x to type y.
 inline bool is_pooling(const problem& p, op::pool2d::kind_type kind, element x, element y) {
-  const op::pool2d* o = std::get_if<op::pool2d>(&p.op);
-  return o && o->kind == kind && p.src[0].type == x && p.dst.type == y;
+  const op::pool2d* o = p.op.as<op::pool2d>();
+  return o && o->kind == kind && p.src[0].type == x && p.dst->type == y;
 }
 
 /// The kernel `name` for max pooling of T.

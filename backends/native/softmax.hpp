@@ -17,17 +17,17 @@ class softmax final : public executable {
 
   void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
     for_each_piece(grid(a), begin, end, [&](std::ptrdiff_t row, std::ptrdiff_t, std::ptrdiff_t n) {
-      Isa::row(a.src[0].as<const float>() + row * a.src[0].stride, a.dst.as<float>() + row * a.dst.stride, n);
+      Isa::row(a.src[0].as<const float>() + row * a.src[0].stride, a.dst->as<float>() + row * a.dst->stride, n);
     });
   }
 
  private:
-  static row_grid grid(const arguments& a) noexcept { return make_row_grid(a.dst.extents, 2 * sizeof(float), false); }
+  static row_grid grid(const arguments& a) noexcept { return make_row_grid(a.dst->extents, 2 * sizeof(float), false); }
 };
 
 /// Whether `p` is a softmax from f32 to f32.
 inline bool is_softmax(const problem& p) {
-  return std::holds_alternative<op::softmax>(p.op) && p.src[0].type == element::f32 && p.dst.type == element::f32;
+  return p.op.is<op::softmax>() && p.src[0].type == element::f32 && p.dst->type == element::f32;
 }
 
 }  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

@@ -101,7 +101,7 @@ inline problem with_batch(problem p, int n) {
     e.bounded = 0;
   };
   for (tensor_type& t : p.src) set(t.extents);
-  set(p.dst.extents);
+  set(p.dst->extents);
   return p;
 }
 
@@ -112,8 +112,8 @@ class layer_executable : public executable {
   explicit layer_executable(const problem& p) try {
     const one_thread guard;
     std::vector<dnnl::memory> packed;
-    const int batch = batch_of(p.dst.extents);
-    const bool bounded = p.dst.extents.bounded != 0;
+    const int batch = batch_of(p.dst->extents);
+    const bool bounded = p.dst->extents.bounded != 0;
     for (int n = batch; n > 0; n = bounded ? below(n) : std::min(n - 1, 1)) {
       layer l = make_layer(with_batch(p, n));
       pack_weights(l, packed);
@@ -133,8 +133,8 @@ class layer_executable : public executable {
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     if (begin == end) return;
     const one_thread guard;
-    const int batch = batch_of(a.dst.extents);
-    const bool dense = is_dense(a.dst) && std::all_of(a.src.begin(), a.src.end(), is_dense);
+    const int batch = batch_of(a.dst->extents);
+    const bool dense = is_dense(*a.dst) && std::all_of(a.src.begin(), a.src.end(), is_dense);
     for (int at = 0; at < batch;) {
       const int most = dense ? batch - at : 1;
       const sized& s = *std::find_if(sizes_.begin(), sizes_.end(), [&](const sized& z) { return z.batch <= most; });
@@ -195,8 +195,8 @@ class layer_executable : public executable {
       src[i] = copies;
       copies += src_[i].bytes();
     }
-    std::byte* const dst = dst_.find(a.dst, at);
-    const bool apart = dst_.is_apart(a.dst);
+    std::byte* const dst = dst_.find(*a.dst, at);
+    const bool apart = dst_.is_apart(*a.dst);
     std::byte* const y = apart ? copies : dst;
     if (residual_ && src[1] != y) {
       // The stride of a single row means nothing; that of many images is dense.
@@ -204,7 +204,7 @@ class layer_executable : public executable {
       copy_rows(src[1], step, y, dst_.row_bytes, dst_.rows * static_cast<std::size_t>(s.batch), dst_.row_bytes);
     }
     s.run->run(src[0], src[1], y, scratch);
-    if (apart) copy_rows(y, dst_.row_bytes, dst, dst_.step(a.dst), dst_.rows, dst_.row_bytes);
+    if (apart) copy_rows(y, dst_.row_bytes, dst, dst_.step(*a.dst), dst_.rows, dst_.row_bytes);
   }
 
   std::vector<sized> sizes_;  // the largest first

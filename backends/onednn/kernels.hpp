@@ -22,10 +22,10 @@ namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 /// Whether oneDNN has an implementation of `p` that is worth it.
 inline bool supports(const problem& p) {
   const auto can_cut = [](const tensor_type& t) { return only_batch_bounded(t.extents); };
-  if (p.src.empty() || !can_cut(p.dst) || !std::all_of(p.src.begin(), p.src.end(), can_cut)) return false;
+  if (p.src.empty() || !can_cut(*p.dst) || !std::all_of(p.src.begin(), p.src.end(), can_cut)) return false;
   const one_thread guard;
   try {
-    for (const int n : {batch_of(p.dst.extents), 1})
+    for (const int n : {batch_of(p.dst->extents), 1})
       if (!is_worth_it(make_layer(with_batch(p, n)))) return false;
     return true;
   } catch (const dnnl::error&) {

@@ -89,12 +89,12 @@ inline dnnl::primitive_attr make_attributes() {
 /// What follows the sum of products of a layer with weights: m[c] and the bias; `l` gets them as constants.
 inline void add_scales_and_bias(layer& l, dnnl::primitive_attr& attr, const problem& p, bool residual, bool grouped,
                                 float& residual_multiplier) {
-  std::vector<float> bias(static_cast<std::size_t>(p.dst.extents.back()));
+  std::vector<float> bias(static_cast<std::size_t>(p.dst->extents.back()));
   residual_multiplier = 1.0f;
   if (p.src[0].is_u8()) {
     const output_scales fold = fold_output_scales(p, residual, "oneDNN");
     residual_multiplier = fold.residual_multiplier;
-    const float shift = zero_of(p.dst) - (residual ? residual_multiplier * zero_of(p.src[1]) : 0.0f);
+    const float shift = zero_of(*p.dst) - (residual ? residual_multiplier * zero_of(p.src[1]) : 0.0f);
     for (std::size_t c = 0; c < bias.size(); ++c) bias[c] = fold.offset[c] + shift;
 #if DNNL_VERSION_MAJOR >= 3
     attr.set_scales_mask(DNNL_ARG_WEIGHTS, grouped ? 3 : 1);
@@ -123,14 +123,14 @@ inline dnnl::memory::desc take_weights(layer& l, const problem& p, const dnnl::m
 }
 
 inline dnnl::memory::desc bias_of(const problem& p) {
-  return {{p.dst.extents.back()}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x};
+  return {{p.dst->extents.back()}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x};
 }
 
 inline void set_post_ops(dnnl::primitive_attr& attr, const problem& p, const activation& act, bool residual,
                          float residual_multiplier) {
   dnnl::post_ops after;
   if (residual) after.append_sum(residual_multiplier);
-  append_clamp(after, act, p.dst);
+  append_clamp(after, act, *p.dst);
   attr.set_post_ops(after);
 }
 
@@ -149,7 +149,7 @@ inline bool has_empty_window(int in, int out, int k, int stride, int before, int
 
 inline layer make_convolution(const op::conv2d& c, problem p, const dnnl::memory::desc& x,
                               const dnnl::memory::desc& y) {
-  const dims &in = p.src[0].extents, &out = p.dst.extents;
+  const dims &in = p.src[0].extents, &out = p.dst->extents;
   require(!has_empty_window(in[1], out[1], c.kernel.h, c.stride.h, c.pad.top, c.dilation.h) &&
               !has_empty_window(in[2], out[2], c.kernel.w, c.stride.w, c.pad.left, c.dilation.w),
           "oneDNN before 3.1 leaves out the residual, or crashes, where a window lies in the padding");
@@ -197,7 +197,7 @@ inline layer make_inner_product(const op::fc& f, const problem& p, const dnnl::m
 
 inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::memory::desc& x,
                           const dnnl::memory::desc& y) {
-  const dims &in = p.src[0].extents, &out = p.dst.extents;
+  const dims &in = p.src[0].extents, &out = p.dst->extents;
   // Padding after the image as the windows use it: less than asked for where the last ones fit before, more in ceil mode.
   const auto behind = [](int n_in, int n_out, int k, int stride, int before) {
     return (n_out - 1) * stride + k - n_in - before;
@@ -211,8 +211,8 @@ inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::mem
   dnnl::primitive_attr attr = make_attributes();
   dnnl::post_ops after;
   if (average) {
-    const float m = op::detail::rescale(p.src[0], p.dst, "oneDNN");
-    append_linear(after, m, zero_of(p.dst) - m * zero_of(p.src[0]));
+    const float m = op::detail::rescale(p.src[0], *p.dst, "oneDNN");
+    append_linear(after, m, zero_of(*p.dst) - m * zero_of(p.src[0]));
   }
   attr.set_post_ops(after);
   const auto algorithm = !average ? dnnl::algorithm::pooling_max
@@ -233,10 +233,10 @@ inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::mem
 inline layer make_sum(const op::add& a, const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
   layer l;
   dnnl::primitive_attr attr = make_attributes();
-  float shift = zero_of(p.dst);
+  float shift = zero_of(*p.dst);
   for (std::size_t i = 0; i < 2; ++i) {
     const int argument = i == 0 ? DNNL_ARG_SRC_0 : DNNL_ARG_SRC_1;
-    const float m = op::detail::rescale(p.src[i], p.dst, "oneDNN");
+    const float m = op::detail::rescale(p.src[i], *p.dst, "oneDNN");
     shift -= m * zero_of(p.src[i]);
     if (m == 1.0f) continue;
 #if DNNL_VERSION_MAJOR >= 3
@@ -248,14 +248,14 @@ inline layer make_sum(const op::add& a, const problem& p, const dnnl::memory::de
   }
   dnnl::post_ops after;
   append_linear(after, 1.0f, shift);
-  append_clamp(after, a.act, p.dst);
+  append_clamp(after, a.act, *p.dst);
   attr.set_post_ops(after);
   l.primitive = describe_primitive<dnnl::binary>(attr, dnnl::algorithm::binary_add, x, memory_of(p.src[1]), y);
   return l;
 }
 
 inline layer make_softmax(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
-  require(!p.src[0].is_u8() && !p.dst.is_u8(), "oneDNN: softmax of f32 only");
+  require(!p.src[0].is_u8() && !p.dst->is_u8(), "oneDNN: softmax of f32 only");
   constexpr int axis = 1;  // the channels, of images too
   layer l;
 #if DNNL_VERSION_MAJOR >= 3
@@ -274,22 +274,22 @@ inline layer make_softmax(const problem& p, const dnnl::memory::desc& x, const d
 /// The primitive for `p`, whose source and destination have these layouts, or any that oneDNN chooses. Throws dnnl::error
 /// where oneDNN cannot do it, octavo::error where this backend cannot.
 inline layer make_layer(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
-  if (const auto* c = std::get_if<op::conv2d>(&p.op)) return detail::make_convolution(*c, p, x, y);
-  if (const auto* f = std::get_if<op::fc>(&p.op)) return detail::make_inner_product(*f, p, x, y);
-  if (const auto* q = std::get_if<op::pool2d>(&p.op)) return detail::make_pooling(*q, p, x, y);
-  if (const auto* a = std::get_if<op::add>(&p.op)) return detail::make_sum(*a, p, x, y);
-  if (std::holds_alternative<op::softmax>(p.op)) return detail::make_softmax(p, x, y);
+  if (const auto* c = p.op.as<op::conv2d>()) return detail::make_convolution(*c, p, x, y);
+  if (const auto* f = p.op.as<op::fc>()) return detail::make_inner_product(*f, p, x, y);
+  if (const auto* q = p.op.as<op::pool2d>()) return detail::make_pooling(*q, p, x, y);
+  if (const auto* a = p.op.as<op::add>()) return detail::make_sum(*a, p, x, y);
+  if (p.op.is<op::softmax>()) return detail::make_softmax(p, x, y);
   fail("oneDNN: no primitive for ", name_of(p.op));
 }
 
 /// The same on dense operands.
 inline layer make_layer(problem p) {
   const auto flatten = [](dims& e) { e = {static_cast<int>(e.rows()), e.back()}; };
-  if (std::holds_alternative<op::fc>(p.op)) {
+  if (p.op.is<op::fc>()) {
     for (tensor_type& t : p.src) flatten(t.extents);
-    flatten(p.dst.extents);
+    flatten(p.dst->extents);
   }
-  return make_layer(p, memory_of(p.src[0]), memory_of(p.dst));
+  return make_layer(p, memory_of(p.src[0]), memory_of(*p.dst));
 }
 
 /// Whether oneDNN's implementation of `l` is quicker than Octavo's kernels can be, and reads no more than its operands:

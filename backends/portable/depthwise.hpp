@@ -129,7 +129,7 @@ struct depthwise {
 inline constexpr kernel depthwise_kernels[] = {
     {"depthwise_u8s8s32_portable", isa::portable,
      [](const problem& p) {
-       const op::conv2d* c = std::get_if<op::conv2d>(&p.op);
+       const op::conv2d* c = p.op.as<op::conv2d>();
        return native::is_depthwise(p, element::u8) && c->kernel.h * c->kernel.w <= 518;
      },
      native::make_executable<native::depthwise<depthwise<std::uint8_t>>>},

@@ -15,17 +15,17 @@ template <class T>
 class matrix_product final : public executable {
  public:
   explicit matrix_product(const problem& p)
-      : transposed_(std::get<op::matmul>(p.op).transpose_b),
+      : transposed_(p.op.as<op::matmul>()->transpose_b),
         depth_(p.src[0].extents.back()),
         steps_(ceil_div(depth_, 4)),
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
-        multiplier_(op::multiplier_of(std::get<op::matmul>(p.op), p)),
-        end_(native::make_output_rule(p.dst, std::get<op::matmul>(p.op).act)) {}
+        multiplier_(op::multiplier_of((*p.op.as<op::matmul>()), p)),
+        end_(native::make_output_rule(*p.dst, p.op.as<op::matmul>()->act)) {}
 
   /// Blocks of columns of all batch slices.
   int tasks(const arguments& a) const noexcept override {
-    return static_cast<int>(a.dst.extents.rows()) / rows_of(a) * ceil_div(a.dst.extents.back(), width);
+    return static_cast<int>(a.dst->extents.rows()) / rows_of(a) * ceil_div(a.dst->extents.back(), width);
   }
   std::size_t scratch_bytes() const noexcept override {
     return static_cast<std::size_t>(steps_ * 4 * width + ceil_div(steps_, 4) * 16 * height) * sizeof(float);
@@ -34,7 +34,7 @@ class matrix_product final : public executable {
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     auto* columns = reinterpret_cast<float*>(scratch);
     float* panel = columns + steps_ * 4 * width;
-    const int blocks = ceil_div(a.dst.extents.back(), width), rows = rows_of(a);
+    const int blocks = ceil_div(a.dst->extents.back(), width), rows = rows_of(a);
     for (int task = begin; task < end; ++task) {
       const int slice = task / blocks, column = task % blocks * width;
       pack_columns(a, slice, column, columns);
@@ -49,12 +49,12 @@ class matrix_product final : public executable {
   static constexpr int height = 6, width = 2 * lanes;  // of a tile
   static constexpr int exact = 256 / 4;                // steps that f32 sums exactly
 
-  static int rows_of(const arguments& a) { return a.dst.extents[a.dst.extents.rank - 2]; }
+  static int rows_of(const arguments& a) { return a.dst->extents[a.dst->extents.rank - 2]; }
 
   /// (depth, width); zeros beyond the depth.
   void pack_columns(const arguments& a, int slice, int first, float* to) const noexcept {
     const operand& b = a.src[1];
-    const int n = a.dst.extents.back(), count = std::min(width, n - first);
+    const int n = a.dst->extents.back(), count = std::min(width, n - first);
     std::fill_n(to, steps_ * 4 * width, 0.0f);
     if (transposed_) {
       for (int c = 0; c < count; ++c) {
@@ -103,12 +103,12 @@ class matrix_product final : public executable {
       }
       for (int i = 0; i < height * width; ++i) x[i] = fused_multiply_add(static_cast<float>(acc[i]), multiplier_, 0.0f);
     }
-    const int count = std::min(width, a.dst.extents.back() - column);
+    const int count = std::min(width, a.dst->extents.back() - column);
     for (int m = 0; m < rows; ++m) {
       if (end_.type == element::u8)
-        store(a.dst.row<std::uint8_t>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
+        store(a.dst->row<std::uint8_t>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
       else
-        store(a.dst.row<float>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
+        store(a.dst->row<float>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
     }
   }
 
@@ -135,7 +135,7 @@ class matrix_product final : public executable {
 template <class T>
 constexpr kernel matmul_kernel(std::string_view name) {
   return {name, isa::portable,
-          [](const problem& p) { return std::holds_alternative<op::matmul>(p.op) && p.src[0].type == element_of<T>; },
+          [](const problem& p) { return p.op.is<op::matmul>() && p.src[0].type == element_of<T>; },
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<matrix_product<T>>(p); }};
 }
 

@@ -34,8 +34,8 @@ template <class X, class Y>
 class softmax final : public executable {
  public:
   explicit softmax(const problem& p)
-      : columns_(p.src[0].extents.back()), end_(native::make_output_rule(p.dst, no_activation)) {
-    if (p.dst.is_u8()) inverse_scale_ = 1.0f / p.dst.q.scale;
+      : columns_(p.src[0].extents.back()), end_(native::make_output_rule(*p.dst, no_activation)) {
+    if (p.dst->is_u8()) inverse_scale_ = 1.0f / p.dst->q.scale;
     if (p.src[0].is_u8())
       for (int i = 0; i < 256; ++i) powers_.push_back(exp_f32(static_cast<float>(-i) * p.src[0].q.scale));
   }
@@ -49,13 +49,13 @@ class softmax final : public executable {
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     native::for_each_piece(grid(a), begin, end, [&](std::ptrdiff_t row, std::ptrdiff_t, std::ptrdiff_t) {
       run_row(a.src[0].as<const X>() + row * a.src[0].stride, reinterpret_cast<float*>(scratch),
-              a.dst.as<Y>() + row * a.dst.stride);
+              a.dst->as<Y>() + row * a.dst->stride);
     });
   }
 
  private:
   static native::row_grid grid(const arguments& a) noexcept {
-    return native::make_row_grid(a.dst.extents, sizeof(X) + sizeof(Y), false);
+    return native::make_row_grid(a.dst->extents, sizeof(X) + sizeof(Y), false);
   }
 
   void run_row(const X* x, float* powers, Y* y) const noexcept {
@@ -103,8 +103,8 @@ template <class X, class Y>
 constexpr kernel softmax_kernel(std::string_view name) {
   return {name, isa::portable,
           [](const problem& p) {
-            return std::holds_alternative<op::softmax>(p.op) && p.src[0].type == element_of<X> &&
-                   p.dst.type == element_of<Y>;
+            return p.op.is<op::softmax>() && p.src[0].type == element_of<X> &&
+                   p.dst->type == element_of<Y>;
           },
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<softmax<X, Y>>(p); }};
 }

@@ -32,9 +32,9 @@ inline tensor reference_output(const operation& o, const signature& s, std::span
   check(o, s);
   std::vector<operand> operands;
   for (const tensor& t : src) operands.push_back(operand_of(t));
-  dims extents = s.dst.extents;
+  dims extents = s.dst->extents;
   extents.bounded = 0;  // the result has exactly these
-  tensor out(s.dst.type, extents);
+  tensor out(s.dst->type, extents);
   evaluate(o, s, {operands, operand_of(out)});
   return out;
 }
@@ -44,7 +44,7 @@ inline std::vector<tensor> reference_values(const graph& g, std::span<const tens
   std::vector<tensor> values(g.values.size());
   std::size_t next_input = 0;
   for (const node& n : g.nodes) {
-    tensor& out = values[static_cast<std::size_t>(n.dst)];
+    tensor& out = values[static_cast<std::size_t>(*n.dst)];
     if (n.as<op::input>()) {
       const tensor& given = inputs[next_input++];
       out = given.reshaped(given.extents());

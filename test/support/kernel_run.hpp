@@ -130,10 +130,10 @@ inline int check_kernels(const problem& p, random_numbers& random, const compari
     if (how.largest && t.is_u8()) src.back()->fill(255);
     views.push_back(src.back()->view());
   }
-  const dims y = at_run(p.dst.extents);
+  const dims y = at_run(p.dst->extents);
   const std::ptrdiff_t y_stride = stride(y);
   const bool guard_first = random.chance(30);
-  guarded_operand expected(p.dst.type, y, y_stride, guard_first), got(p.dst.type, y, y_stride, guard_first);
+  guarded_operand expected(p.dst->type, y, y_stride, guard_first), got(p.dst->type, y, y_stride, guard_first);
   expected.fill(0xa5);
   evaluate(p.op, p, {views, expected.view()});
   int supporting = 0;
@@ -144,17 +144,17 @@ inline int check_kernels(const problem& p, random_numbers& random, const compari
     const std::unique_ptr<const executable> e = k.pack(p);
     run_in_portions(*e, {views, got.view()}, random);
     const std::ptrdiff_t wrong = first_difference(got, expected, how);
-    CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", p.dst), ": differs first at element ",
+    CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", *p.dst), ": differs first at element ",
                   wrong, " of rows ", y_stride, " apart");
     const bool* residual = fused_residual(p.op);
     if (!residual || !*residual) continue;
     std::vector<operand> in_place = views;  // the sum overwrites its residual
-    const std::size_t row_bytes = static_cast<std::size_t>(y.back()) * size_of(p.dst.type);
+    const std::size_t row_bytes = static_cast<std::size_t>(y.back()) * size_of(p.dst->type);
     for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got.row(i), src[1]->row(i), row_bytes);
     in_place[1] = got.view();
     run_in_portions(*e, {in_place, got.view()}, random);
     CHECK_MESSAGE(first_difference(got, expected, how) < 0, k.name,
-                  " in place: ", text(p.op, " on ", p.src[0], " to ", p.dst));
+                  " in place: ", text(p.op, " on ", p.src[0], " to ", *p.dst));
   }
   return supporting;
 }

@@ -110,7 +110,8 @@ inline int integer_at(const tensor& t, std::size_t i) {
     case element::s8: return t.as<std::int8_t>()[i];
     case element::s32: return t.as<std::int32_t>()[i];
     case element::s64: return static_cast<int>(t.as<std::int64_t>()[i]);
-    case element::f32: break;
+    case element::f32:
+    case element::none: break;
   }
   return static_cast<int>(t.as<float>()[i]);
 }

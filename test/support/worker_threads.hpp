@@ -46,7 +46,7 @@ inline std::atomic<int> scratch_conflicts{0};
 class row_executable : public executable {
  public:
   explicit row_executable(const problem& p) : problem_(p) {}
-  int tasks(const arguments& a) const noexcept override { return static_cast<int>(a.dst.extents.rows()); }
+  int tasks(const arguments& a) const noexcept override { return static_cast<int>(a.dst->extents.rows()); }
   std::size_t scratch_bytes() const noexcept override { return 100; }
   std::size_t packed_bytes() const noexcept override { return 7; }
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
@@ -55,7 +55,7 @@ class row_executable : public executable {
       std::fill_n(scratch, scratch_bytes(), mark);
       std::vector<operand> src;
       for (std::size_t i = 0; i < a.src.size(); ++i) src.push_back(row_of(a.src[i], problem_.src[i], row));
-      evaluate(problem_.op, problem_, {src, row_of(a.dst, problem_.dst, row)});
+      evaluate(problem_.op, problem_, {src, row_of(*a.dst, problem_.dst, row)});
       if (std::any_of(scratch, scratch + scratch_bytes(), [&](std::byte b) { return b != mark; }) ||
           reinterpret_cast<std::uintptr_t>(scratch) % cache_line != 0)
         ++scratch_conflicts;
@@ -74,8 +74,8 @@ class row_executable : public executable {
 inline constexpr kernel row_kernel{
     "rows", isa::portable,
     [](const problem& p) {
-      return traits_of(p.op).elementwise || std::holds_alternative<op::fc>(p.op) ||
-             std::holds_alternative<op::softmax>(p.op) || std::holds_alternative<op::pad_channels>(p.op);
+      return !(p.op.is<op::conv2d>() || p.op.is<op::matmul>() || p.op.is<op::pool2d>() || p.op.is<op::concat>() ||
+               p.op.is<op::reshape>());
     },
     [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<row_executable>(p); }};
 

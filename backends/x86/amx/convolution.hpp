@@ -30,14 +30,14 @@ class tile_convolution final : public executable {
   /// Throws octavo::error when a sum could overflow.
   explicit tile_convolution(const blocking::layer& s)
       : layout_(s),
-        dst_bytes_(static_cast<int>(size_of(s.dst.type))),
+        dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         group_outputs_(s.conv.out / s.conv.groups),
         group_columns_(ceil_div(group_outputs_, block_channels)),
         zero_(s.src[0].q.zero_point),
         stage_(s, block_channels),
         end_rows_(row_ending_of(stage_.end(), layout_.conv.residual)),
         multiply_and_end_(multiplication_and_ending_of(stage_.end(), layout_.conv.residual)) {
-    set_sizes(static_cast<int>(s.dst.extents.rows()));
+    set_sizes(static_cast<int>(s.dst->extents.rows()));
     pack_weights(s);
   }
 
@@ -79,7 +79,7 @@ class tile_convolution final : public executable {
     int sets, parts;
 
     call(const tile_convolution& k, const arguments& a)
-        : src(a.src[0]), dst(a.dst), residual(k.layout_.conv.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
+        : src(a.src[0]), dst(*a.dst), residual(k.layout_.conv.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
       const bool flat = k.layout_.from == source::image;
       images = flat ? 1 : dst.extents[0];
       pixels = flat ? static_cast<int>(dst.extents.rows())

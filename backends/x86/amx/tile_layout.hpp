@@ -46,7 +46,7 @@ struct tile_layout {
       : conv(s.conv), channels(s.src[0].extents.back()), group_inputs(channels / conv.groups) {
     if (!s.flat) {
       height = s.src[0].extents[1], width = s.src[0].extents[2];
-      out_height = s.dst.extents[1], out_width = s.dst.extents[2];
+      out_height = s.dst->extents[1], out_width = s.dst->extents[2];
     }
     choose_source();
     set_depth();

@@ -67,7 +67,7 @@ inline void check_calibrated(const network& net) {
   for (const node& n : g.nodes) {
     const bool u8_in = !n.src.empty() && g.type(n.src[0]).is_u8();
     const bool computes = has_weights(n.op) || n.as<op::matmul>(), quantizes = n.as<op::convert>() && !u8_in;
-    require(!(computes && u8_in) && !(quantizes && g.type(n.dst).is_u8()), "calibration: node '", n.name,
+    require(!(computes && u8_in) && !(quantizes && g.type(*n.dst).is_u8()), "calibration: node '", n.name,
             "' is quantized already: calibrate the FP32 network, compile(graph), and quantize by what it finds");
   }
 }

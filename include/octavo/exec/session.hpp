@@ -92,8 +92,8 @@ class session {
         operands_(net_->values.size()),
         profile_(net_->steps.size()) {
     std::size_t most = 0;
-    for (const step& s : net_->steps) most = std::max(most, s.src.size());
-    src_.resize(most);
+    for (const step& s : net_->steps) most = std::max({most, s.src.size(), s.dst.size()});
+    src_.resize(most), dst_.resize(most);
   }
   session(session&&) = default;
   session& operator=(session&&) = default;
@@ -118,10 +118,11 @@ class session {
     for (int v : net_->inputs) observe(v, operands_[static_cast<std::size_t>(v)]);
     for (std::size_t i = 0; i < net_->steps.size(); ++i) {
       const step& s = net_->steps[i];
-      for (std::size_t k = 0; k < s.src.size(); ++k) src_[k] = operands_[static_cast<std::size_t>(s.src[k])];
-      const arguments_of_step a{{*s.run, {{src_.data(), s.src.size()}, operands_[static_cast<std::size_t>(s.dst)], s.ahead}},
-                                scratch_.data(),
-                                net_->scratch_bytes};
+      for (std::size_t k = 0; k < s.src.size(); ++k)
+        src_[k] = s.src[k] < 0 ? operand{} : operands_[static_cast<std::size_t>(s.src[k])];
+      for (std::size_t k = 0; k < s.dst.size(); ++k) dst_[k] = operands_[static_cast<std::size_t>(s.dst[k])];
+      const std::span<const operand> src(src_.data(), s.src.size()), dst(dst_.data(), s.dst.size());
+      const arguments_of_step a{{*s.run, {src, dst, s.ahead}}, scratch_.data(), net_->scratch_bytes};
       if (profiling_) {
         const auto start = std::chrono::steady_clock::now();
         execute(a);
@@ -129,7 +130,7 @@ class session {
       } else {
         execute(a);
       }
-      observe(s.dst, operands_[static_cast<std::size_t>(s.dst)]);
+      for (int v : s.dst) observe(v, operands_[static_cast<std::size_t>(v)]);
     }
     return {};
   }
@@ -251,7 +252,7 @@ class session {
   int workers_;
   pooled_memory scratch_;
   std::vector<operand> operands_;  // of each value, for the current run
-  std::vector<operand> src_;       // of the current step
+  std::vector<operand> src_, dst_;  // of the current step
   std::vector<duration_statistics> profile_;
   bool profiling_ = false;
 };

@@ -30,62 +30,49 @@ OCTAVO_COLD inline graph& graph_of(std::string_view what, std::initializer_list<
   return g;
 }
 
-OCTAVO_COLD inline value_handle append_node(operation op, const char* name,
-                                            std::initializer_list<const value_handle*> inputs, const dims& extents,
-                                            element type) {
+OCTAVO_COLD inline value_handle append_node(const operation& op, const char* name,
+                                            std::initializer_list<const value_handle*> inputs) {
   graph& g = graph_of(name, inputs);
   std::vector<int> src;
   for (const value_handle* input : inputs) src.push_back(input->id);
-  return {&g, g.append(std::move(op), name, std::move(src), {type, extents, {}})};
+  return {&g, *g.append(op, name, std::move(src))};
 }
 
 OCTAVO_COLD inline value_handle append_conv2d(const value_handle& x, const conv& options, const params& w) {
   graph& g = x.owner("conv2d");
-  const tensor_type in = g.type(x.id);
-  op::conv2d c{options};
-  c.pad = resolve(c.pad, in.extents[1], in.extents[2], c.kernel, c.stride, c.dilation);
-  constant weight = w.get("weight", op::weight_extents(c, in.extents)), bias = w.maybe("bias", {c.out});
-  return {&g, g.append(c, w.path(), {x.id}, {in.type, op::infer(c, in.extents), {}},
-                       {std::move(weight), std::move(bias)})};
+  const op::conv2d c{options};
+  constant weight = w.get("weight", op::weight_extents(c, g.type(x.id).extents)), bias = w.maybe("bias", {c.out});
+  return {&g, *g.append(c, w.path(), {x.id}, {std::move(weight), std::move(bias)})};
 }
 
 OCTAVO_COLD inline value_handle append_fc(const value_handle& x, int out, const params& w) {
   graph& g = x.owner("fc");
-  const tensor_type in = g.type(x.id);
-  const op::fc f{.out = out};
-  constant weight = w.get("weight", {out, in.extents.back()}), bias = w.maybe("bias", {out});
-  return {&g, g.append(f, w.path(), {x.id}, {in.type, op::infer(f, in.extents), {}},
-                       {std::move(weight), std::move(bias)})};
+  constant weight = w.get("weight", {out, g.type(x.id).extents.back()}), bias = w.maybe("bias", {out});
+  return {&g, *g.append(op::fc{.out = out}, w.path(), {x.id}, {std::move(weight), std::move(bias)})};
 }
 
 OCTAVO_COLD inline value_handle append_batch_norm(const value_handle& x, float eps, const params& w) {
   graph& g = x.owner("batch_norm");
   const dims c{g.type(x.id).extents.back()};
-  return {&g, g.append(op::batch_norm{.eps = eps}, w.path(), {x.id}, g.type(x.id),
-                       {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)})};
+  return {&g, *g.append(op::batch_norm{.eps = eps}, w.path(), {x.id},
+                        {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)})};
 }
 
 OCTAVO_COLD inline value_handle append_bias_add(const value_handle& x, const params& w) {
   graph& g = x.owner("bias_add");
-  const tensor_type& type = g.type(x.id);
-  return {&g, g.append(op::bias_add{}, w.path(), {x.id}, type, {w.get("bias", {type.extents.back()})})};
+  return {&g, *g.append(op::bias_add{}, w.path(), {x.id}, {w.get("bias", {g.type(x.id).extents.back()})})};
 }
 
 OCTAVO_COLD inline value_handle append_pool2d(const value_handle& x, const pool& options, op::pool2d::kind_type kind) {
   const char* name = kind == op::pool2d::max ? "max_pool" : "average_pool";
   graph& g = x.owner(name);
-  const tensor_type in = g.type(x.id);
-  op::pool2d p{options};
-  p.stride = options.steps();
-  p.pad = resolve(p.pad, in.extents[1], in.extents[2], p.kernel, p.stride, 1);
-  p.kind = kind;
-  return {&g, g.append(p, name, {x.id}, {in.type, op::infer(p, in.extents), {}})};
+  return {&g, *g.append(op::pool2d{options, kind}, name, {x.id})};
 }
 
 /// Appends a node without constants and returns the handle on its output, of x's type and extents D.
 template <dims D, class T, class S, class... More>
-auto append(operation op, const char* name, const value<T, S>& x, const value<T, More>&... more) {
-  return value<T, shape_of<D>>(append_node(std::move(op), name, {&x, &more...}, D, element_of<T>));
+auto append(const operation& op, const char* name, const value<T, S>& x, const value<T, More>&... more) {
+  return value<T, shape_of<D>>(append_node(op, name, {&x, &more...}));
 }
 
 /// Whether a window gives at least one output pixel.
@@ -257,7 +244,7 @@ template <class To, class T, class S>
 auto reshape(const value<T, S>& x) {
   static_assert(equals<S::value.count(), To::value.count()>, "octavo: reshape must keep the number of elements");
   static_assert(op::keeps_bounds(S::value, To::value), "octavo: reshape must keep bounded extents in their places");
-  return detail::append<To::value>(op::reshape{}, "reshape", x);
+  return detail::append<To::value>(op::reshape{To::value}, "reshape", x);
 }
 
 /// (N, ...) -> (N, everything else).

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "octavo/graph/handle.hpp"
-#include "octavo/op/operation.hpp"
+#include "octavo/op/operators.hpp"
 #include "octavo/tensor/params.hpp"
 
 namespace octavo {
@@ -19,24 +19,24 @@ struct graph_value {
   tensor_type type;
 };
 
-/// An operator, the values it reads and the one it writes. A node that absorbs others keeps its own name and writes the
+/// An operator, the values it reads and those it writes. A node that absorbs others keeps its own name and writes the
 /// value of the last of them.
 struct node {
   operation op;
   std::string name;
-  std::vector<int> src;  ///< indices of values
-  int dst = -1;
+  std::vector<int> src;      ///< indices of values, by the operator's inputs; -1 for one that is left out
+  one_or_more<int> dst{-1};  ///< indices of values, by the operator's outputs
   std::vector<constant> constants;
   std::vector<std::string> fused;  ///< names of the nodes that passes folded into this one
 
   /// The operator as T, or null where it is another.
   template <class T>
   T* as() {
-    return std::get_if<T>(&op);
+    return op.as<T>();
   }
   template <class T>
   const T* as() const {
-    return std::get_if<T>(&op);
+    return op.as<T>();
   }
 };
 
@@ -56,7 +56,7 @@ class graph : public detail::graph_anchor {
   /// Adds an input of that type; the user gives its elements at each run, in the order of these calls.
   template <class T, class Shape>
   value<T, Shape> input(std::string name) {
-    return {this, append(op::input{}, std::move(name), {}, {element_of<T>, Shape::value, {}})};
+    return {this, *append(op::input{}, std::move(name), {}, tensor_type{element_of<T>, Shape::value, {}})};
   }
 
   /// Makes `v` an output; the user receives outputs in the order of these calls. Throws octavo::error when `v` is not a
@@ -68,20 +68,49 @@ class graph : public detail::graph_anchor {
     outputs.push_back({v.id, std::move(name)});
   }
 
-  /// Adds a node and its output value, returns the value's index. Both get `name`, made unique by a number. Throws
-  /// octavo::error, naming the node, and leaves the graph as it was, when the operator cannot take these inputs.
-  int append(operation op, std::string name, std::vector<int> src, tensor_type type,
-             std::vector<constant> constants = {}) {
-    node n{std::move(op),        unique(std::move(name)),
-           std::move(src),       static_cast<int>(values.size()),
-           std::move(constants), {}};
+  /// Adds a node and the values that it writes, by the operator's own account of them, and returns their indices. `src`:
+  /// values, -1 for an optional input that is left out; trailing ones may be missing. The first output gets `name`, the
+  /// others `name.<output>`, made unique by a number. Throws octavo::error, naming the node, and leaves the graph as it
+  /// was, when the operator cannot take these inputs.
+  one_or_more<int> append(const operation& op, std::string name, std::vector<int> src,
+                          std::vector<constant> constants = {}) {
+    std::vector<tensor_type> found;
+    operation resolved;
+    try {
+      const std::vector<tensor_type> given = types(src);
+      detail::check_inputs(op.facts(), given);
+      resolved = op.resolved_for(given);
+      found = resolved.infer(given);
+    } catch (const error& e) {
+      fail("node '", unique(name), "': ", e.what());
+    }
+    return append(std::move(resolved), std::move(name), std::move(src), std::move(found), std::move(constants));
+  }
+
+  /// The same with the type of the only output given: its scale and zero point, or that it is u8 or f32, may be chosen.
+  one_or_more<int> append(operation op, std::string name, std::vector<int> src, tensor_type type,
+                          std::vector<constant> constants = {}) {
+    return append(std::move(op), std::move(name), std::move(src), std::vector{std::move(type)}, std::move(constants));
+  }
+
+  /// The same with the types of all outputs.
+  one_or_more<int> append(operation op, std::string name, std::vector<int> src, std::vector<tensor_type> written,
+                          std::vector<constant> constants) {
+    node n{std::move(op), unique(std::move(name)), std::move(src), {}, std::move(constants), {}};
     if (has_weights(n.op) && n.constants.size() < 2) n.constants.resize(2);  // so that every bias has a place
     try {
-      check(n.op, signature_of(n, type));
+      signature s{types(n.src), std::move(written), n.constants};
+      detail::check_inputs(n.op.facts(), s.src);
+      check(n.op, s);
+      written = std::move(s.dst);
     } catch (const error& e) {
       fail("node '", n.name, "': ", e.what());
     }
-    values.push_back({n.name, std::move(type)});
+    n.dst.clear();
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      n.dst.push_back(static_cast<int>(values.size()));
+      values.push_back({i == 0 ? n.name : unique(text(n.name, ".", n.op.facts().outputs[i])), std::move(written[i])});
+    }
     nodes.push_back(std::move(n));
     return nodes.back().dst;
   }
@@ -90,14 +119,23 @@ class graph : public detail::graph_anchor {
   const tensor_type& type(int value_id) const { return values[place_of(value_id)].type; }
   tensor_type& type(int value_id) { return values[place_of(value_id)].type; }
 
+  /// The types of values, in their order; no_tensor for -1. Throws octavo::error when there is no such value.
+  std::vector<tensor_type> types(std::span<const int> ids) const {
+    std::vector<tensor_type> all;
+    for (int v : ids) all.push_back(v == -1 ? no_tensor : type(v));
+    return all;
+  }
+
   /// The types and constants of a node.
-  signature signature_of(const node& n) const { return signature_of(n, type(n.dst)); }
+  signature signature_of(const node& n) const { return {types(n.src), types(n.dst), n.constants}; }
 
   // These four look at all nodes; who asks for many values makes a graph_index.
 
   /// The index of the node that writes a value, the number of nodes where none does.
   int producer(int value_id) const {
-    const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const node& n) { return n.dst == value_id; });
+    const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const node& n) {
+      return std::find(n.dst.begin(), n.dst.end(), value_id) != n.dst.end();
+    });
     return static_cast<int>(found - nodes.begin());
   }
 
@@ -117,7 +155,7 @@ class graph : public detail::graph_anchor {
   std::vector<int> input_values() const {
     std::vector<int> v;
     for (const node& n : nodes)
-      if (n.as<op::input>()) v.push_back(n.dst);
+      if (n.as<op::input>()) v.push_back(*n.dst);
     return v;
   }
 
@@ -127,14 +165,6 @@ class graph : public detail::graph_anchor {
     require(value_id >= 0 && static_cast<std::size_t>(value_id) < values.size(), what, "there is no value ", value_id,
             ": the graph has ", values.size());
     return static_cast<std::size_t>(value_id);
-  }
-
-  signature signature_of(const node& n, const tensor_type& dst) const {
-    signature s;
-    for (int v : n.src) s.src.push_back(type(v));
-    s.dst = dst;
-    s.constants = n.constants;
-    return s;
   }
 
   /// `name`, or the first of name_1, name_2 ... that no value has.

@@ -19,13 +19,16 @@ struct graph_index {
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
       const node& n = g.nodes[i];
       for (int v : n.src) {
+        if (v == -1) continue;
         require(is_value(v) && producer[static_cast<std::size_t>(v)] >= 0, "node '", n.name, "' reads value ", v,
                 ", which no earlier node writes");
         ++uses[static_cast<std::size_t>(v)];
       }
-      require(is_value(n.dst) && producer[static_cast<std::size_t>(n.dst)] < 0, "node '", n.name, "' writes value ",
-              n.dst, ", expected one of the graph's ", producer.size(), " values that no other node writes");
-      producer[static_cast<std::size_t>(n.dst)] = static_cast<int>(i);
+      for (int v : n.dst) {
+        require(is_value(v) && producer[static_cast<std::size_t>(v)] < 0, "node '", n.name, "' writes value ", v,
+                ", expected one of the graph's ", producer.size(), " values that no other node writes");
+        producer[static_cast<std::size_t>(v)] = static_cast<int>(i);
+      }
     }
     for (const graph_output& o : g.outputs) {
       require(is_value(o.value) && producer[static_cast<std::size_t>(o.value)] >= 0, "output '", o.name,

@@ -3,17 +3,19 @@
 
 #include <ostream>
 
-#include "octavo/graph/graph.hpp"
+#include "octavo/graph/graph_index.hpp"
 
 namespace octavo {
 
 /// One line per node:
 ///   layer1.0.conv1: u8[1x56x56x64] scale 0.02 zp 0 = conv2d 3x3 out 64 relu (pool)  fused: layer1.0.bn1, relu_1
 inline std::ostream& operator<<(std::ostream& out, const graph& g) {
+  const auto name = [&](int v) { return v < 0 ? std::string("-") : g.values[static_cast<std::size_t>(v)].name; };
   for (const node& n : g.nodes) {
-    out << n.name << ": " << g.type(n.dst) << " = " << n.op << " (";
-    for (std::size_t i = 0; i < n.src.size(); ++i)
-      out << (i ? ", " : "") << g.values[static_cast<std::size_t>(n.src[i])].name;
+    out << n.name << ": ";
+    for (std::size_t i = 0; i < n.dst.size(); ++i) out << (i ? ", " : "") << g.type(n.dst[i]);
+    out << " = " << n.op << " (";
+    for (std::size_t i = 0; i < n.src.size(); ++i) out << (i ? ", " : "") << name(n.src[i]);
     out << ")";
     for (std::size_t i = 0; i < n.fused.size(); ++i) out << (i ? ", " : "  fused: ") << n.fused[i];
     out << "\n";
@@ -41,21 +43,27 @@ inline void write_dot(std::ostream& out, const graph& g, std::string_view title)
   out << "digraph " << quoted(std::string(title)) << " {\n  label=" << quoted(std::string(title))
       << ";\n  node [shape=box, style=filled, fontname=\"sans-serif\", fontsize=10];\n"
       << "  edge [fontname=\"sans-serif\", fontsize=8];\n";
+  // A node is drawn under its first value.
+  const graph_index index(g);
+  const auto drawn = [&](int v) {
+    return *g.nodes[static_cast<std::size_t>(index.producer[static_cast<std::size_t>(v)])].dst;
+  };
   for (const node& n : g.nodes) {
     std::vector<std::string> lines{n.name, text(n.op)};
     for (const std::string& f : n.fused) lines.push_back("+ " + f);
-    out << "  n" << n.dst << " [label=" << quoted(with_lines(lines))
-        << ", fillcolor=" << (g.type(n.dst).is_u8() ? "\"#c7e9c0\"" : "\"#e0e0e0\"") << "];\n";
+    out << "  n" << *n.dst << " [label=" << quoted(with_lines(lines))
+        << ", fillcolor=" << (g.type(*n.dst).is_u8() ? "\"#c7e9c0\"" : "\"#e0e0e0\"") << "];\n";
     for (int v : n.src) {
+      if (v < 0) continue;
       const tensor_type& t = g.type(v);
       std::vector<std::string> edge{text(name_of(t.type), " ", t.extents)};
       if (t.is_u8()) edge.push_back(text(t.q));
-      out << "  n" << v << " -> n" << n.dst << " [label=" << quoted(with_lines(edge)) << "];\n";
+      out << "  n" << drawn(v) << " -> n" << *n.dst << " [label=" << quoted(with_lines(edge)) << "];\n";
     }
   }
   for (std::size_t i = 0; i < g.outputs.size(); ++i)
     out << "  o" << i << " [label=" << quoted(g.outputs[i].name) << ", shape=ellipse, fillcolor=white];\n  n"
-        << g.outputs[i].value << " -> o" << i << " [label=" << quoted(text(g.type(g.outputs[i].value))) << "];\n";
+        << drawn(g.outputs[i].value) << " -> o" << i << " [label=" << quoted(text(g.type(g.outputs[i].value))) << "];\n";
   out << "}\n";
 }
 

@@ -7,12 +7,14 @@
 #include <limits>
 #include <ostream>
 
+#include "octavo/op/attribute.hpp"
 #include "octavo/quant/requantize.hpp"
 
 namespace octavo {
 
 /// y = min(max(x, lower), upper), in real units.
 struct activation {
+  static constexpr bool says_itself = true;  ///< printed without the attribute's name: "relu"
   float lower = -std::numeric_limits<float>::infinity();
   float upper = std::numeric_limits<float>::infinity();
 
@@ -33,6 +35,16 @@ struct activation {
     return out << "clip(" << a.lower << "," << a.upper << ")";
   }
 };
+
+/// As an attribute: the two bounds.
+inline attribute to_attribute(const activation& a) {
+  return std::vector<double>{static_cast<double>(a.lower), static_cast<double>(a.upper)};
+}
+inline void from_attribute(const attribute& from, activation& a) {
+  const auto& bounds = detail::attribute_as<std::vector<double>>(from, "the lower and the upper bound of a clamp");
+  require(bounds.size() == 2, "expected the lower and the upper bound of a clamp, found ", bounds.size(), " numbers");
+  a = {static_cast<float>(bounds[0]), static_cast<float>(bounds[1])};
+}
 
 inline constexpr activation no_activation{};
 inline constexpr activation relu_activation{0.0f, std::numeric_limits<float>::infinity()};

@@ -38,7 +38,7 @@ inline output_scales fold_output_scales(const signature& s, bool residual, std::
   const tensor* bias = s.at(1);
   return fold_output_scales(s.at(0)->as<std::int8_t>(), s.at(2)->as<float>(),
                             bias ? bias->as<float>() : std::span<const float>{}, s.src[0].q,
-                            s.dst.is_u8() ? s.dst.q.scale : 1.0f, residual_scale_of(s, residual), what);
+                            s.dst->is_u8() ? s.dst->q.scale : 1.0f, residual_scale_of(s, residual), what);
 }
 
 namespace op {
@@ -46,7 +46,9 @@ namespace op {
 /// A convolution in a graph; its padding is explicit.
 struct conv2d : conv {
   static constexpr std::string_view name = "conv2d";
-  static constexpr octavo::traits traits{.linear = true};
+  static constexpr port inputs[] = {{"x"}, {"residual", port_rule::as_output, port_count::optional}};
+  static constexpr std::string_view constants[] = {"weights", "bias", "scales"};
+  static constexpr bool sums_products = true;
   static constexpr std::size_t weights = 0, bias = 1, scales = 2;  // places of the constants
 
   activation act{};
@@ -55,20 +57,22 @@ struct conv2d : conv {
   /// Each input channel has filters of its own.
   bool is_depthwise(int ic) const { return groups == ic && groups > 1; }
 
-  friend std::ostream& operator<<(std::ostream& os, const conv2d& c) {
-    os << "conv2d " << c.kernel << " out " << c.out;
-    if (c.stride != hw(1)) os << " stride " << c.stride;
-    if (c.pad != padding{}) os << " pad " << c.pad;
-    if (c.dilation != hw(1)) os << " dilation " << c.dilation;
-    if (c.groups != 1) os << " groups " << c.groups;
-    if (c.residual) os << " + residual";
-    if (!c.act.is_none()) os << " " << c.act;
-    return os;
-  }
+  static constexpr auto fields = std::tuple{field{"kernel", &conv2d::kernel},     field{"out", &conv2d::out},
+                                         field{"stride", &conv2d::stride},     field{"pad", &conv2d::pad},
+                                         field{"dilation", &conv2d::dilation}, field{"groups", &conv2d::groups},
+                                         field{"residual", &conv2d::residual}, field{"act", &conv2d::act}};
 };
+
+/// `c` with its padding in numbers.
+constexpr conv2d resolved(conv2d c, const dims& x) {
+  if (x.rank != 4 || !is_window(c.kernel, c.stride, c.dilation, c.pad)) return c;  // which check() refuses
+  c.pad = resolve(c.pad, x[1], x[2], c.kernel, c.stride, c.dilation);
+  return c;
+}
 
 /// Extents of a convolution's output for an input of (N, H, W, IC). An extent below 1 means that it does not fit.
 constexpr dims infer(const conv& c, const dims& x) {
+  if (x.rank != 4 || !is_window(c.kernel, c.stride, c.dilation, c.pad)) return x;  // which check() refuses
   const padding p = resolve(c.pad, x[1], x[2], c.kernel, c.stride, c.dilation);
   dims y = x;
   y[1] = window_count(x[1], p.top, p.bottom, c.kernel.h, c.stride.h, c.dilation.h);
@@ -83,11 +87,11 @@ constexpr dims weight_extents(const conv& c, const dims& x) { return {c.out, x[3
 /// What conv2d and fc check alike: output of extents `y`, residual, and constants, the weights of extents `weights`.
 inline void check_sum_of_products(const signature& s, const dims& y, const dims& weights, bool residual,
                                   std::string_view what) {
-  require(s.dst.extents == y, what, ": output must be ", y, ", found ", s.dst.extents);
+  require(s.dst->extents == y, what, ": output must be ", y, ", found ", s.dst->extents);
   require(s.src.size() == (residual ? 2u : 1u), what, ": expected ", residual ? 2 : 1, " inputs, found ",
           s.src.size());
   if (residual)
-    require(s.src[1].extents == y && s.src[1].type == s.dst.type, what, ": residual must be ", name_of(s.dst.type), "[",
+    require(s.src[1].extents == y && s.src[1].type == s.dst->type, what, ": residual must be ", name_of(s.dst->type), "[",
             y, "], found ", s.src[1]);
   const tensor *w = s.at(conv2d::weights), *b = s.at(conv2d::bias), *scales = s.at(conv2d::scales);
   const dims channels{y.back()};
@@ -95,13 +99,13 @@ inline void check_sum_of_products(const signature& s, const dims& y, const dims&
   require(w && w->type() == wanted && w->extents() == weights, what, ": weights must be ", name_of(wanted), "[",
           weights, "]", w ? text(", found ", name_of(w->type()), "[", w->extents(), "]") : ", found none");
   if (b) require(b->type() == element::f32 && b->extents() == channels, what, ": bias must be f32[", channels, "]");
-  require(s.dst.is_number(), what, ": output must be f32 or u8");
+  require(s.dst->is_number(), what, ": output must be f32 or u8");
   if (wanted == element::s8) {
     require(scales && scales->type() == element::f32 && scales->extents() == channels, what, ": s8 weights need f32[",
             channels, "] scales");
     fold_output_scales(s, residual, what);  // refuses sums that could overflow
   } else {
-    require(!s.dst.is_u8(), what, ": f32 input needs f32 output");
+    require(!s.dst->is_u8(), what, ": f32 input needs f32 output");
   }
 }
 
@@ -131,16 +135,16 @@ inline void check(const conv2d& c, const signature& s) {
 inline void store_output(const signature& s, const activation& act, const channel_scale& scale, float acc,
                          const arguments& a, bool residual, std::size_t row, std::size_t channel) {
   float x = std::fma(acc, scale.multiplier, scale.offset);
-  if (!s.dst.is_u8()) {
+  if (!s.dst->is_u8()) {
     if (residual) x += a.src[1].row<float>(row)[channel];
-    a.dst.row<float>(row)[channel] = act(x);
+    a.dst->row<float>(row)[channel] = act(x);
     return;
   }
   if (residual) {
     const int r = a.src[1].row<std::uint8_t>(row)[channel] - s.src[1].q.zero_point;
-    x = std::fma(static_cast<float>(r), checked_ratio(s.src[1].q.scale, s.dst.q.scale, "residual"), x);
+    x = std::fma(static_cast<float>(r), checked_ratio(s.src[1].q.scale, s.dst->q.scale, "residual"), x);
   }
-  a.dst.row<std::uint8_t>(row)[channel] = saturate_u8(x, saturation_of(act, s.dst.q));
+  a.dst->row<std::uint8_t>(row)[channel] = saturate_u8(x, saturation_of(act, s.dst->q));
 }
 
 /// The bias of channel `c` as f32 sums take it: without one 0, and 0 for -0, so that no sum is -0.
@@ -163,7 +167,7 @@ namespace op {
 /// type Acc, over (kh, kw, i). `s` may also be that of a fully connected layer whose operands `a` are seen as pixels.
 template <class X, class W, class Acc>
 void evaluate_conv2d(const conv2d& c, const signature& s, const arguments& a) {
-  const dims &x = a.src[0].extents, &y = a.dst.extents;
+  const dims &x = a.src[0].extents, &y = a.dst->extents;
   const int icg = x[3] / c.groups, ocg = c.out / c.groups, taps = c.kernel.h * c.kernel.w;
   const auto depth = static_cast<std::size_t>(icg * taps);
   const Acc zero_point = s.src[0].is_u8() ? static_cast<Acc>(s.src[0].q.zero_point) : Acc{0};
@@ -174,7 +178,7 @@ void evaluate_conv2d(const conv2d& c, const signature& s, const arguments& a) {
     channel_scale scale{1.0f, bias_at(bias, channel)};
     if constexpr (std::is_same_v<W, std::int8_t>)
       scale = fold_channel(w, scales->as<float>()[channel], scale.offset, s.src[0].q,
-                           s.dst.is_u8() ? s.dst.q.scale : 1.0f, conv2d::name, channel);
+                           s.dst->is_u8() ? s.dst->q.scale : 1.0f, conv2d::name, channel);
     std::size_t row = 0;
     for (int n = 0; n < y[0]; ++n)
       for (int oh = 0; oh < y[1]; ++oh)

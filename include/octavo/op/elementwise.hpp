@@ -16,38 +16,38 @@ namespace octavo::op {
 /// y = act(x): relu, relu6, clip.
 struct activate {
   static constexpr std::string_view name = "activate";
-  static constexpr octavo::traits traits{.elementwise = true};
+  static constexpr port inputs[] = {{"x"}};
+  static constexpr bool elementwise = true;
   activation act{};
-  friend std::ostream& operator<<(std::ostream& out, const activate& a) { return out << a.act; }
+
+  static constexpr auto fields = std::tuple{field{"act", &activate::act}};
 };
 
 /// A change of representation: quantize, dequantize or requantize, as the types of input and output say.
 struct convert {
   static constexpr std::string_view name = "convert";
-  static constexpr octavo::traits traits{.elementwise = true};
-  friend std::ostream& operator<<(std::ostream& out, const convert&) { return out << "convert"; }
+  static constexpr port inputs[] = {{"x"}};
+
+  static constexpr auto fields = std::tuple{};
 };
 
 /// y(..., c) = act(x(..., c) + bias(c)). Constants: [0] bias, f32 (C).
 struct bias_add {
   static constexpr std::string_view name = "bias_add";
-  static constexpr octavo::traits traits{.linear = true, .elementwise = true};
+  static constexpr port inputs[] = {{"x"}};
+  static constexpr std::string_view constants[] = {"bias"};
   activation act{};
-  friend std::ostream& operator<<(std::ostream& out, const bias_add& b) {
-    out << "bias_add";
-    return b.act.is_none() ? out : out << " " << b.act;
-  }
+
+  static constexpr auto fields = std::tuple{field{"act", &bias_add::act}};
 };
 
 /// y = act(x0 + x1), of equal extents.
 struct add {
   static constexpr std::string_view name = "add";
-  static constexpr octavo::traits traits{.elementwise = true};
+  static constexpr port inputs[] = {{"x0"}, {"x1"}};
   activation act{};
-  friend std::ostream& operator<<(std::ostream& out, const add& a) {
-    out << "add";
-    return a.act.is_none() ? out : out << " " << a.act;
-  }
+
+  static constexpr auto fields = std::tuple{field{"act", &add::act}};
 };
 
 namespace detail {
@@ -61,11 +61,11 @@ inline float rescale(const tensor_type& x, const tensor_type& y, std::string_vie
 inline void check_elementwise(const signature& s, std::size_t inputs, std::string_view name) {
   require(s.src.size() == inputs, name, ": expected ", inputs, " inputs, found ", s.src.size());
   for (const tensor_type& t : s.src) {
-    require(t.extents == s.dst.extents, name, ": input ", t.extents, " and output ", s.dst.extents,
+    require(t.extents == s.dst->extents, name, ": input ", t.extents, " and output ", s.dst->extents,
             " must have the same extents");
-    require(t.is_number() && s.dst.is_number(), name, ": input and output must be f32 or u8, found ", t, " and ",
-            s.dst);
-    rescale(t, s.dst, name);
+    require(t.is_number() && s.dst->is_number(), name, ": input and output must be f32 or u8, found ", t, " and ",
+            *s.dst);
+    rescale(t, *s.dst, name);
   }
 }
 
@@ -77,20 +77,20 @@ inline float load(const tensor_type& t, const operand& o, std::size_t r, std::si
 /// Calls y = value(r, c) for every element and stores act(y) by the one rule.
 template <class Value>
 void for_each_output(const signature& s, const activation& act, const arguments& a, Value&& value) {
-  const saturation limits = saturation_of(act, s.dst.q);
-  const std::size_t rows = a.dst.extents.rows(), columns = static_cast<std::size_t>(a.dst.extents.back());
+  const saturation limits = saturation_of(act, s.dst->q);
+  const std::size_t rows = a.dst->extents.rows(), columns = static_cast<std::size_t>(a.dst->extents.back());
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t c = 0; c < columns; ++c) {
       const float y = value(r, c);
-      if (s.dst.is_u8())
-        a.dst.row<std::uint8_t>(r)[c] = saturate_u8(y, limits);
+      if (s.dst->is_u8())
+        a.dst->row<std::uint8_t>(r)[c] = saturate_u8(y, limits);
       else
-        a.dst.row<float>(r)[c] = act(y);
+        a.dst->row<float>(r)[c] = act(y);
     }
 }
 
 inline void evaluate_unary(const signature& s, const activation& act, const arguments& a, std::string_view name) {
-  const float m = rescale(s.src[0], s.dst, name);
+  const float m = rescale(s.src[0], *s.dst, name);
   for_each_output(s, act, a, [&](std::size_t r, std::size_t c) { return load(s.src[0], a.src[0], r, c) * m; });
 }
 
@@ -99,7 +99,7 @@ inline void evaluate_unary(const signature& s, const activation& act, const argu
 /// The bias of channel `c` in units of the output.
 inline float bias_at(const bias_add&, const signature& s, std::size_t c) {
   return checked_ratio(static_cast<double>(s.at(0)->as<float>()[c]),
-                       s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0, bias_add::name);
+                       s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0, bias_add::name);
 }
 
 /// Throw octavo::error, naming what is wrong, unless the operator can be run.
@@ -109,8 +109,8 @@ inline void check(const add&, const signature& s) { detail::check_elementwise(s,
 inline void check(const bias_add&, const signature& s) {
   detail::check_elementwise(s, 1, bias_add::name);
   check_channels(s.src[0], bias_add::name);
-  require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst.extents.back()},
-          "bias_add: bias must be f32[", s.dst.extents.back(), "]");
+  require(s.at(0) && s.at(0)->type() == element::f32 && s.at(0)->extents() == dims{s.dst->extents.back()},
+          "bias_add: bias must be f32[", s.dst->extents.back(), "]");
   for (std::size_t c = 0; c < s.at(0)->extents().count(); ++c) bias_at(bias_add{}, s, c);
 }
 
@@ -122,13 +122,13 @@ inline void evaluate(const convert&, const signature& s, const arguments& a) {
   detail::evaluate_unary(s, no_activation, a, convert::name);
 }
 inline void evaluate(const add& op, const signature& s, const arguments& a) {
-  const float m0 = detail::rescale(s.src[0], s.dst, add::name), m1 = detail::rescale(s.src[1], s.dst, add::name);
+  const float m0 = detail::rescale(s.src[0], *s.dst, add::name), m1 = detail::rescale(s.src[1], *s.dst, add::name);
   detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
     return std::fma(detail::load(s.src[1], a.src[1], r, c), m1, detail::load(s.src[0], a.src[0], r, c) * m0);
   });
 }
 inline void evaluate(const bias_add& op, const signature& s, const arguments& a) {
-  const float m = detail::rescale(s.src[0], s.dst, bias_add::name);
+  const float m = detail::rescale(s.src[0], *s.dst, bias_add::name);
   detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
     return std::fma(detail::load(s.src[0], a.src[0], r, c), m, bias_at(op, s, c));
   });

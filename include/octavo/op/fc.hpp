@@ -13,25 +13,22 @@ namespace octavo::op {
 /// A fully connected layer in a graph.
 struct fc {
   static constexpr std::string_view name = "fc";
-  static constexpr octavo::traits traits{.linear = true};
+  static constexpr port inputs[] = {{"x"}, {"residual", port_rule::as_output, port_count::optional}};
+  static constexpr std::string_view constants[] = {"weights", "bias", "scales"};
+  static constexpr bool sums_products = true;
   static constexpr std::size_t weights = 0, bias = 1, scales = 2;  // places of the constants
 
   int out = 0;
   activation act{};
   bool residual = false;  ///< src[1] is added before the activation
 
-  friend std::ostream& operator<<(std::ostream& os, const fc& f) {
-    os << "fc out " << f.out;
-    if (f.residual) os << " + residual";
-    if (!f.act.is_none()) os << " " << f.act;
-    return os;
-  }
+  static constexpr auto fields = std::tuple{field{"out", &fc::out}, field{"residual", &fc::residual}, field{"act", &fc::act}};
 };
 
 /// Extents of the output: the innermost axis becomes `out`.
 constexpr dims infer(const fc& f, const dims& x) {
   dims y = x;
-  y[x.rank - 1] = f.out;
+  if (x.rank > 0) y[x.rank - 1] = f.out;
   return y;
 }
 
@@ -61,7 +58,8 @@ inline void check(const fc& f, const signature& s) {
 /// Reference evaluation: a 1x1 convolution.
 inline void evaluate(const fc& f, const signature& s, const arguments& a) {
   const operand src[] = {as_pixels(a.src[0]), as_pixels(a.src[f.residual ? 1 : 0])};
-  evaluate(as_convolution(f), s, {src, as_pixels(a.dst)});
+  const operand dst = as_pixels(*a.dst);
+  evaluate(as_convolution(f), s, {src, dst});
 }
 
 }  // namespace octavo::op

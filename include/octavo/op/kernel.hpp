@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "octavo/base/arch_namespace.hpp"
-#include "octavo/op/operation.hpp"
+#include "octavo/op/operators.hpp"
 
 namespace octavo {
 

@@ -15,7 +15,8 @@ namespace octavo::op {
 /// A matrix product in a graph.
 struct matmul {
   static constexpr std::string_view name = "matmul";
-  static constexpr octavo::traits traits{};
+  static constexpr port inputs[] = {{"a"}, {"b"}};
+  static constexpr bool sums_products = true;
 
   bool transpose_b = false;
   activation act{};
@@ -24,12 +25,7 @@ struct matmul {
   constexpr int k_axis(const dims& b) const { return b.rank - (transpose_b ? 1 : 2); }
   constexpr int n_axis(const dims& b) const { return b.rank - (transpose_b ? 2 : 1); }
 
-  friend std::ostream& operator<<(std::ostream& os, const matmul& f) {
-    os << "matmul";
-    if (f.transpose_b) os << " transpose_b";
-    if (!f.act.is_none()) os << " " << f.act;
-    return os;
-  }
+  static constexpr auto fields = std::tuple{field{"transpose_b", &matmul::transpose_b}, field{"act", &matmul::act}};
 };
 
 /// Whether matrices of these extents can be multiplied.
@@ -44,6 +40,7 @@ constexpr bool fits(const matmul& f, const dims& a, const dims& b) {
 /// Extents of the output.
 constexpr dims infer(const matmul& f, const dims& a, const dims& b) {
   dims y = a;
+  if (!fits(f, a, b)) return y;  // which check() refuses
   y[y.rank - 1] = b[f.n_axis(b)];
   return y;
 }
@@ -52,7 +49,7 @@ constexpr dims infer(const matmul& f, const dims& a, const dims& b) {
 inline float multiplier_of(const matmul&, const signature& s) {
   if (!s.src[0].is_u8()) return 1.0f;
   return checked_ratio(static_cast<double>(s.src[0].q.scale) * static_cast<double>(s.src[1].q.scale),
-                       s.dst.is_u8() ? static_cast<double>(s.dst.q.scale) : 1.0, matmul::name);
+                       s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0, matmul::name);
 }
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a product that can be run.
@@ -61,11 +58,11 @@ inline void check(const matmul& f, const signature& s) {
   const dims &a = s.src[0].extents, &b = s.src[1].extents;
   require(fits(f, a, b), "matmul: cannot multiply ", a, " by ", b, f.transpose_b ? " transposed" : "",
           ": batch extents and depth must be equal, and depth and columns not bounded");
-  require(s.dst.extents == infer(f, a, b), "matmul: output must be ", infer(f, a, b), ", found ", s.dst.extents);
+  require(s.dst->extents == infer(f, a, b), "matmul: output must be ", infer(f, a, b), ", found ", s.dst->extents);
   require(s.src[0].is_number() && s.src[0].type == s.src[1].type, "matmul: inputs must be both f32 or both u8, found ",
           s.src[0], " and ", s.src[1]);
-  require(s.dst.type == element::f32 || (s.src[0].is_u8() && s.dst.is_u8()),
-          "matmul: output must be f32, or u8 where the inputs are, found ", s.dst);
+  require(s.dst->type == element::f32 || (s.src[0].is_u8() && s.dst->is_u8()),
+          "matmul: output must be f32, or u8 where the inputs are, found ", *s.dst);
   constexpr int deepest = std::numeric_limits<std::int32_t>::max() / (255 * 255);
   require(!s.src[0].is_u8() || a.back() <= deepest, "matmul: depth ", a.back(),
           " could overflow a 32-bit sum, expected at most ", deepest);
@@ -77,7 +74,7 @@ namespace detail {
 template <class T, class Acc>
 void evaluate_matmul(const matmul& f, const signature& s, const arguments& args) {
   const operand &a = args.src[0], &b = args.src[1];
-  const auto k = static_cast<std::size_t>(a.extents.back()), n = static_cast<std::size_t>(args.dst.extents.back());
+  const auto k = static_cast<std::size_t>(a.extents.back()), n = static_cast<std::size_t>(args.dst->extents.back());
   const auto m = static_cast<std::size_t>(a.extents[a.extents.rank - 2]);
   const auto value = [](const operand& o, const tensor_type& t, std::size_t row, std::size_t column) {
     return static_cast<Acc>(o.row<T>(row)[column]) - static_cast<Acc>(t.is_u8() ? t.q.zero_point : 0);

@@ -30,22 +30,41 @@ namespace op {
 /// A pooling in a graph; its padding and stride are explicit.
 struct pool2d : pool {
   static constexpr std::string_view name = "pool2d";
-  static constexpr octavo::traits traits{};
+  static constexpr port inputs[] = {{"x"}};
   enum kind_type : std::uint8_t { max, average };
   kind_type kind = max;
 
-  friend std::ostream& operator<<(std::ostream& out, const pool2d& p) {
-    out << (p.kind == max ? "max_pool " : "average_pool ") << p.kernel << " stride " << p.stride;
-    if (p.pad != padding{}) out << " pad " << p.pad;
-    if (p.ceil_mode) out << " ceil";
-    if (p.count_padding) out << " count_padding";
-    return out;
-  }
+  friend std::ostream& operator<<(std::ostream& out, kind_type k) { return out << (k == max ? "max" : "average"); }
+
+  static constexpr auto fields = std::tuple{field{"kind", &pool2d::kind},           field{"kernel", &pool2d::kernel},
+                                         field{"stride", &pool2d::stride},       field{"pad", &pool2d::pad},
+                                         field{"ceil_mode", &pool2d::ceil_mode}, field{"count_padding", &pool2d::count_padding}};
 };
+
+inline attribute to_attribute(pool2d::kind_type k) { return std::string(k == pool2d::max ? "max" : "average"); }
+inline void from_attribute(const attribute& from, pool2d::kind_type& k) {
+  const auto& name = octavo::detail::attribute_as<std::string>(from, "'max' or 'average'");
+  require(name == "max" || name == "average", "expected 'max' or 'average', found '", name, "'");
+  k = name == "max" ? pool2d::max : pool2d::average;
+}
+
+/// The larger of two elements is one of them: bytes move.
+constexpr port_rule rule_of(const pool2d& p, std::size_t) {
+  return p.kind == pool2d::max ? port_rule::moved : port_rule::quantized;
+}
+
+/// `p` with stride and padding in numbers.
+constexpr pool2d resolved(pool2d p, const dims& x) {
+  p.stride = p.steps();
+  if (x.rank != 4 || !is_window(p.kernel, p.stride, 1, p.pad)) return p;  // which check() refuses
+  p.pad = resolve(p.pad, x[1], x[2], p.kernel, p.stride, 1);
+  return p;
+}
 
 /// Extents of a pooling's output for an input of (N, H, W, C).
 constexpr dims infer(const pool& p, const dims& x) {
   const hw s = p.steps();
+  if (x.rank != 4 || !is_window(p.kernel, s, 1, p.pad)) return x;  // which check() refuses
   const padding pad = resolve(p.pad, x[1], x[2], p.kernel, s, 1);
   dims y = x;
   y[1] = window_count(x[1], pad.top, pad.bottom, p.kernel.h, s.h, 1, p.ceil_mode);
@@ -61,22 +80,22 @@ constexpr bool is_padding_inside(const padding& p, hw kernel) {
 /// Throws octavo::error, naming what is wrong, unless `s` describes a pooling that can be run.
 inline void check(const pool2d& p, const signature& s) {
   require(s.src.size() == 1 && s.src[0].extents.rank == 4, "pool2d: input must be (N, H, W, C)");
-  require(s.src[0].is_number() && s.dst.is_number(), "pool2d: input and output must be f32 or u8");
+  require(s.src[0].is_number() && s.dst->is_number(), "pool2d: input and output must be f32 or u8");
   require(only_batch_bounded(s.src[0].extents), "pool2d: only the batch may be bounded, found ", s.src[0].extents);
-  detail::rescale(s.src[0], s.dst, pool2d::name);
+  detail::rescale(s.src[0], *s.dst, pool2d::name);
   require(p.pad.rule == padding::explicit_, "pool2d: padding must be explicit: resolve() finds it");
   require(is_window(p.kernel, p.stride, 1, p.pad),
           "pool2d: kernel and stride must be at least 1, padding not negative, and all at most 32768; found ", p.kernel,
           ", ", p.stride, " and ", p.pad);
   require(is_padding_inside(p.pad, p.kernel), "pool2d: padding ", p.pad, " must be smaller than the kernel ", p.kernel);
   const dims y = infer(p, s.src[0].extents);
-  require(y[1] > 0 && y[2] > 0 && s.dst.extents == y, "pool2d: output must be ", y, ", found ", s.dst.extents);
+  require(y[1] > 0 && y[2] > 0 && s.dst->extents == y, "pool2d: output must be ", y, ", found ", s.dst->extents);
   require(!s.src[0].is_u8() || std::int64_t{p.kernel.h} * p.kernel.w <= 65793, "pool2d: a u8 window of ", p.kernel,
           " could exceed the integers that binary32 holds exactly");
   if (p.kind == pool2d::max)
-    require(s.dst.type == s.src[0].type && (!s.dst.is_u8() || s.dst.q == s.src[0].q),
+    require(s.dst->type == s.src[0].type && (!s.dst->is_u8() || s.dst->q == s.src[0].q),
             "pool2d: max moves elements, so input and output must have the same type; found ", s.src[0], " and ",
-            s.dst);
+            *s.dst);
 }
 
 /// The pixels of one axis that window `o` covers: [begin, end) inside the image, and how many inside the padded one.
@@ -90,9 +109,9 @@ constexpr window_span window_at(int o, int in, int before, int after, int k, int
 
 /// Reference evaluation.
 inline void evaluate(const pool2d& p, const signature& s, const arguments& a) {
-  const dims &x = a.src[0].extents, &y = a.dst.extents;
+  const dims &x = a.src[0].extents, &y = a.dst->extents;
   const double m = static_cast<double>(s.src[0].is_u8() ? s.src[0].q.scale : 1.0f) /
-                   static_cast<double>(s.dst.is_u8() ? s.dst.q.scale : 1.0f);
+                   static_cast<double>(s.dst->is_u8() ? s.dst->q.scale : 1.0f);
   std::size_t out = 0;
   for (int n = 0; n < y[0]; ++n)
     for (int oh = 0; oh < y[1]; ++oh)
@@ -111,18 +130,18 @@ inline void evaluate(const pool2d& p, const signature& s, const arguments& a) {
               if (v > largest) largest = v, from = pixel(ih, iw);
             }
           if (p.kind == pool2d::max) {
-            if (s.dst.is_u8())
-              a.dst.row<std::uint8_t>(out)[c] = a.src[0].row<std::uint8_t>(from)[c];
+            if (s.dst->is_u8())
+              a.dst->row<std::uint8_t>(out)[c] = a.src[0].row<std::uint8_t>(from)[c];
             else
-              a.dst.row<float>(out)[c] = a.src[0].row<float>(from)[c];
+              a.dst->row<float>(out)[c] = a.src[0].row<float>(from)[c];
             continue;
           }
           const int count = p.count_padding ? h.padded * w.padded : (h.end - h.begin) * (w.end - w.begin);
           const float mean = sum * static_cast<float>(m / count);
-          if (s.dst.is_u8())
-            a.dst.row<std::uint8_t>(out)[c] = saturate_u8(mean, {s.dst.q.zero_point, 0, 255});
+          if (s.dst->is_u8())
+            a.dst->row<std::uint8_t>(out)[c] = saturate_u8(mean, {s.dst->q.zero_point, 0, 255});
           else
-            a.dst.row<float>(out)[c] = mean;
+            a.dst->row<float>(out)[c] = mean;
         }
 }
 

@@ -5,11 +5,13 @@
 
 namespace octavo::op {
 
-/// Reshape in a graph; the new extents are the output's.
+/// Reshape in a graph.
 struct reshape {
   static constexpr std::string_view name = "reshape";
-  static constexpr octavo::traits traits{.data_movement = true};
-  friend std::ostream& operator<<(std::ostream& out, const reshape&) { return out << "reshape"; }
+  static constexpr port inputs[] = {{"x", port_rule::moved}};
+  dims to{};  ///< the output's extents; a bounded one takes the input's bound. Of rank 0: those that the output has
+
+  static constexpr auto fields = std::tuple{field{"to", &reshape::to}};
 };
 
 /// Whether bounded extents stay in their places, an innermost one innermost: the elements of each row stay together.
@@ -17,24 +19,34 @@ constexpr bool keeps_bounds(const dims& x, const dims& y) {
   return same_bounds(x, y) && (x.rank == y.rank || !(innermost_bounded(x) || innermost_bounded(y)));
 }
 
+/// Extents of the output.
+constexpr dims infer(const reshape& r, const dims& x) {
+  dims y = r.to;
+  for (int i = 0; i < y.rank; ++i)
+    if (y.is_bounded(i) && i < x.rank) y[i] = x[i];
+  return y;
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a reshape.
-inline void check(const reshape&, const signature& s) {
-  require(s.src.size() == 1 && s.src[0].extents.count() == s.dst.extents.count(), "reshape: cannot turn ",
-          s.src.empty() ? dims{} : s.src[0].extents, " into ", s.dst.extents);
-  require(keeps_bounds(s.src[0].extents, s.dst.extents), "reshape: bounded extents must stay: cannot turn ",
-          s.src[0].extents, " into ", s.dst.extents);
-  require(s.src[0].type == s.dst.type && (!s.dst.is_u8() || s.src[0].q == s.dst.q),
+inline void check(const reshape& r, const signature& s) {
+  require(s.src.size() == 1 && s.src[0].extents.count() == s.dst->extents.count(), "reshape: cannot turn ",
+          s.src.empty() ? dims{} : s.src[0].extents, " into ", s.dst->extents);
+  require(keeps_bounds(s.src[0].extents, s.dst->extents), "reshape: bounded extents must stay: cannot turn ",
+          s.src[0].extents, " into ", s.dst->extents);
+  require(r.to.rank == 0 || infer(r, s.src[0].extents) == s.dst->extents, "reshape: output must be ", r.to, ", found ",
+          s.dst->extents);
+  require(s.src[0].type == s.dst->type && (!s.dst->is_u8() || s.src[0].q == s.dst->q),
           "reshape: input and output must have the same type");
 }
 
 /// Reference evaluation: a copy, row by row since either side may be strided.
 inline void evaluate(const reshape&, const signature& s, const arguments& a) {
-  const std::size_t bytes = size_of(s.dst.type), n = a.dst.extents.count();
+  const std::size_t bytes = size_of(s.dst->type), n = a.dst->extents.count();
   const auto place = [&](const operand& o, std::size_t i) {
     const auto columns = static_cast<std::size_t>(o.extents.back());
     return o.as<std::byte>() + (i / columns * static_cast<std::size_t>(o.stride) + i % columns) * bytes;
   };
-  for (std::size_t i = 0; i < n; ++i) std::memmove(place(a.dst, i), place(a.src[0], i), bytes);
+  for (std::size_t i = 0; i < n; ++i) std::memmove(place(*a.dst, i), place(a.src[0], i), bytes);
 }
 
 }  // namespace octavo::op

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "octavo/op/attribute.hpp"
 #include "octavo/quant/affine.hpp"
 #include "octavo/tensor/tensor.hpp"
 
@@ -25,11 +27,40 @@ struct tensor_type {
   }
 };
 
-/// The types of a node: inputs, output and constants (the order of the constants is the operator's).
+/// What stands for an input that is left out.
+inline constexpr tensor_type no_tensor{element::none, {}, {}};
+
+/// A list that mostly has one element: `*list` and `list->` are its first, to which it converts.
+template <class T>
+class one_or_more : public std::vector<T> {
+ public:
+  one_or_more() : std::vector<T>(1) {}
+  one_or_more(T first) : std::vector<T>{std::move(first)} {}
+  one_or_more(std::vector<T> all) : std::vector<T>(std::move(all)) {}
+
+  T& operator*() { return this->front(); }
+  const T& operator*() const { return this->front(); }
+  T* operator->() { return &this->front(); }
+  const T* operator->() const { return &this->front(); }
+  operator const T&() const { return this->front(); }
+};
+
+/// The types of a node's outputs.
+class output_types : public one_or_more<tensor_type> {
+ public:
+  using one_or_more::one_or_more;
+  output_types() = default;
+  output_types(element type, const dims& extents, const affine& q) : one_or_more(tensor_type{type, extents, q}) {}
+};
+
+/// The types of a node: inputs, outputs and constants, in the order of the operator's description.
 struct signature {
-  std::vector<tensor_type> src;
-  tensor_type dst;
+  std::vector<tensor_type> src;  ///< an input that is left out is no_tensor
+  output_types dst;
   std::vector<constant> constants;
+
+  /// Whether input `i` is there.
+  bool has(std::size_t i) const { return i < src.size() && src[i].type != element::none; }
 
   /// Constant `i`, or null where the operator goes without.
   const tensor* at(std::size_t i) const { return i < constants.size() ? constants[i].get() : nullptr; }
@@ -59,18 +90,40 @@ struct operand {
   }
 };
 
-/// The operands of one run.
+/// Operands that others own and keep, mostly one: `*list` and `list->` are the first.
+class operand_list : public std::span<const operand> {
+ public:
+  operand_list(std::span<const operand> all) : std::span<const operand>(all) {}
+  operand_list(const operand& one) : std::span<const operand>(&one, 1) {}
+
+  const operand& operator*() const { return front(); }
+  const operand* operator->() const { return &front(); }
+};
+
+/// The operands of one run. The data of an input that is left out is null.
 struct arguments {
   std::span<const operand> src;
-  operand dst;
+  operand_list dst;
   std::span<const std::byte> ahead{};  ///< what the next step will read first; a kernel may bring it into the cache
 };
 
-/// Facts about an operator that passes read instead of its name.
-struct traits {
-  bool linear = false;         ///< f(x) = A x + b: scales and batch norms fold into it
-  bool elementwise = false;    ///< each output element comes from the elements at the same place
-  bool data_movement = false;  ///< outputs are copies of inputs (or zero): the affine map passes through
+/// What quantization does at an input of an operator.
+enum class port_rule : std::uint8_t {
+  quantized,  ///< becomes u8 with an affine map of its own
+  as_output,  ///< has the output's type: the residual of a sum
+  moved,      ///< its bytes go to the output: one affine map for both
+  f32,        ///< stays f32
+  untouched   ///< no activation: ids, lengths, states
+};
+
+/// How many tensors an input takes.
+enum class port_count : std::uint8_t { one, optional, any };
+
+/// An input of an operator. One that takes any number of tensors is the last.
+struct port {
+  std::string_view name;
+  port_rule rule = port_rule::quantized;
+  port_count count = port_count::one;
 };
 
 }  // namespace octavo

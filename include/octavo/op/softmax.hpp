@@ -11,8 +11,9 @@ namespace octavo::op {
 /// Softmax in a graph.
 struct softmax {
   static constexpr std::string_view name = "softmax";
-  static constexpr octavo::traits traits{};
-  friend std::ostream& operator<<(std::ostream& out, const softmax&) { return out << "softmax"; }
+  static constexpr port inputs[] = {{"x", port_rule::f32}};
+
+  static constexpr auto fields = std::tuple{};
 };
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a softmax that can be run.
@@ -23,9 +24,9 @@ inline void check(const softmax&, const signature& s) {
 
 /// Reference evaluation.
 inline void evaluate(const softmax&, const signature& s, const arguments& a) {
-  const int columns = a.dst.extents.back();
+  const int columns = a.dst->extents.back();
   const float scale = s.src[0].is_u8() ? s.src[0].q.scale : 1.0f;
-  for (std::size_t r = 0; r < a.dst.extents.rows(); ++r) {
+  for (std::size_t r = 0; r < a.dst->extents.rows(); ++r) {
     const auto x = [&](int c) { return detail::load(s.src[0], a.src[0], r, static_cast<std::size_t>(c)); };
     float largest = x(0);
     for (int c = 1; c < columns; ++c) largest = std::max(largest, x(c));
@@ -33,10 +34,10 @@ inline void evaluate(const softmax&, const signature& s, const arguments& a) {
     const float inverse = 1.0f / sum_f32(columns, power);
     for (int c = 0; c < columns; ++c) {
       const float y = power(c) * inverse;
-      if (s.dst.is_u8())
-        a.dst.row<std::uint8_t>(r)[c] = quantize_u8(y, s.dst.q);
+      if (s.dst->is_u8())
+        a.dst->row<std::uint8_t>(r)[c] = quantize_u8(y, s.dst->q);
       else
-        a.dst.row<float>(r)[c] = y;
+        a.dst->row<float>(r)[c] = y;
     }
   }
 }

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "octavo/tensor/shape.hpp"
+#include "octavo/op/attribute.hpp"
 
 namespace octavo {
 
@@ -22,6 +22,14 @@ struct hw {
   friend std::ostream& operator<<(std::ostream& out, const hw& a) { return out << a.h << "x" << a.w; }
 };
 
+/// As an attribute: height, width.
+inline attribute to_attribute(const hw& a) { return std::vector<std::int64_t>{a.h, a.w}; }
+inline void from_attribute(const attribute& from, hw& a) {
+  const auto& v = detail::attribute_as<std::vector<std::int64_t>>(from, "a list of height and width");
+  require(v.size() == 2, "expected height and width, found ", v.size(), " numbers");
+  a = {detail::attribute_as_int(v[0]), detail::attribute_as_int(v[1])};
+}
+
 /// Padding of a window: explicit numbers of rows and columns, or a rule that finds them from the extents.
 struct padding {
   enum rule_type : std::uint8_t { explicit_, same_upper, same_lower };
@@ -35,9 +43,27 @@ struct padding {
   constexpr explicit padding(rule_type r) : rule(r) {}
   friend constexpr bool operator==(const padding&, const padding&) = default;
   friend std::ostream& operator<<(std::ostream& out, const padding& p) {
+    if (p.rule != explicit_) return out << (p.rule == same_upper ? "same" : "same_lower");
     return out << p.top << "," << p.left << "," << p.bottom << "," << p.right;
   }
 };
+
+/// As an attribute: top, left, bottom, right, or the name of the rule.
+inline attribute to_attribute(const padding& p) {
+  if (p.rule != padding::explicit_) return std::string(p.rule == padding::same_upper ? "same" : "same_lower");
+  return std::vector<std::int64_t>{p.top, p.left, p.bottom, p.right};
+}
+inline void from_attribute(const attribute& from, padding& p) {
+  if (const std::string* rule = std::get_if<std::string>(&from)) {
+    require(*rule == "same" || *rule == "same_lower", "expected 'same' or 'same_lower', found '", *rule, "'");
+    p = padding(*rule == "same" ? padding::same_upper : padding::same_lower);
+    return;
+  }
+  const auto& v = detail::attribute_as<std::vector<std::int64_t>>(from, "a list of top, left, bottom and right");
+  require(v.size() == 4, "expected top, left, bottom and right, found ", v.size(), " numbers");
+  p = {detail::attribute_as_int(v[0]), detail::attribute_as_int(v[1]), detail::attribute_as_int(v[2]),
+       detail::attribute_as_int(v[3])};
+}
 
 /// out = ceil(in / stride); the odd pixel of padding goes after, as in TensorFlow and ONNX's SAME_UPPER.
 inline constexpr padding same{padding::same_upper};

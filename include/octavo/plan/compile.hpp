@@ -69,7 +69,7 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
     known = true;
   }
   require(known, choices.origin, ": no kernel '", name, "' is in the list; this CPU or OCTAVO_ISA may not allow it");
-  fail(choices.origin, ": kernel '", name, "' does not support ", p.op, " on ", p.src[0], " to ", p.dst);
+  fail(choices.origin, ": kernel '", name, "' does not support ", p.op, " on ", p.src[0], " to ", *p.dst);
 }
 
 namespace detail {
@@ -78,8 +78,8 @@ namespace detail {
 inline bool is_free(const node& n, const graph& g, const std::vector<placement>& where) {
   if (n.as<op::input>()) return true;
   const op::concat* c = n.as<op::concat>();
-  if (!n.as<op::reshape>() && !(c && c->axis == g.type(n.dst).extents.rank - 1)) return false;
-  const placement& y = where[static_cast<std::size_t>(n.dst)];
+  if (!n.as<op::reshape>() && !(c && c->axis == g.type(*n.dst).extents.rank - 1)) return false;
+  const placement& y = where[static_cast<std::size_t>(*n.dst)];
   std::ptrdiff_t column = 0;
   return std::all_of(n.src.begin(), n.src.end(), [&](int v) {
     const placement& x = where[static_cast<std::size_t>(v)];
@@ -120,8 +120,9 @@ inline void place_in_memory(plan& p, const std::vector<placement>& where, const 
     life.last = std::max(life.last, at);
   };
   for (std::size_t n = 0; n < g.nodes.size(); ++n) {
-    touch(g.nodes[n].dst, step_of_node[n]);
-    for (int v : g.nodes[n].src) touch(v, step_of_node[n]);
+    for (int v : g.nodes[n].dst) touch(v, step_of_node[n]);
+    for (int v : g.nodes[n].src)
+      if (v >= 0) touch(v, step_of_node[n]);
   }
 
   const memory_layout layout = lay_out(lives);
@@ -142,7 +143,7 @@ inline graph separate_outputs(graph g) {
   const std::vector<int> inputs = g.input_values();
   std::set<int> seen(inputs.begin(), inputs.end());
   for (graph_output& o : g.outputs)
-    if (!seen.insert(o.value).second) o.value = g.append(op::convert{}, o.name + ".copy", {o.value}, g.type(o.value));
+    if (!seen.insert(o.value).second) o.value = *g.append(op::convert{}, o.name + ".copy", {o.value}, g.type(o.value));
   return g;
 }
 

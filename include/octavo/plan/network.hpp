@@ -27,8 +27,8 @@ struct step {
   std::string name;         ///< the node's
   std::string operation;    ///< the operator with its attributes
   std::string_view kernel;  ///< the kernel's name
-  std::vector<int> src;     ///< indices of values
-  int dst = -1;
+  std::vector<int> src;     ///< indices of values, -1 for an input that is left out
+  one_or_more<int> dst{-1};
   std::shared_ptr<const executable> run;
   std::span<const std::byte> ahead{};  ///< weights that the next step reads first
 };

@@ -28,9 +28,10 @@ class placer {
     // First those into the user's memory, so that the others know what lies there.
     for (const bool external : {true, false})
       for (const node& n : g.nodes)
-        if (n.as<op::reshape>() && is_external(n.dst) == external) place_reshape(n);
+        if (n.as<op::reshape>() && is_external(*n.dst) == external) place_reshape(n);
     for (std::size_t n = 0; n < g.nodes.size(); ++n)
-      for (int v : g.nodes[n].src) last_reader(resolve(v).root) = static_cast<int>(n);
+      for (int v : g.nodes[n].src)
+        if (v >= 0) last_reader(resolve(v).root) = static_cast<int>(n);
     for (std::size_t n = 0; n < g.nodes.size(); ++n) place_sum(n);
   }
 
@@ -79,14 +80,14 @@ class placer {
 
   /// All inputs or none: where one input cannot be a slice, the concat copies.
   void place_concat(const node& n) {
-    const dims& y = g_.type(n.dst).extents;
-    if (std::get<op::concat>(n.op).axis != y.rank - 1) return;
+    const dims& y = g_.type(*n.dst).extents;
+    if (n.as<op::concat>()->axis != y.rank - 1) return;
     std::set<int> seen;
     for (int v : n.src)
       if (is_external(v) || inside(v) >= 0 || !seen.insert(v).second) return;
     std::ptrdiff_t column = 0;
     for (int v : n.src) {
-      put(v, n.dst, column, 0);
+      put(v, *n.dst, column, 0);
       column += row(v);
     }
   }
@@ -94,7 +95,7 @@ class placer {
   /// The output lives where the input does; or, if the output is the user's, the input where the output does. In the
   /// user's memory rows may lie apart, so what lives there has rows of the same length.
   void place_reshape(const node& n) {
-    const int x = n.src[0], y = n.dst;
+    const int x = n.src[0], y = *n.dst;
     if (inside(y) >= 0 || resolve(x).stride != row(x)) return;
     const bool same_rows = row(x) == row(y);
     if (!is_external(y)) {
@@ -109,7 +110,7 @@ class placer {
     const node& n = g_.nodes[at];
     const bool* residual = fused_residual(n.op);
     if (!residual || !*residual) return;
-    const int x = n.src[0], r = n.src[1], y = n.dst;
+    const int x = n.src[0], r = n.src[1], y = *n.dst;
     if (is_external(y) || inside(y) >= 0 || g_.type(r).extents != g_.type(y).extents) return;
     const int root = find(r).root;
     if (is_external(root) || find(x).root == root || last_reader(root) > static_cast<int>(at)) return;

@@ -23,12 +23,12 @@ namespace detail {
 /// lengths, 0.
 class random_operands {
  public:
-  /// `strides`: those of the inputs, then that of the output. Bounded extents are at their bounds.
+  /// `strides`: those of the inputs, then those of the outputs. Bounded extents are at their bounds.
   random_operands(const problem& p, const std::vector<std::ptrdiff_t>& strides) {
-    for (std::size_t i = 0; i < p.src.size(); ++i) src_.push_back(make(p.src[i], strides[i]));
-    dst_ = make(p.dst, strides.back());
+    for (std::size_t i = 0; i < p.src.size(); ++i) src_.push_back(p.has(i) ? make(p.src[i], strides[i]) : operand{});
+    for (std::size_t i = 0; i < p.dst.size(); ++i) dst_.push_back(make(p.dst[i], strides[p.src.size() + i]));
   }
-  octavo::arguments arguments() const { return {src_, dst_}; }
+  octavo::arguments arguments() const { return {src_, std::span<const operand>(dst_)}; }
 
  private:
   operand make(const tensor_type& t, std::ptrdiff_t stride) {
@@ -46,8 +46,7 @@ class random_operands {
 
   std::minstd_rand random_;
   std::vector<aligned_memory> memory_;
-  std::vector<operand> src_;
-  operand dst_;
+  std::vector<operand> src_, dst_;
 };
 
 /// The median duration of each of `candidates`. They take turns, so that a slow moment of the machine meets all of them;
@@ -101,8 +100,8 @@ class tuner {
       if (supports(k, p)) candidates.push_back(&k);
     if (candidates.size() < 2) return std::string(candidates.empty() ? reference_kernel.name : candidates[0]->name);
     std::vector<std::ptrdiff_t> strides;
-    for (int v : n.src) strides.push_back(where_[static_cast<std::size_t>(v)].stride);
-    strides.push_back(where_[static_cast<std::size_t>(n.dst)].stride);
+    for (const auto& values : {std::span<const int>(n.src), std::span<const int>(n.dst)})
+      for (int v : values) strides.push_back(v < 0 ? 0 : where_[static_cast<std::size_t>(v)].stride);
     std::string& found = timed_[describe(candidates, p, strides)];
     if (found.empty()) {
       const auto times = time_kernels(candidates, p, strides, repetitions_);
@@ -120,7 +119,7 @@ class tuner {
       s += text("|", name_of(t.type), " ", t.extents, " ", t.is_u8() ? t.q.zero_point : 0);
     };
     for (const tensor_type& t : p.src) add(t);
-    add(p.dst);
+    for (const tensor_type& t : p.dst) add(t);
     for (std::ptrdiff_t stride : strides) s += text("|", stride);
     for (const constant& c : p.constants) s += c ? "|+" : "|-";
     for (const kernel* k : candidates) s += text("|", k->name);

@@ -7,8 +7,8 @@
 
 namespace octavo {
 
-/// The type of a tensor's elements.
-enum class element : std::uint8_t { f32, u8, s8, s32, s64 };
+/// The type of a tensor's elements; `none` where there is no tensor.
+enum class element : std::uint8_t { f32, u8, s8, s32, s64, none };
 
 /// The element type of a C++ type: float -> f32, std::uint8_t -> u8, and so on.
 template <class T>
@@ -35,6 +35,7 @@ constexpr std::size_t size_of(element type) {
     case element::f32:
     case element::s32: return 4;
     case element::s64: return 8;
+    case element::none: return 0;
   }
   return 0;
 }
@@ -47,6 +48,7 @@ constexpr std::string_view name_of(element type) {
     case element::s8: return "s8";
     case element::s32: return "s32";
     case element::s64: return "s64";
+    case element::none: return "none";
   }
   return "?";
 }

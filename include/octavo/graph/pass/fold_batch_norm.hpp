@@ -31,7 +31,7 @@ inline bool has_f32_weights(const node& n) { return has_weights(n.op) && n.const
 inline graph fold_batch_norm(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
     const op::batch_norm* bn = f.at(i).as<op::batch_norm>();
-    if (!bn || f.type(f.at(i).dst).is_u8()) return false;
+    if (!bn || f.type(*f.at(i).dst).is_u8()) return false;
     node* producer = f.sole_producer(f.at(i).src[0]);
     if (!producer || !has_f32_weights(*producer) || !is_bare(*producer)) return false;
     const op::channel_affine map = op::as_affine(*bn, f.at(i).constants);

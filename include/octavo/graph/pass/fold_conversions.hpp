@@ -19,7 +19,7 @@ inline bool chooses_output_type(const folding& f, const node& n) {
 inline graph fold_conversions(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
     if (!f.at(i).as<op::convert>()) return false;
-    const int src = f.at(i).src[0], dst = f.at(i).dst;
+    const int src = f.at(i).src[0], dst = *f.at(i).dst;
     if (f.type(src) == f.type(dst) && !f.is_output(dst)) {
       f.bypass(i);
       return true;

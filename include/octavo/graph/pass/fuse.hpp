@@ -19,18 +19,19 @@ class folding {
   /// The node that writes `value`.
   node& producer(int value) { return at(static_cast<std::size_t>(index_.producer[static_cast<std::size_t>(value)])); }
 
-  /// The node that writes `value`, if it has one reader only, so that both can become one; else null.
+  /// The node that writes `value` and nothing else, if it has one reader only, so that both can become one; else null.
   node* sole_producer(int value) {
     if (uses(value) != 1) return nullptr;
     node& n = producer(value);
-    return n.as<op::input>() ? nullptr : &n;
+    return n.as<op::input>() || n.dst.size() != 1 ? nullptr : &n;
   }
 
   /// Node `i` disappears into `producer`: the producer takes over its place in the order, its output and its name in the
   /// list of fused nodes.
   void absorb(node& producer, std::size_t i) {
     node& consumer = at(i);
-    for (int v : consumer.src) --use_count(v);
+    for (int v : consumer.src)
+      if (v >= 0) --use_count(v);
     node merged = std::move(producer);
     producer = {};
     merged.dst = consumer.dst;
@@ -54,7 +55,7 @@ class folding {
 
   /// Drops node `i`, whose readers read its first input from now on. Its output must not be one of the graph's.
   void bypass(std::size_t i) {
-    const int from = at(i).dst, to = at(i).src[0];
+    const int from = *at(i).dst, to = at(i).src[0];
     use_count(to) += use_count(from) - 1;
     same_as_[static_cast<std::size_t>(from)] = to;
     at(i) = {};
@@ -65,10 +66,10 @@ class folding {
   graph run(Fold&& fold) {
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
       for (int& v : at(i).src)  // readers come after what they read
-        if (const int same = same_as_[static_cast<std::size_t>(v)]; same >= 0) v = same;
-      while (at(i).dst >= 0 && fold(*this, i)) continue;
+        if (const int same = v < 0 ? -1 : same_as_[static_cast<std::size_t>(v)]; same >= 0) v = same;
+      while (*at(i).dst >= 0 && fold(*this, i)) continue;
     }
-    std::erase_if(graph_.nodes, [](const node& n) { return n.dst < 0; });
+    std::erase_if(graph_.nodes, [](const node& n) { return *n.dst < 0; });
     return std::move(graph_);
   }
 

@@ -9,7 +9,7 @@ namespace octavo::pass {
 inline graph fuse_bias(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
     const op::bias_add* add = f.at(i).as<op::bias_add>();
-    if (!add || f.type(f.at(i).dst).is_u8()) return false;
+    if (!add || f.type(*f.at(i).dst).is_u8()) return false;
     node* producer = f.sole_producer(f.at(i).src[0]);
     if (!producer || !has_f32_weights(*producer) || !is_bare(*producer)) return false;
     const std::span<const float> bias = f.at(i).constants[0]->as<float>();

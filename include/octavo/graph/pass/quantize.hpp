@@ -12,12 +12,6 @@
 namespace octavo::pass {
 namespace detail {
 
-/// Whether input and output of the node must have one affine map, because bytes move through it unchanged.
-inline bool shares_scale(const node& n) {
-  const op::pool2d* pool = n.as<op::pool2d>();
-  return traits_of(n.op).data_movement || (pool && pool->kind == op::pool2d::max);
-}
-
 /// Sets of values that must have the same affine map; a concat's inputs and output are such a set.
 class scale_classes {
  public:
@@ -55,9 +49,11 @@ class quantizer {
       require(names.contains(name), "cannot keep node '", name, "' in FP32: the folded graph has no such node");
     // Nodes that stay FP32 too: calibration does not see the outputs of those that the planner makes free.
     for (const node& n : from_.nodes)
-      for (int v : n.src) {
-        if (shares_scale(n)) classes_.join(v, n.dst);
-        if (is_int8(n)) read_by_int8_[static_cast<std::size_t>(v)] = true;
+      for (std::size_t i = 0; i < n.src.size(); ++i) {
+        if (n.src[i] < 0) continue;
+        if (n.op.rule(i) == port_rule::moved)  // bytes move through unchanged, so there is one affine map
+          for (int y : n.dst) classes_.join(n.src[i], y);
+        if (is_int8(n)) read_by_int8_[static_cast<std::size_t>(n.src[i])] = true;
       }
     find_class_ranges();
     for (const node& n : from_.nodes) rewrite(n);
@@ -66,9 +62,12 @@ class quantizer {
   }
 
  private:
+  /// Whether the node becomes INT8: some input can, and it computes in FP32 today.
   bool is_int8(const node& n) const {
-    return !n.as<op::input>() && !n.as<op::softmax>() && !options_.keep_fp32.contains(n.name) &&
-           from_.type(n.dst).type == element::f32;
+    if (options_.keep_fp32.contains(n.name) || from_.type(*n.dst).type != element::f32) return false;
+    for (std::size_t i = 0; i < n.src.size(); ++i)
+      if (const port_rule rule = n.op.rule(i); rule == port_rule::quantized || rule == port_rule::moved) return true;
+    return false;
   }
 
   /// Whether every reader of the value wants FP32, so that its producer may as well write FP32.
@@ -99,36 +98,52 @@ class quantizer {
   int as_u8(int v) {
     int& known = u8_[static_cast<std::size_t>(v)];
     if (known < 0)
-      known = to_.append(op::convert{}, name(v) + ".quantize", {f32_[static_cast<std::size_t>(v)]},
-                         {element::u8, from_.type(v).extents, map_of(v)});
+      known = *to_.append(op::convert{}, name(v) + ".quantize", {f32_[static_cast<std::size_t>(v)]},
+                          tensor_type{element::u8, from_.type(v).extents, map_of(v)});
     return known;
   }
   int as_f32(int v) {
     int& known = f32_[static_cast<std::size_t>(v)];
     if (known < 0)
-      known = to_.append(op::convert{}, name(v) + ".dequantize", {u8_[static_cast<std::size_t>(v)]},
-                         {element::f32, from_.type(v).extents, {}});
+      known = *to_.append(op::convert{}, name(v) + ".dequantize", {u8_[static_cast<std::size_t>(v)]},
+                          tensor_type{element::f32, from_.type(v).extents, {}});
     return known;
   }
 
-  void rewrite(const node& n) {
-    const bool sums_products = has_weights(n.op) || n.as<op::matmul>();  // which become FP32 as well as u8
-    const bool int8 = is_int8(n), f32_out = !int8 || (sums_products && only_f32_readers(n.dst));
-    std::vector<int> src;
-    for (std::size_t i = 0; i < n.src.size(); ++i) {
-      const bool is_residual = i > 0 && has_weights(n.op);  // the residual has the output's type
-      src.push_back(int8 && !(is_residual && f32_out) ? as_u8(n.src[i]) : as_f32(n.src[i]));
+  /// Value `v` as input `i` of a node that becomes INT8 or not, and whose output becomes f32 or not.
+  int source(const node& n, std::size_t i, bool int8, bool f32_out) {
+    const int v = n.src[i];
+    if (v < 0) return v;
+    switch (n.op.rule(i)) {
+      case port_rule::quantized:
+      case port_rule::moved: return int8 ? as_u8(v) : as_f32(v);
+      case port_rule::as_output: return f32_out ? as_f32(v) : as_u8(v);
+      case port_rule::f32: return as_f32(v);
+      case port_rule::untouched: break;
     }
+    return f32_[static_cast<std::size_t>(v)];
+  }
+
+  void rewrite(const node& n) {
+    const bool int8 = is_int8(n);
+    const auto stays_f32 = [&](int v) {
+      return !int8 || (n.op.facts().sums_products && only_f32_readers(v)) || from_.type(v).type != element::f32;
+    };
+    const bool f32_out = stays_f32(*n.dst);
+    std::vector<int> src;
+    for (std::size_t i = 0; i < n.src.size(); ++i) src.push_back(source(n, i, int8, f32_out));
     std::vector<constant> constants = n.constants;
     if (int8 && has_weights(n.op)) {
       quantized_weights q = quantize_weights(*n.constants[0], n.name);
       constants = {make_constant(std::move(q.values)), n.constants[1], make_constant(std::move(q.scales))};
     }
-    tensor_type type = from_.type(n.dst);
-    if (!f32_out) type = {element::u8, type.extents, map_of(n.dst)};
-    const int dst = to_.append(n.op, n.name, std::move(src), type, std::move(constants));
+    std::vector<tensor_type> types = from_.types(n.dst);
+    for (std::size_t k = 0; k < types.size(); ++k)
+      if (!stays_f32(n.dst[k])) types[k] = {element::u8, types[k].extents, map_of(n.dst[k])};
+    const one_or_more<int> dst = to_.append(n.op, n.name, std::move(src), types, std::move(constants));
     to_.nodes.back().fused = n.fused;
-    (type.is_u8() ? u8_ : f32_)[static_cast<std::size_t>(n.dst)] = dst;
+    for (std::size_t k = 0; k < types.size(); ++k)
+      (types[k].is_u8() ? u8_ : f32_)[static_cast<std::size_t>(n.dst[k])] = dst[k];
   }
 
   const graph& from_;
