@@ -2,9 +2,9 @@
 //
 //   bench_matmul --benchmark_filter='12x128x64x128.*/octavo_int8' --benchmark_enable_random_interleaving
 //
-// Names are <slices>x<m>x<k>x<n>/<b or bT>/<isa>/<contestant>; bT: b is transposed. Octavo runs with each instruction set
-// of this CPU up to OCTAVO_ISA, oneDNN with the highest of them. Octavo multiplies u8 by u8 with zero points; oneDNN,
-// which takes no u8 for b, u8 by s8 without. Counters: gops, and peak_percent of the core's measured peak.
+// Names are <slices>x<m>x<k>x<n>/<b or bT>/<isa>/<contestant>; bT: b is transposed. Octavo runs with each instruction
+// set of this CPU up to OCTAVO_ISA, oneDNN with the highest of them. Octavo multiplies u8 by u8 with zero points;
+// oneDNN, which takes no u8 for b, u8 by s8 without. Counters: gops, and peak_percent of the core's measured peak.
 #include <benchmark/benchmark.h>
 #ifdef _OPENMP
 #include <omp.h>

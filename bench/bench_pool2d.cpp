@@ -3,6 +3,5 @@
 
 int main(int argc, char** argv) {
   using namespace octavo;
-  return bench::benchmark_layers(argc, argv,
-                                 [](const bench::layer& l) { return l.op.is<op::pool2d>(); });
+  return bench::benchmark_layers(argc, argv, [](const bench::layer& l) { return l.op.is<op::pool2d>(); });
 }

@@ -7,8 +7,8 @@
 
 namespace octavo::bench {
 
-/// The instruction set of that name; isa_in_use() for "". Throws octavo::error for another name, and where this CPU does
-/// not run it.
+/// The instruction set of that name; isa_in_use() for "". Throws octavo::error for another name, and where this CPU
+/// does not run it.
 inline isa isa_named(const std::string& name) {
   if (name.empty()) return isa_in_use();
   for (std::size_t i = 0; i < std::size(isa_names); ++i) {

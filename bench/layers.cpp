@@ -47,7 +47,8 @@ dims fixed(dims d) {
   return d;
 }
 
-/// The name of its weights, or, for what has none, the kind and what it reads: "relu_112x112x64"; of a concat what it writes.
+/// The name of its weights, or, for what has none, the kind and what it reads: "relu_112x112x64"; of a concat what it
+/// writes.
 std::string name_of_layer(const graph& g, const node& n) {
   if (has_weights(n.op)) return n.name;
   dims image;
@@ -134,13 +135,13 @@ std::vector<layer> layers_of_tensors() {
   return layers;
 }
 
-/// The affine map of input or output `i` of a layer: one that leaves a kernel all of its work. Inputs of a sum differ in
-/// scale, since equal ones need no rescaling; an activation has something to cut off; what moves bytes keeps the map.
+/// The affine map of input or output `i` of a layer: one that leaves a kernel all of its work. Inputs of a sum differ
+/// in scale, since equal ones need no rescaling; an activation has something to cut off; what moves bytes keeps the
+/// map.
 affine map_of(const layer& l, std::size_t i) {
   const bool output = i == l.src.size();
   const bool* residual = fused_residual(l.op);
-  if (l.op.is<op::add>() || (residual && *residual && i == 1))
-    return {0.02f + 0.01f * static_cast<float>(i), 0};
+  if (l.op.is<op::add>() || (residual && *residual && i == 1)) return {0.02f + 0.01f * static_cast<float>(i), 0};
   if (l.op.is<op::activate>()) return output ? affine{6.0f / 255, 0} : affine{0.05f, 128};
   if (l.op.is<op::convert>()) return output ? affine{0.03f, 128} : affine{0.02f, 100};
   if (l.op.is<op::softmax>() && output) return {1.0f / 255, 0};

@@ -33,8 +33,7 @@ inline std::string onednn_version() {
 
 /// Whether this class knows the operator.
 inline bool has_onednn_layer(const operation& o) {
-  return o.is<op::conv2d>() || o.is<op::fc>() ||
-         o.is<op::pool2d>() || o.is<op::convert>();
+  return o.is<op::conv2d>() || o.is<op::fc>() || o.is<op::pool2d>() || o.is<op::convert>();
 }
 
 /// Memory in oneDNN's terms, images as (N, H, W, C) whose rows lie `stride` elements apart.

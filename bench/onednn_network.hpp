@@ -1,5 +1,5 @@
-// A folded graph as the sequence of its primitives in oneDNN: what a user of oneDNN would write by hand, with the fusions
-// that Octavo's passes found, the same reuse of memory and the residual sums in place.
+// A folded graph as the sequence of its primitives in oneDNN: what a user of oneDNN would write by hand, with the
+// fusions that Octavo's passes found, the same reuse of memory and the residual sums in place.
 #pragma once
 
 #include <algorithm>

@@ -139,7 +139,8 @@ OCTAVO_TARGET("avx512f,avx512vnni") inline void multiply_add_int8_avx512_vnni(st
 }
 
 #if OCTAVO_X86_64
-/// 2x2 blocks of accumulators, as the kernels have them. A step is one tile multiplication, of which an iteration has 4.
+/// 2x2 blocks of accumulators, as the kernels have them. A step is one tile multiplication, of which an iteration has
+/// 4.
 inline constexpr int tile_steps = 4;
 
 OCTAVO_TARGET_AMX inline void multiply_add_int8_amx(std::int64_t iterations) {
@@ -180,8 +181,8 @@ inline double best_rate(void (*loop)(std::int64_t), int products, int steps = ch
 
 }  // namespace detail
 
-/// Measures the peak of this core with the instructions of `i`, which must run here: x86::runs(i), which for AMX also asks
-/// the operating system for tiles.
+/// Measures the peak of this core with the instructions of `i`, which must run here: x86::runs(i), which for AMX also
+/// asks the operating system for tiles.
 inline core_peak measure_peak(isa i) {
   core_peak p;
 #if OCTAVO_X86

@@ -222,7 +222,8 @@ void draw_roofs(svg& s, const measurements& m, double peak, const log_axis& x, c
     const std::string words = name + " " + rounded(gbs, 0) + " GB/s";
     const double along = std::hypot(x(end) - x(begin), y(end * gbs) - y(begin * gbs));
     if (along < width_of(words, 11) + 20) continue;
-    // The words end shortly before the line does. L3 and memory may be equally quick: the lowest line has them below it.
+    // The words end shortly before the line does. L3 and memory may be equally quick: the lowest line has them below
+    // it.
     const double dx = (x(end) - x(begin)) / along, dy = (y(end * gbs) - y(begin * gbs)) / along;
     const double from = along - width_of(words, 11) - 12, aside = gbs == slowest ? -13 : 5;
     s.write({.x = x(begin) + from * dx + aside * dy,

@@ -1,5 +1,5 @@
-// Measuring on a machine that others use too: contestants take turns, so that all of them see the same disturbances, and
-// medians are reported.
+// Measuring on a machine that others use too: contestants take turns, so that all of them see the same disturbances,
+// and medians are reported.
 #pragma once
 
 #include <algorithm>
@@ -67,8 +67,8 @@ inline void time_run(contestant& c, clock_kind clock) {
   c.us.push_back((now_us(clock) - start) / c.repeat);
 }
 
-/// Runs the contestants in turn for about `seconds` altogether, and each in three turns or more. A turn begins with a run that
-/// is not timed, which brings the contestant's weights back into the caches, and lasts `turn_us` or more.
+/// Runs the contestants in turn for about `seconds` altogether, and each in three turns or more. A turn begins with a
+/// run that is not timed, which brings the contestant's weights back into the caches, and lasts `turn_us` or more.
 inline void take_turns(std::span<contestant> contestants, double seconds, clock_kind clock, double turn_us = 5e4) {
   const double end = now_us(clock_kind::wall) + seconds * 1e6;
   for (int turn = 0; turn < 3 || now_us(clock_kind::wall) < end; ++turn)

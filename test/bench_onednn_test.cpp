@@ -62,7 +62,7 @@ double largest_difference(const problem& p) {
   double largest = 0;
   for (std::size_t i = 0; i < a.extents().count(); ++i) {
     const double difference = p.dst->is_u8() ? a.as<std::uint8_t>()[i] - b.as<std::uint8_t>()[i]
-                                            : static_cast<double>(a.as<float>()[i] - b.as<float>()[i]);
+                                             : static_cast<double>(a.as<float>()[i] - b.as<float>()[i]);
     largest = std::max(largest, std::abs(difference));
   }
   return largest;

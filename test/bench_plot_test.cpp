@@ -71,6 +71,6 @@ TEST_CASE("other files are refused by name") {
   CHECK(message(R"({"context": {}, "benchmarks": [{"name": "BM_x"}]})").find("'BM_x': expected <network>/") !=
         std::string::npos);
   CHECK(message(R"({"network": "net", "isa": "amx"})").find("run bench_network with --layers") != std::string::npos);
-  CHECK_THROWS_WITH_AS(read_measurements("/no/such/file.json", "int8"), "/no/such/file.json: cannot be opened: No such file or directory",
-                       error);
+  CHECK_THROWS_WITH_AS(read_measurements("/no/such/file.json", "int8"),
+                       "/no/such/file.json: cannot be opened: No such file or directory", error);
 }

@@ -117,7 +117,8 @@ TEST_CASE("builder: weights that are missing or have another shape") {
   check_failure(failure("integers"), "known weights: tensor 'integers.weight': expected f32 3x2x1x1, found s8 3x2x1x1");
   check_failure(failure("bias"), "known weights: tensor 'bias.bias': expected f32 3, found f32 2");
   check_failure(failure_of([&] { batch_norm(x, w / "absent"); }), "'absent.weight': missing; expected f32 2");
-  check_failure(failure_of([&] { fc<3>(flat, params() / "no" / "where"); }), "weights for 'no.where'", "no weight source");
+  check_failure(failure_of([&] { fc<3>(flat, params() / "no" / "where"); }), "weights for 'no.where'",
+                "no weight source");
   CHECK(g.nodes.size() == nodes);
 }
 

@@ -144,7 +144,8 @@ TEST_CASE("calibrate: callbacks that are missing or throw, networks that are nul
 
 TEST_CASE("calibrate: a quantized network is refused") {
   graph g;
-  const params w(std::make_shared<known_weights>(std::map<std::string, constant>{{"f.weight", values({1, 2}, {1, 1})}}));
+  const params w(
+      std::make_shared<known_weights>(std::map<std::string, constant>{{"f.weight", values({1, 2}, {1, 1})}}));
   auto x = g.input<float, nc<1, 2>>("x");
   g.output(fc<1>(relu(x), w / "f"), "y");
   const graph int8 = quantized_graph(g);

@@ -1,5 +1,5 @@
-// What no operator takes: types that no tensor has, bounds that are no bounds, constants that are not there, innermost axes
-// whose extent is not known. Each is an octavo::error before anything runs.
+// What no operator takes: types that no tensor has, bounds that are no bounds, constants that are not there, innermost
+// axes whose extent is not known. Each is an octavo::error before anything runs.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -230,8 +230,8 @@ TEST_CASE("check: numbers of other operators") {
     CHECK(failure({op::batch_norm{}, {{f32(x)}, f32(x), constants}}).has_value());
   }
   for (const constant& scales : {negative, bad, values({4}, {1, 0, 1, 1}), values({4}, {1, infinity, 1, 1})})
-    check_failure(failure({op::fc{.out = 4}, {{u8(x)}, f32(x), {s8_weights({4, 4}), nullptr, scales}}}),
-                  "fc", "out of range");
+    check_failure(failure({op::fc{.out = 4}, {{u8(x)}, f32(x), {s8_weights({4, 4}), nullptr, scales}}}), "fc",
+                  "out of range");
   CHECK(failure({op::fc{.out = 4}, {{u8(x)}, f32(x), {s8_weights({4, 4}), bad, c}}}).has_value());
   for (const int out : {0, -1, smallest})
     CHECK(failure({op::fc{.out = out}, {{f32(x)}, f32(x), {positive({4, 4})}}}).has_value());
@@ -247,8 +247,7 @@ TEST_CASE("check: an innermost axis without a fixed extent, where rows or channe
     CAPTURE(text(p.op));
     for (tensor_type* t : {&p.s.src[0], &p.s.src.back(), &*p.s.dst})
       t->extents.bounded = static_cast<std::uint8_t>(1u << (t->extents.rank - 1));
-    const bool works = p.op.is<op::activate>() || p.op.is<op::add>() ||
-                       p.op.is<op::convert>() || p.op.is<op::concat>();
+    const bool works = p.op.is<op::activate>() || p.op.is<op::add>() || p.op.is<op::convert>() || p.op.is<op::concat>();
     if (works)
       CHECK_FALSE(failure(p).has_value());
     else

@@ -167,8 +167,8 @@ TEST_CASE("conv2d: FP32 residual is added before the activation") {
               {0, 0, 15}));
 }
 
-// Not expressible: nothing; all node tests of Conv in two dimensions are here (those in one and three dimensions have no
-// vectors of their own).
+// Not expressible: nothing; all node tests of Conv in two dimensions are here (those in one and three dimensions have
+// no vectors of their own).
 TEST_CASE("conv2d: ONNX Conv") {
   for (const onnx_vector& v : onnx_vectors({"basic_conv_with_padding", "basic_conv_without_padding",
                                             "conv_with_autopad_same", "conv_with_strides_and_asymmetric_padding",

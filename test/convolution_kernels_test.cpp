@@ -374,9 +374,8 @@ TEST_CASE("Winograd's algorithm is for sums below 2^29") {
     return std::ranges::count_if(all_kernels(),
                                  [&](const kernel& k) { return k.name.starts_with("winograd") && k.supports(p); });
   };
-  CHECK(supporting(1824) == std::ranges::count_if(all_kernels(), [](const kernel& k) {
-          return k.name.starts_with("winograd");
-        }));
+  CHECK(supporting(1824) ==
+        std::ranges::count_if(all_kernels(), [](const kernel& k) { return k.name.starts_with("winograd"); }));
   CHECK(supporting(1856) == 0);
 }
 

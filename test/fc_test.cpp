@@ -100,7 +100,8 @@ TEST_CASE("fc: the innermost axis of any rank") {
         dims{2});
 }
 
-// Not expressible: gemm_transposeA and gemm_all_attributes (no transposed input), gemm with a matrix of weights per row.
+// Not expressible: gemm_transposeA and gemm_all_attributes (no transposed input), gemm with a matrix of weights per
+// row.
 TEST_CASE("fc: ONNX Gemm") {
   for (const onnx_vector& v :
        onnx_vectors({"gemm_transposeB", "gemm_default_no_bias", "gemm_default_vector_bias", "gemm_default_zero_bias",

@@ -116,10 +116,9 @@ TEST_CASE("fold_batch_norm: where it must not") {
     random_numbers random(1);
     op::fc f{.out = 4};
     const int u = g.append(op::input{}, "u", {}, {element::u8, {1, 4}, {0.1f, 3}});
-    const int z =
-        g.append(f, "int8", {u}, {element::f32, {1, 4}, {}},
-                 {random_constant(element::s8, {4, 4}, random), nullptr,
-                  random_constant(element::f32, {4}, random, 0.5f, 1.0f)});
+    const int z = g.append(f, "int8", {u}, {element::f32, {1, 4}, {}},
+                           {random_constant(element::s8, {4, 4}, random), nullptr,
+                            random_constant(element::f32, {4}, random, 0.5f, 1.0f)});
     const constant c = random_constant(element::f32, {4}, random, 0.5f, 1.0f);
     g.outputs.push_back({g.append(op::batch_norm{}, "bn", {z}, {element::f32, {1, 4}, {}}, {c, c, c, c}), "y"});
   }

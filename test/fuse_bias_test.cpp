@@ -14,7 +14,8 @@ using namespace octavo::test;
 using image = nhwc<2, 5, 5, 4>;
 constexpr conv plain{.out = 4, .kernel = 3, .pad = 1};
 
-// Two additions of biases become one: two roundings of 2^-24 of the sum, which is at most a few times the largest output.
+// Two additions of biases become one: two roundings of 2^-24 of the sum, which is at most a few times the largest
+// output.
 constexpr float tolerance = 1e-6f;
 
 }  // namespace

@@ -75,8 +75,8 @@ std::string make_segment(char marker, const std::string& content) {
   return text('\xff', marker, static_cast<char>(length >> 8), static_cast<char>(length), content);
 }
 
-/// A progressive JPEG file of grey pixels. After the first scan, 14 for each coefficient of the cosine transform: one gives
-/// its upper bits, which are 0, each of the others one bit more. A code of one bit stands for a whole block.
+/// A progressive JPEG file of grey pixels. After the first scan, 14 for each coefficient of the cosine transform: one
+/// gives its upper bits, which are 0, each of the others one bit more. A code of one bit stands for a whole block.
 std::string make_progressive_jpeg(std::uint16_t width, std::uint16_t height, int scans) {
   const auto big_endian16 = [](std::uint16_t v) { return text(static_cast<char>(v >> 8), static_cast<char>(v)); };
   const std::string one_code = '\1' + std::string(16, '\0'), no_bits(std::size_t{width} * height / 64 / 8 + 1, '\0');

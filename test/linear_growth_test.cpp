@@ -1,6 +1,6 @@
-// Composing, folding, quantizing and planning take work in proportion to the number of nodes. Work is counted, not timed:
-// this file is compiled with -fsanitize-coverage=trace-pc, which calls the function below at every branch, those of the
-// library's headers and of the containers in them included.
+// Composing, folding, quantizing and planning take work in proportion to the number of nodes. Work is counted, not
+// timed: this file is compiled with -fsanitize-coverage=trace-pc, which calls the function below at every branch, those
+// of the library's headers and of the containers in them included.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -33,10 +33,9 @@ class idle : public executable {
  public:
   void run(const arguments&, int, int, std::byte*) const noexcept override {}
 };
-constexpr kernel idle_kernel{"idle", isa::portable, [](const problem&) { return true; },
-                             [](const problem&) -> std::unique_ptr<const executable> {
-                               return std::make_unique<idle>();
-                             }};
+constexpr kernel idle_kernel{
+    "idle", isa::portable, [](const problem&) { return true; },
+    [](const problem&) -> std::unique_ptr<const executable> { return std::make_unique<idle>(); }};
 
 /// Residual blocks in a chain, whose nodes have names of their own.
 handle blocks(handle x, int nodes, const params& w) {
@@ -107,8 +106,8 @@ TEST_CASE("linear growth: four times the nodes take four times the work") {
   for (std::size_t i = 0; i < std::size(networks); ++i) {
     CAPTURE(i);
     const work small = work_of(networks[i], 1250), large = work_of(networks[i], 5000);
-    // Names are looked up in trees and lives are sorted: four times the nodes make those log(5000) / log(1250) = 1.2 times
-    // as deep. Work in proportion to the square would be 16 times as much.
+    // Names are looked up in trees and lives are sorted: four times the nodes make those log(5000) / log(1250) = 1.2
+    // times as deep. Work in proportion to the square would be 16 times as much.
     const auto growth = [](std::uint64_t from, std::uint64_t to) {
       REQUIRE(from > 1250);
       return static_cast<double>(to) / static_cast<double>(from);

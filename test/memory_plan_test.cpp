@@ -102,7 +102,10 @@ TEST_CASE("memory plan: sizes and lives that cannot be") {
   check_failure(failure_of([] { lay_out({{64, 3, 2}}); }), "buffer 0", "from step 3 to 2");
   const std::size_t huge = std::numeric_limits<std::size_t>::max();
   check_failure(failure_of([&] { lay_out({{64, 0, 1}, {huge, 0, 1}}); }), "buffer 1");
-  check_failure(failure_of([&] { lay_out(std::vector<buffer_life>(64, {most_bytes, 0, 1})); }), "larger than any memory");
+  check_failure(failure_of([&] {
+                  lay_out(std::vector<buffer_life>(64, {most_bytes, 0, 1}));
+                }),
+                "larger than any memory");
   const int least = std::numeric_limits<int>::min(), most = std::numeric_limits<int>::max();
   CHECK(lay_out({{64, least, most}, {64, 0, 0}, {64, most, most}}).bytes == 128);
 }

@@ -19,8 +19,9 @@ namespace {
 // 2^-24 of the middle between two steps may go to the other.
 constexpr int steps = 1;
 
-// f32 sums of up to 1152 products of at most 8 * 1: each of the n roundings, there and in the reference's own order, is at
-// most 2^-24 of a partial sum. Typical errors grow with the square root of n: 34 * 8 * 2^-24 = 2e-5 of a partial sum.
+// f32 sums of up to 1152 products of at most 8 * 1: each of the n roundings, there and in the reference's own order, is
+// at most 2^-24 of a partial sum. Typical errors grow with the square root of n: 34 * 8 * 2^-24 = 2e-5 of a partial
+// sum.
 constexpr float f32_tolerance = 2e-4f;
 
 constexpr std::pair<element, element> types[] = {

@@ -1,9 +1,9 @@
-// Operators are an open set: here are two that the library does not have, composed, calibrated, quantized, printed, kept
-// and run like any other.
+// Operators are an open set: here are two that the library does not have, composed, calibrated, quantized, printed,
+// kept and run like any other.
 #include <doctest/doctest.h>
 
-#include "octavo/op/operators.hpp"
 #include "octavo/octavo.hpp"
+#include "octavo/op/operators.hpp"
 #include "support/evaluate.hpp"
 #include "support/quantized_graph.hpp"
 #include "support/run.hpp"
@@ -29,8 +29,8 @@ void evaluate(const leaky_relu& o, const signature& s, const arguments& a) {
   const auto columns = static_cast<std::size_t>(a.dst->extents.back());
   for (std::size_t r = 0; r < a.dst->extents.rows(); ++r)
     for (std::size_t c = 0; c < columns; ++c) {
-      const float x = s.src[0].is_u8() ? dequantize_u8(a.src[0].row<std::uint8_t>(r)[c], s.src[0].q)
-                                       : a.src[0].row<float>(r)[c];
+      const float x =
+          s.src[0].is_u8() ? dequantize_u8(a.src[0].row<std::uint8_t>(r)[c], s.src[0].q) : a.src[0].row<float>(r)[c];
       const float y = x >= 0 ? x : o.slope * x;
       if (s.dst->is_u8())
         a.dst->row<std::uint8_t>(r)[c] = quantize_u8(y, s.dst->q);
@@ -174,8 +174,9 @@ TEST_CASE("several outputs, and an input that is left out") {
   graph g;
   const int x = g.append(op::input{}, "x", {}, tensor_type{element::f32, {2, 3}, {}});
   const int offset = g.append(op::input{}, "offset", {}, tensor_type{element::f32, {2, 3}, {}});
-  const one_or_more<int> without = g.append(users::sum_rows{}, "plain", {x}), left_out = g.append(
-      users::sum_rows{}, "left_out", {x, -1}), with = g.append(users::sum_rows{}, "moved", {x, offset});
+  const one_or_more<int> without = g.append(users::sum_rows{}, "plain", {x}),
+                         left_out = g.append(users::sum_rows{}, "left_out", {x, -1}),
+                         with = g.append(users::sum_rows{}, "moved", {x, offset});
   CHECK(without.size() == 2);
   CHECK(g.values[static_cast<std::size_t>(with[1])].name == "moved.sums");
   CHECK(g.type(with[1]).extents == dims{2});

@@ -142,8 +142,8 @@ TEST_CASE("pool2d: ONNX AveragePool and GlobalAveragePool") {
     const tensor x = channels_last(v.x());
     const pool p = v.name.starts_with("global") ? pool{.kernel = {x.extents()[1], x.extents()[2]}} : pool_of(v);
     const tensor y = pooled(p, op::pool2d::average, x), expected = channels_last(v.y());
-    // At most 25 numbers, added and divided in another order there: a few roundings of 2^-24 of the largest. The numbers
-    // of this one test are written with four digits.
+    // At most 25 numbers, added and divided in another order there: a few roundings of 2^-24 of the largest. The
+    // numbers of this one test are written with four digits.
     const float tolerance =
         v.name == "averagepool_2d_ceil_last_window_starts_on_pad" ? 1e-4f : 1e-6f * largest_magnitude(x);
     CHECK(largest_difference(y, expected) <= tolerance);

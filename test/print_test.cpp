@@ -90,8 +90,7 @@ TEST_CASE("print: operators with all their attributes") {
   CHECK(printed(operation(c)) == "conv2d kernel 3x5 out 8 stride 2x2 pad 1,2,3,4 dilation 1x2 groups 4 clip(-1,2)");
   op::pool2d p{{.kernel = 3, .stride = 2, .pad = 1, .ceil_mode = true, .count_padding = true}, op::pool2d::average};
   CHECK(printed(operation(p)) == "pool2d average kernel 3x3 stride 2x2 pad 1,1,1,1 ceil_mode count_padding");
-  CHECK(printed(operation(op::fc{.out = 10, .act = relu6_activation, .residual = true})) ==
-        "fc out 10 residual relu6");
+  CHECK(printed(operation(op::fc{.out = 10, .act = relu6_activation, .residual = true})) == "fc out 10 residual relu6");
   CHECK(printed(operation(op::concat{3})) == "concat axis 3");
   CHECK(printed(operation(op::pad_channels{1, 2})) == "pad_channels before 1 after 2");
   CHECK(printed(operation(op::activate{relu_activation})) == "activate relu");

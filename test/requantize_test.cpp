@@ -163,7 +163,8 @@ TEST_CASE("choose_affine: ONNX DynamicQuantizeLinear") {
     const affine q = choose_affine({*std::ranges::min_element(x), *std::ranges::max_element(x)});
     CHECK(q.scale == doctest::Approx(v.outputs[1]->as<float>()[0]).epsilon(1e-7));  // one rounding there, two here
     CHECK(q.zero_point == integer_at(*v.outputs[2], 0));
-    // ONNX divides, quantize_u8 multiplies by the rounded inverse: that can decide a near tie (-2.5 at a scale of 5/255).
+    // ONNX divides, quantize_u8 multiplies by the rounded inverse: that can decide a near tie (-2.5 at a scale of
+    // 5/255).
     for (std::size_t i = 0; i < x.size(); ++i)
       CHECK(std::abs(quantize_u8(x[i], q) - v.y().as<std::uint8_t>()[i]) <= (x[i] == -2.5f));
   }

@@ -1,5 +1,6 @@
-// run_on_level <v3|v4> <program>: becomes the program where this CPU has that level of x86-64, else exits with 77, which
-// ctest counts as skipped. A program of its own because a program for a later level may fail before its main begins.
+// run_on_level <v3|v4> <program>: becomes the program where this CPU has that level of x86-64, else exits with 77,
+// which ctest counts as skipped. A program of its own because a program for a later level may fail before its main
+// begins.
 #include <unistd.h>
 
 #include <cstdio>

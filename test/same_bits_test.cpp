@@ -105,7 +105,8 @@ TEST_CASE("the embedded network gives the same bits") {
   g.output(model::embedded(g.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "y");
   const graph fp32 = fold(g), int8 = quantize_graph(g, calibrate(octavo::compile(g), random_samples()));
   const std::vector<tensor> inputs = random_inputs(int8, 1);
-  for (const auto& [planned, hash] : {std::pair{&fp32, std::uint64_t{0xff4ee053dc33adc3}}, {&int8, 0x3106b7a99af36724u}}) {
+  for (const auto& [planned, hash] :
+       {std::pair{&fp32, std::uint64_t{0xff4ee053dc33adc3}}, {&int8, 0x3106b7a99af36724u}}) {
     std::vector<tensor> expected = outputs_of(plan_graph(*planned, {}), inputs);
     CHECK(hash_of(expected) == hash);
     check_all(*planned, inputs, std::move(expected));

@@ -87,8 +87,8 @@ void check_failure(const std::optional<std::string>& message, const Parts&... pa
   for (const std::string& part : {text(parts)...}) CHECK_MESSAGE(message->find(part) != std::string::npos, part);
 }
 
-/// Checks that `read`, called with a path, throws an octavo::error that names the path, for all that is no file to be read:
-/// absent, a folder, a named pipe, a device, a link to itself, a file without permissions, an empty file.
+/// Checks that `read`, called with a path, throws an octavo::error that names the path, for all that is no file to be
+/// read: absent, a folder, a named pipe, a device, a link to itself, a file without permissions, an empty file.
 template <class Read>
 void check_refuses_no_file(const Read& read) {
   const temporary_folder folder;

@@ -2,7 +2,8 @@
 //
 //   y(p, oc) = end( sum over k of a(p, k) * w(k, oc) )     p = (n, oh, ow), k = (kh, kw, i), one product for each group
 //
-// Output lines are cut into strips of a few pixels; a tile is one or two of them. Pixels are read from one of three places:
+// Output lines are cut into strips of a few pixels; a tile is one or two of them. Pixels are read from one of three
+// places:
 //   image: the input itself (1x1, no padding; fully connected).
 //   lines: a copy of the lines of the image, with their padding at either end. Taps above and below the image are
 //          skipped: the sums then begin with what the padding would have given.
@@ -72,8 +73,8 @@ class direct_convolution final : public executable {
   /// Where pixels are read from.
   enum class source : std::uint8_t { image, lines, rows };
 
-  /// What one call has to do: units of output, `sets` of them, times columns in `parts`. A unit is a line, or two pieces
-  /// of the one line that there is, so that strips that overlap are in one task.
+  /// What one call has to do: units of output, `sets` of them, times columns in `parts`. A unit is a line, or two
+  /// pieces of the one line that there is, so that strips that overlap are in one task.
   struct call {
     const operand &src, &dst;
     const operand* residual;
@@ -240,7 +241,8 @@ class direct_convolution final : public executable {
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
     t.end = &stage_.end();
     const std::span<const std::byte> all = weights_.packed();
-    const std::span<const std::byte> later = all.subspan(static_cast<std::size_t>(weights_.at(group, last) - all.data()));
+    const std::span<const std::byte> later =
+        all.subspan(static_cast<std::size_t>(weights_.at(group, last) - all.data()));
     const auto as_many = static_cast<std::size_t>((last - first) * weights_.column_bytes());
     memory_ahead ahead(later.empty() ? c.ahead : later.first(std::min(as_many, later.size())));
     t.runs = runs_.data();

@@ -5,8 +5,8 @@
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
-/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C), its
-/// weights as (OC, IC).
+/// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C),
+/// its weights as (OC, IC).
 struct layer : signature {
   op::conv2d conv;
   bool flat = false;

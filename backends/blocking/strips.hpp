@@ -7,8 +7,8 @@
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
-/// A line of pixels cut into strips of one length. What is left makes one strip more, which overlaps the one before where
-/// it may, or single pixels where it is but one or two or the line is shorter than a strip.
+/// A line of pixels cut into strips of one length. What is left makes one strip more, which overlaps the one before
+/// where it may, or single pixels where it is but one or two or the line is shorter than a strip.
 struct cut_line {
   int pixels, strip;
   bool may_overlap;

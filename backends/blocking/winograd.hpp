@@ -1,18 +1,18 @@
-// Convolution 3x3, stride 1, by Winograd's algorithm F(4x4, 3x3) in integers: 36 products for 16 outputs instead of 144,
-// and exactly the sums that the plain way gives.
+// Convolution 3x3, stride 1, by Winograd's algorithm F(4x4, 3x3) in integers: 36 products for 16 outputs instead of
+// 144, and exactly the sums that the plain way gives.
 //
 //   Y = A' [ (G w G') . (B' x B) ] A / 900         x: 6x6 inputs, w: 3x3 weights, Y: 4x4 sums, . elementwise
 //
 // G evaluates w, as a polynomial, at the points 0, 1, -1, 2, -1/2 and infinity, which are those that B' interpolates
-// between. With these, B' x B of x in [0, 255] is at most 24990 and G w G' of w in [-127, 127] at most 28575, so both fit
-// in s16, as all steps on the way do, with all fractions multiplied out (30 = 2 * 3 * 5 along either axis). Two products
-// together fit in s32; longer sums wrap around, and so does all after them. But 900 Y modulo 2^32, times the inverse of
-// 225, is 4 Y modulo 2^32, which gives Y wherever |Y| < 2^29.
+// between. With these, B' x B of x in [0, 255] is at most 24990 and G w G' of w in [-127, 127] at most 28575, so both
+// fit in s16, as all steps on the way do, with all fractions multiplied out (30 = 2 * 3 * 5 along either axis). Two
+// products together fit in s32; longer sums wrap around, and so does all after them. But 900 Y modulo 2^32, times the
+// inverse of 225, is 4 Y modulo 2^32, which gives Y wherever |Y| < 2^29.
 //
 // A task takes some tiles of 4x4 outputs and some blocks of output channels. It transforms the inputs of a chunk of
-// tiles, which stay in L2; then, for each block of channels, come the weights, 36 matrix products, and the sums' way back.
-// Weights are transformed at each run: as s16 they would be eight times as large, and reading them would take longer.
-// Those of small layers stay in scratch memory from chunk to chunk.
+// tiles, which stay in L2; then, for each block of channels, come the weights, 36 matrix products, and the sums' way
+// back. Weights are transformed at each run: as s16 they would be eight times as large, and reading them would take
+// longer. Those of small layers stay in scratch memory from chunk to chunk.
 //
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
 #pragma once

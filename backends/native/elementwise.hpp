@@ -183,8 +183,8 @@ class addition final : public executable {
 
 /// Whether `p` is an affine operator from elements of type x to type y.
 inline bool is_affine(const problem& p, element x, element y) {
-  const bool fits = p.op.is<op::activate>() || p.op.is<op::convert>() ||
-                    p.op.is<op::bias_add>() || p.op.is<op::batch_norm>();
+  const bool fits =
+      p.op.is<op::activate>() || p.op.is<op::convert>() || p.op.is<op::bias_add>() || p.op.is<op::batch_norm>();
   return fits && p.src[0].type == x && p.dst->type == y;
 }
 

@@ -1,4 +1,5 @@
-// oneDNN as a backend: a kernel for convolution, fully connected layers, pooling, sums and softmax. Link octavo::onednn.
+// oneDNN as a backend: a kernel for convolution, fully connected layers, pooling, sums and softmax. Link
+// octavo::onednn.
 //
 //   using namespace octavo;
 //   network net = quantize(g, found, {}, join(onednn::kernels(), native_kernels()));   // oneDNN wherever it can
@@ -7,8 +8,8 @@
 // The bits are not those of Octavo's one rule:
 //   - INT8 results may differ by one step: the zero point is added before rounding, not after, and the bias is added to
 //     the sum before that is scaled;
-//   - on CPUs without VNNI or AMX oneDNN adds pairs of u8 x s8 products in 16 bits, which saturates where both are large;
-//   - FP32 results differ by the order of their sums.
+//   - on CPUs without VNNI or AMX oneDNN adds pairs of u8 x s8 products in 16 bits, which saturates where both are
+//   large; - FP32 results differ by the order of their sums.
 // A run's own code allocates no memory once as many threads as ever have met in it; oneDNN's execute itself allocates a
 // few hundred bytes for its bookkeeping at each call. It runs on the calling thread alone: a step is one task.
 #pragma once

@@ -1,10 +1,11 @@
 // One node as a primitive of oneDNN, in the cheapest form that oneDNN has for it:
 //   - weights go into whatever layout the primitive prefers;
-//   - zero points, which are constant, are folded into the bias. Only where a padded source has one, oneDNN is given it:
+//   - zero points, which are constant, are folded into the bias. Only where a padded source has one, oneDNN is given
+//   it:
 //     the border must be that of the zero point;
 //   - the residual is a sum onto the destination, where it must lie before; the activation is a clamp.
-// All in steps of the destination: q = m acc + b + zp [+ m_r (q_r - zp_r)], then the clamp, then rounding. Octavo adds zp
-// after rounding, so a tie may end one step apart.
+// All in steps of the destination: q = m acc + b + zp [+ m_r (q_r - zp_r)], then the clamp, then rounding. Octavo adds
+// zp after rounding, so a tie may end one step apart.
 #pragma once
 
 #include <dnnl.hpp>
@@ -198,7 +199,8 @@ inline layer make_inner_product(const op::fc& f, const problem& p, const dnnl::m
 inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::memory::desc& x,
                           const dnnl::memory::desc& y) {
   const dims &in = p.src[0].extents, &out = p.dst->extents;
-  // Padding after the image as the windows use it: less than asked for where the last ones fit before, more in ceil mode.
+  // Padding after the image as the windows use it: less than asked for where the last ones fit before, more in ceil
+  // mode.
   const auto behind = [](int n_in, int n_out, int k, int stride, int before) {
     return (n_out - 1) * stride + k - n_in - before;
   };
@@ -271,8 +273,8 @@ inline layer make_softmax(const problem& p, const dnnl::memory::desc& x, const d
 
 }  // namespace detail
 
-/// The primitive for `p`, whose source and destination have these layouts, or any that oneDNN chooses. Throws dnnl::error
-/// where oneDNN cannot do it, octavo::error where this backend cannot.
+/// The primitive for `p`, whose source and destination have these layouts, or any that oneDNN chooses. Throws
+/// dnnl::error where oneDNN cannot do it, octavo::error where this backend cannot.
 inline layer make_layer(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
   if (const auto* c = p.op.as<op::conv2d>()) return detail::make_convolution(*c, p, x, y);
   if (const auto* f = p.op.as<op::fc>()) return detail::make_inner_product(*f, p, x, y);

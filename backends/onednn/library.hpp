@@ -19,8 +19,8 @@ inline const dnnl::engine& cpu() {
   return e;
 }
 
-/// While it lives, oneDNN uses the calling thread alone: who runs a session chooses its threads, and oneDNN must not add
-/// its own. OpenMP's number is one of each thread, so others see nothing of it. For a oneDNN built for TBB it does
+/// While it lives, oneDNN uses the calling thread alone: who runs a session chooses its threads, and oneDNN must not
+/// add its own. OpenMP's number is one of each thread, so others see nothing of it. For a oneDNN built for TBB it does
 /// nothing: limit that by tbb::global_control.
 class one_thread {
  public:
@@ -48,7 +48,8 @@ inline dnnl::memory::data_type data_type_of(element e) {
   return e == element::u8 ? type::u8 : e == element::s8 ? type::s8 : type::f32;
 }
 
-/// A tensor whose rows lie `stride` elements apart: images as (N, C, H, W) in the order N, H, W, C, others as (rows, C).
+/// A tensor whose rows lie `stride` elements apart: images as (N, C, H, W) in the order N, H, W, C, others as (rows,
+/// C).
 inline dnnl::memory::desc memory_of(const tensor_type& t, std::ptrdiff_t stride) {
   const dims& e = t.extents;
   const auto type = data_type_of(t.type);

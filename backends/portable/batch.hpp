@@ -43,8 +43,7 @@ inline rounded_twice multiply_add_twice(__m128 a, __m128 b, __m128 c) noexcept {
                 s1 = _mm_add_pd(_mm_mul_pd(high(a), high(b)), high(c));
   const __m128 t0 = _mm_castpd_ps(s0), t1 = _mm_castpd_ps(s1);
   const __m128i low_words = _mm_castps_si128(_mm_shuffle_ps(t0, t1, 0x88)),
-                magnitudes =
-                    _mm_and_si128(_mm_castps_si128(_mm_shuffle_ps(t0, t1, 0xdd)), _mm_set1_epi32(0x7fffffff));
+                magnitudes = _mm_and_si128(_mm_castps_si128(_mm_shuffle_ps(t0, t1, 0xdd)), _mm_set1_epi32(0x7fffffff));
   const __m128i halfway =
       _mm_cmpeq_epi32(_mm_and_si128(low_words, _mm_set1_epi32(0x1fffffff)), _mm_set1_epi32(0x10000000));
   // Below 2^-126, but not 0: no other sum is below 2^-298.

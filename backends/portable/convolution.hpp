@@ -13,8 +13,8 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 /// Products of u8 and s8 that f32 sums exactly, in steps of depth.
 inline constexpr int exact_steps = 512 / 4;
 
-/// sum over `steps` of depth, stored to `sum` (MR, NV * lanes). Advances both operands, which begin at a chunk. `Integers`:
-/// products and sums are exact, so that it does not matter how often they are rounded.
+/// sum over `steps` of depth, stored to `sum` (MR, NV * lanes). Advances both operands, which begin at a chunk.
+/// `Integers`: products and sums are exact, so that it does not matter how often they are rounded.
 template <bool Integers, int MR, int NV>
 inline void multiply(const std::byte*& panel, const std::byte*& weights, int steps, float* sum) noexcept {
   const float *a = reinterpret_cast<const float*>(panel), *b = reinterpret_cast<const float*>(weights);

@@ -14,8 +14,8 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
-  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels, softmax_kernels,
-              native::table_kernels);
+  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels,
+              softmax_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

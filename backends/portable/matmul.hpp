@@ -134,8 +134,7 @@ class matrix_product final : public executable {
 /// matmul of T.
 template <class T>
 constexpr kernel matmul_kernel(std::string_view name) {
-  return {name, isa::portable,
-          [](const problem& p) { return p.op.is<op::matmul>() && p.src[0].type == element_of<T>; },
+  return {name, isa::portable, [](const problem& p) { return p.op.is<op::matmul>() && p.src[0].type == element_of<T>; },
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<matrix_product<T>>(p); }};
 }
 

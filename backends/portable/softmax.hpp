@@ -103,8 +103,7 @@ template <class X, class Y>
 constexpr kernel softmax_kernel(std::string_view name) {
   return {name, isa::portable,
           [](const problem& p) {
-            return p.op.is<op::softmax>() && p.src[0].type == element_of<X> &&
-                   p.dst->type == element_of<Y>;
+            return p.op.is<op::softmax>() && p.src[0].type == element_of<X> && p.dst->type == element_of<Y>;
           },
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<softmax<X, Y>>(p); }};
 }

@@ -56,8 +56,8 @@ class guarded_operand {
   operand view_;
 };
 
-/// How results are compared: u8 exactly, or within a number of steps; f32 exactly too (any NaN equals any other), unless
-/// a tolerance is given, relative to max(1, |expected|).
+/// How results are compared: u8 exactly, or within a number of steps; f32 exactly too (any NaN equals any other),
+/// unless a tolerance is given, relative to max(1, |expected|).
 struct comparison {
   float tolerance = 0.0f;
   bool specials = false;  ///< f32 inputs hold zeros, infinities and NaNs
@@ -112,8 +112,8 @@ inline void run_in_portions(const executable& e, const arguments& a, random_numb
   }
 }
 
-/// Checks each kernel of `list` that supports `p` against evaluate(), on random inputs. `batch` is the outermost extent of
-/// the run, 0 for that of the problem. Returns how many kernels support `p`.
+/// Checks each kernel of `list` that supports `p` against evaluate(), on random inputs. `batch` is the outermost extent
+/// of the run, 0 for that of the problem. Returns how many kernels support `p`.
 inline int check_kernels(const problem& p, random_numbers& random, const comparison& how = {}, int batch = 0,
                          std::span<const kernel> list = all_kernels()) {
   check(p.op, p);

@@ -1,4 +1,5 @@
-// The ONNX node tests in $OCTAVO_DATA/vectors: <test>.json says what the operator is, <test>.safetensors has its tensors.
+// The ONNX node tests in $OCTAVO_DATA/vectors: <test>.json says what the operator is, <test>.safetensors has its
+// tensors.
 #pragma once
 
 #include <doctest/doctest.h>

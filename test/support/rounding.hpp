@@ -1,5 +1,5 @@
-// The arithmetic of design.md, section 3, once more: written from its formulas, with rounding by hand. Tests compare the
-// library's reference evaluations with it.
+// The arithmetic of design.md, section 3, once more: written from its formulas, with rounding by hand. Tests compare
+// the library's reference evaluations with it.
 #pragma once
 
 #include <bit>

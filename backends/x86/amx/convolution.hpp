@@ -232,8 +232,9 @@ class tile_convolution final : public executable {
       // The columns after these, or what the next step needs.
       std::span<const std::byte> next = c.ahead;
       if (end < to)
-        next = {column_weights(group, end), next_end < group_columns_ ? column_weights(group, next_end)
-                                                                      : column_weights(group, 0) + group_weight_bytes()};
+        next = {column_weights(group, end), next_end < group_columns_
+                                                ? column_weights(group, next_end)
+                                                : column_weights(group, 0) + group_weight_bytes()};
       w.next = {blocking::memory_ahead(next)};
       const std::ptrdiff_t steps = static_cast<std::ptrdiff_t>(count) * (end - column) * layout_.steps;
       w.next.lines = static_cast<int>(static_cast<std::ptrdiff_t>(next.size()) / tile_row_bytes / steps) + 1;

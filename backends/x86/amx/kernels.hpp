@@ -10,9 +10,7 @@
 namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
-inline kernel_list kernels() {
-  return join(convolution_kernels, matmul_kernels);
-}
+inline kernel_list kernels() { return join(convolution_kernels, matmul_kernels); }
 
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
 

@@ -1,5 +1,5 @@
-// Matrix products of two activations on AMX: blocks of 32 rows x 32 columns, 2x2 tiles of sums, which begin with what the
-// zero points add (blocking/dynamic_matmul.hpp) instead of zeros.
+// Matrix products of two activations on AMX: blocks of 32 rows x 32 columns, 2x2 tiles of sums, which begin with what
+// the zero points add (blocking/dynamic_matmul.hpp) instead of zeros.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"

@@ -2,8 +2,9 @@
 //
 // INT8. vpmaddubsw multiplies u8 by s8 and sums pairs in s16, which saturates where weights are large. Groups of depth
 // whose weights cannot saturate, most of them, come first and take that way; those of the others are multiplied by
-// their absolute value, and x takes their sign: |w| (x - 128) for w >= 0, |w| (127 - x) for w < 0, each one exclusive or.
-// All of it is exact. Layers of one pixel, which wait for their weights, widen them to s16 instead. FP32: direct_tile.hpp.
+// their absolute value, and x takes their sign: |w| (x - 128) for w >= 0, |w| (127 - x) for w < 0, each one exclusive
+// or. All of it is exact. Layers of one pixel, which wait for their weights, widen them to s16 instead. FP32:
+// direct_tile.hpp.
 #pragma once
 
 #include "octavo/backends/x86/avx2/direct_tile.hpp"
@@ -159,8 +160,7 @@ constexpr kernel lone_pixel_kernel(kernel k) {
 
 /// Kernels for conv2d and fc.
 inline constexpr kernel convolution_kernels[] = {
-    lone_pixel_kernel(
-        blocking::direct_kernel<lone_pixel_u8s8s32, element::u8>("conv_u8s8s32_1x8_avx2", isa::avx2)),
+    lone_pixel_kernel(blocking::direct_kernel<lone_pixel_u8s8s32, element::u8>("conv_u8s8s32_1x8_avx2", isa::avx2)),
     blocking::direct_kernel<direct_u8s8s32, element::u8>("conv_u8s8s32_7x8_avx2", isa::avx2),
     blocking::direct_kernel<direct<f32>, element::f32>("conv_f32_7x16_avx2", isa::avx2),
 };

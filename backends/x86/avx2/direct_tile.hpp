@@ -1,8 +1,8 @@
 // Tiles of strips of 7 pixels x 16 channels in 256-bit registers: 14 of 16 hold sums, one a vector of weights, one a
 // broadcast group of depth; the second vector of weights comes from memory at each use.
 //
-// FP32: vfmadd231ps, here. INT8: vpdpbusd, on AVX-VNNI. One text serves both types; instructions are written out so that
-// the second vector of weights stays in memory: compilers would load it once, and spill a sum.
+// FP32: vfmadd231ps, here. INT8: vpdpbusd, on AVX-VNNI. One text serves both types; instructions are written out so
+// that the second vector of weights stays in memory: compilers would load it once, and spill a sum.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"
@@ -20,8 +20,9 @@ using blocking::direct_tile;
 
 inline constexpr int strip = 7;
 
-/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied. Integers
-/// may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one pixel.
+/// How types multiply: sum += x * w for 8 channels, and a sum as binary32 with the multiplier and offset applied.
+/// Integers may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one
+/// pixel.
 struct f32 {
   using sum = __m256;
   static constexpr int partial_sums = 1;

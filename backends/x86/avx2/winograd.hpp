@@ -1,5 +1,5 @@
-// Winograd's algorithm in 256-bit registers: sums of two products of s16 in s32, 6 tiles x 16 channels at a time: 12 of 16
-// registers.
+// Winograd's algorithm in 256-bit registers: sums of two products of s16 in s32, 6 tiles x 16 channels at a time: 12 of
+// 16 registers.
 #pragma once
 
 #include "octavo/backends/blocking/winograd.hpp"
@@ -132,8 +132,14 @@ inline constexpr void (*const products[])(const blocking::winograd_product&) = {
 /// `plain_product`: the cost of a product of bytes done the plain way, see blocking::winograd_cost.
 template <class Pairs>
 constexpr blocking::winograd_microkernel make_winograd(double plain_product) {
-  return {{plain_product, 200, 210, 440}, winograd_block,  s16::lanes,      3,
-          transform_weights,              transform_pixels, products<Pairs>, transform_sums};
+  return {{plain_product, 200, 210, 440},
+          winograd_block,
+          s16::lanes,
+          3,
+          transform_weights,
+          transform_pixels,
+          products<Pairs>,
+          transform_sums};
 }
 
 /// Sums of products of bytes saturate: the plain way multiplies them no faster.

@@ -33,8 +33,9 @@ OCTAVO_AVX512 OCTAVO_INLINE __m512i broadcast_group(const std::byte* from) {
   return _mm512_set1_epi32(group);
 }
 
-/// How types multiply: sum += x * w for 16 channels, and a sum as binary32 with the multiplier and offset applied. Integers
-/// may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one pixel.
+/// How types multiply: sum += x * w for 16 channels, and a sum as binary32 with the multiplier and offset applied.
+/// Integers may be added in any order; `partial_sums` of them hide the latency of a multiply-add where there is one
+/// pixel.
 struct u8s8s32 {
   using sum = __m512i;
   static constexpr int partial_sums = 4;

@@ -1,9 +1,9 @@
 // AVX-512: depthwise convolution, INT8 with vpdpbusd and 64 channels at a time, FP32 with 32.
 //
-// INT8. vpdpbusd adds four products of u8 and s8 to each s32. Its four bytes are four taps of one channel, interleaved by
-// two rounds of unpacking. For 3x3 kernels the four are the three rows of a column and nothing, so that neighbouring
-// output pixels share an interleaved column: 4 pixels take 6 columns at stride 1 and 9 at stride 2, instead of 12. Where
-// there are but 32 channels, two pixels that are neighbours in memory take the place of 64 channels.
+// INT8. vpdpbusd adds four products of u8 and s8 to each s32. Its four bytes are four taps of one channel, interleaved
+// by two rounds of unpacking. For 3x3 kernels the four are the three rows of a column and nothing, so that neighbouring
+// output pixels share an interleaved column: 4 pixels take 6 columns at stride 1 and 9 at stride 2, instead of 12.
+// Where there are but 32 channels, two pixels that are neighbours in memory take the place of 64 channels.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"
@@ -131,7 +131,8 @@ struct depthwise_u8 {
   }
 
   /// Pixels of a 3x3 kernel, four vectors at a time; returns how many. All of them, the last four vectors overlapping
-  /// those before, unless there are too few, or a residual that the sums may overwrite. A vector has `width` pixels; the next begins `Stride` columns of the input later.
+  /// those before, unless there are too few, or a residual that the sums may overwrite. A vector has `width` pixels;
+  /// the next begins `Stride` columns of the input later.
   template <int Stride>
   static OCTAVO_AVX512 int run_columns(const packed& weights, const std::byte* block,
                                        const native::depthwise_run<source>& r, int c, std::uint64_t channels,

@@ -105,7 +105,8 @@ OCTAVO_AVX512 OCTAVO_INLINE void end64(float* y, std::uint64_t channels, const f
   store64(y, channels, {clamp(x.a, rule), clamp(x.b, rule), clamp(x.c, rule), clamp(x.d, rule)});
 }
 
-/// Interleaved registers (see pack_interleaved) put in the order of the channels: a transpose of 4 x 4 lanes of 128 bits.
+/// Interleaved registers (see pack_interleaved) put in the order of the channels: a transpose of 4 x 4 lanes of 128
+/// bits.
 OCTAVO_AVX512 OCTAVO_INLINE f32x64 in_order(const f32x64& x) {
   const __m512 ab_low = _mm512_shuffle_f32x4(x.a, x.b, 0x44), ab_high = _mm512_shuffle_f32x4(x.a, x.b, 0xee);
   const __m512 cd_low = _mm512_shuffle_f32x4(x.c, x.d, 0x44), cd_high = _mm512_shuffle_f32x4(x.c, x.d, 0xee);

@@ -1,5 +1,5 @@
-// Convolution and fully connected layers on AVX-VNNI: the tiles of avx2/direct_tile.hpp with vpdpbusd in its VEX form, which
-// sums four products of u8 and s8 exactly in s32.
+// Convolution and fully connected layers on AVX-VNNI: the tiles of avx2/direct_tile.hpp with vpdpbusd in its VEX form,
+// which sums four products of u8 and s8 exactly in s32.
 #pragma once
 
 #include "octavo/backends/x86/avx2/direct_tile.hpp"
@@ -10,8 +10,8 @@
 
 namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
-/// How u8 and s8 multiply: see avx2::f32. A target mark cannot depend on a template parameter, so tiles are marked for AVX2
-/// and the instruction is written out.
+/// How u8 and s8 multiply: see avx2::f32. A target mark cannot depend on a template parameter, so tiles are marked for
+/// AVX2 and the instruction is written out.
 struct u8s8s32 {
   using sum = __m256i;
   static constexpr int partial_sums = 4;

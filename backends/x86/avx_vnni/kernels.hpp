@@ -11,9 +11,7 @@
 namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
-inline kernel_list kernels() {
-  return join(winograd_kernels, convolution_kernels, matmul_kernels);
-}
+inline kernel_list kernels() { return join(winograd_kernels, convolution_kernels, matmul_kernels); }
 
 }  // namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE
 

@@ -1,8 +1,9 @@
 // The instruction sets that this translation unit is compiled for, as the name of a namespace.
 //
 // An inline function has one copy in a program, and the linker keeps any: that of a unit compiled with -march=x86-64-v4
-// would crash, on an older CPU, a program whose other units are compiled for that one. So kernels and what they are made
-// of live in `inline namespace OCTAVO_ARCH_NAMESPACE`: units with the same flags share copies, others have their own.
+// would crash, on an older CPU, a program whose other units are compiled for that one. So kernels and what they are
+// made of live in `inline namespace OCTAVO_ARCH_NAMESPACE`: units with the same flags share copies, others have their
+// own.
 #pragma once
 
 // 1 where `macro` is predefined as 1, else 0: only OCTAVO_ARCH_IS_1 has a comma, which makes 1 the second argument.

@@ -17,8 +17,8 @@
 
 namespace octavo {
 
-/// What every failure of Octavo throws; only memory that runs out is a std::bad_alloc, and what a callback of the user's
-/// throws passes through. Never thrown from session::run().
+/// What every failure of Octavo throws; only memory that runs out is a std::bad_alloc, and what a callback of the
+/// user's throws passes through. Never thrown from session::run().
 class error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -46,7 +46,9 @@ OCTAVO_COLD inline std::string join_parts(std::initializer_list<message_part> pa
   return out.str();
 }
 
-OCTAVO_COLD [[noreturn]] inline void throw_error(std::initializer_list<message_part> parts) { throw error(join_parts(parts)); }
+OCTAVO_COLD [[noreturn]] inline void throw_error(std::initializer_list<message_part> parts) {
+  throw error(join_parts(parts));
+}
 
 }  // namespace detail
 

@@ -1,5 +1,5 @@
-// The arithmetic that results depend on: rounding to nearest even, subnormal numbers kept. A program may have set others
-// (fesetround, "flush to zero"), and each thread has its own.
+// The arithmetic that results depend on: rounding to nearest even, subnormal numbers kept. A program may have set
+// others (fesetround, "flush to zero"), and each thread has its own.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@ namespace octavo {
 
 namespace detail {
 
-// Plain registers rather than <cfenv>, which knows nothing of subnormal numbers and costs a call into the C library. The
-// clobber of memory keeps loads and stores, and so the arithmetic between them, on their side.
+// Plain registers rather than <cfenv>, which knows nothing of subnormal numbers and costs a call into the C library.
+// The clobber of memory keeps loads and stores, and so the arithmetic between them, on their side.
 #if defined(OCTAVO_FLOAT_CONTROL_X86)
 
-inline constexpr std::uint32_t default_float_control = 0x1f80;       // all exceptions masked, nothing else
+inline constexpr std::uint32_t default_float_control = 0x1f80;        // all exceptions masked, nothing else
 inline constexpr std::uint32_t float_control_bits = 0xffff & ~0x3fu;  // without the flags of past exceptions
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -48,7 +48,9 @@ inline std::uint64_t float_control() noexcept {
   __asm__ volatile("mrs %0, fpcr" : "=r"(bits) : : "memory");
   return bits;
 }
-inline void set_float_control(std::uint64_t bits) noexcept { __asm__ volatile("msr fpcr, %0" : : "r"(bits) : "memory"); }
+inline void set_float_control(std::uint64_t bits) noexcept {
+  __asm__ volatile("msr fpcr, %0" : : "r"(bits) : "memory");
+}
 
 #else
 

@@ -7,13 +7,14 @@
 
 namespace octavo {
 
-/// exp(x) in binary32, relative error below 2e-7 for x in [-87, 88]; 0 below that range, infinity above it, NaN for NaN.
-/// Cody-Waite reduction x = n ln 2 + r with |r| <= ln(2)/2, then a Taylor polynomial of degree 7.
+/// exp(x) in binary32, relative error below 2e-7 for x in [-87, 88]; 0 below that range, infinity above it, NaN for
+/// NaN. Cody-Waite reduction x = n ln 2 + r with |r| <= ln(2)/2, then a Taylor polynomial of degree 7.
 inline float exp_f32(float x) {
   if (!(x >= -87.0f)) return x < 0 ? 0.0f : x;
   if (x > 88.0f) return HUGE_VALF;
   const float n = std::nearbyintf(x * 1.44269504f);
-  float r = std::fmaf(n, -0.693145752f, x);  // ln 2 in two parts: the first has zeros at its end, so n times it is exact
+  float r =
+      std::fmaf(n, -0.693145752f, x);  // ln 2 in two parts: the first has zeros at its end, so n times it is exact
   r = std::fmaf(n, -1.42860677e-6f, r);
   float p = 1.98412698e-4f;
   p = std::fmaf(p, r, 1.38888889e-3f);

@@ -11,8 +11,8 @@
 namespace octavo {
 
 /// Samples for calibration. `read(i, inputs)` fills the network's inputs, each a tensor of the input's extents (a
-/// bounded extent at its bound), with sample or batch number `i`. It may also assign tensors of its own of that type and
-/// those extents. What it throws, calibrate() throws.
+/// bounded extent at its bound), with sample or batch number `i`. It may also assign tensors of its own of that type
+/// and those extents. What it throws, calibrate() throws.
 struct sample_set {
   int count = 0;
   std::function<void(int, std::span<tensor>)> read;
@@ -78,10 +78,10 @@ inline void check_sample(const plan& p, std::span<const tensor> inputs, int samp
     const planned_value& v = p.values[static_cast<std::size_t>(p.inputs[i])];
     dims expected = v.type.extents, found = inputs[i].extents();
     expected.bounded = found.bounded = 0;
-    require(inputs[i].type() == v.type.type && found == expected && !inputs[i].bytes().empty(), "calibration: sample ",
-            sample, ": input '", v.name, "' must be ", name_of(v.type.type), "[", expected, "], found ",
-            inputs[i].bytes().empty() ? std::string("an empty tensor")
-                                      : text(name_of(inputs[i].type()), "[", found, "]"));
+    require(
+        inputs[i].type() == v.type.type && found == expected && !inputs[i].bytes().empty(), "calibration: sample ",
+        sample, ": input '", v.name, "' must be ", name_of(v.type.type), "[", expected, "], found ",
+        inputs[i].bytes().empty() ? std::string("an empty tensor") : text(name_of(inputs[i].type()), "[", found, "]"));
   }
 }
 

@@ -1,7 +1,7 @@
 // One operator without a graph: prepared once (kernel chosen, weights packed), then run on views.
 //
-//   auto conv = octavo::prepare(op::conv2d{{.out = 64, .kernel = 3}}, {{x_type}, y_type, {weights, bias, scales}}, kernels);
-//   conv(x, y).or_throw();
+//   auto conv = octavo::prepare(op::conv2d{{.out = 64, .kernel = 3}}, {{x_type}, y_type, {weights, bias, scales}},
+//   kernels); conv(x, y).or_throw();
 #pragma once
 
 #include "octavo/exec/session.hpp"
@@ -9,8 +9,8 @@
 
 namespace octavo {
 
-/// A session of a network that is that one operator. Its arguments are the operator's inputs, those that are there, then its outputs. Throws
-/// octavo::error when the operator cannot be run with that signature.
+/// A session of a network that is that one operator. Its arguments are the operator's inputs, those that are there,
+/// then its outputs. Throws octavo::error when the operator cannot be run with that signature.
 inline session prepare_operator(const operation& o, const signature& s, std::span<const kernel> kernels,
                                 parallel_for& threads = serial()) {
   graph g;

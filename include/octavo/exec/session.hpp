@@ -251,7 +251,7 @@ class session {
   pooled_memory arena_;
   int workers_;
   pooled_memory scratch_;
-  std::vector<operand> operands_;  // of each value, for the current run
+  std::vector<operand> operands_;   // of each value, for the current run
   std::vector<operand> src_, dst_;  // of the current step
   std::vector<duration_statistics> profile_;
   bool profiling_ = false;

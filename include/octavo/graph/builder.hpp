@@ -122,7 +122,8 @@ template <int Out, class T, class S>
 auto fc(const value<T, S>& x, const params& w) {  // (..., I)
   constexpr bool fixed = !innermost_bounded(S::value), is_vectors = S::value.rank >= 1 && S::value.rank <= 3;
   static_assert(Out > 0, "octavo: fc needs at least one output");
-  static_assert(is_vectors, "octavo: fc needs an input of (N, I) or (N, T, I): flatten() an image first, or reshape<>() it");
+  static_assert(is_vectors,
+                "octavo: fc needs an input of (N, I) or (N, T, I): flatten() an image first, or reshape<>() it");
   static_assert(fixed, "octavo: fc's innermost axis cannot be bounded");
   if constexpr (Out > 0 && is_vectors && fixed) {
     constexpr dims y = op::infer(op::fc{.out = Out}, S::value);

@@ -68,10 +68,10 @@ class graph : public detail::graph_anchor {
     outputs.push_back({v.id, std::move(name)});
   }
 
-  /// Adds a node and the values that it writes, by the operator's own account of them, and returns their indices. `src`:
-  /// values, -1 for an optional input that is left out; trailing ones may be missing. The first output gets `name`, the
-  /// others `name.<output>`, made unique by a number. Throws octavo::error, naming the node, and leaves the graph as it
-  /// was, when the operator cannot take these inputs.
+  /// Adds a node and the values that it writes, by the operator's own account of them, and returns their indices.
+  /// `src`: values, -1 for an optional input that is left out; trailing ones may be missing. The first output gets
+  /// `name`, the others `name.<output>`, made unique by a number. Throws octavo::error, naming the node, and leaves the
+  /// graph as it was, when the operator cannot take these inputs.
   one_or_more<int> append(const operation& op, std::string name, std::vector<int> src,
                           std::vector<constant> constants = {}) {
     std::vector<tensor_type> found;

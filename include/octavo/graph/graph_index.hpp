@@ -11,8 +11,8 @@ struct graph_index {
   std::vector<int> uses;        ///< how many times it is read; being an output counts once
   std::vector<char> is_output;  ///< whether the user receives it
 
-  /// Throws octavo::error, naming node or output, where one reads a value that no earlier node writes, or two nodes write
-  /// the same one.
+  /// Throws octavo::error, naming node or output, where one reads a value that no earlier node writes, or two nodes
+  /// write the same one.
   explicit graph_index(const graph& g)
       : producer(g.values.size(), -1), uses(g.values.size(), 0), is_output(g.values.size(), 0) {
     const auto is_value = [&](int v) { return v >= 0 && static_cast<std::size_t>(v) < producer.size(); };
@@ -31,8 +31,8 @@ struct graph_index {
       }
     }
     for (const graph_output& o : g.outputs) {
-      require(is_value(o.value) && producer[static_cast<std::size_t>(o.value)] >= 0, "output '", o.name,
-              "' is value ", o.value, ", which no node writes");
+      require(is_value(o.value) && producer[static_cast<std::size_t>(o.value)] >= 0, "output '", o.name, "' is value ",
+              o.value, ", which no node writes");
       ++uses[static_cast<std::size_t>(o.value)];
       is_output[static_cast<std::size_t>(o.value)] = 1;
     }

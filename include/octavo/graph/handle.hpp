@@ -1,4 +1,5 @@
-// Handles on the values of a graph under construction: they follow the graph when it is moved, and know when it is gone.
+// Handles on the values of a graph under construction: they follow the graph when it is moved, and know when it is
+// gone.
 #pragma once
 
 #include <memory>

@@ -63,7 +63,8 @@ inline void write_dot(std::ostream& out, const graph& g, std::string_view title)
   }
   for (std::size_t i = 0; i < g.outputs.size(); ++i)
     out << "  o" << i << " [label=" << quoted(g.outputs[i].name) << ", shape=ellipse, fillcolor=white];\n  n"
-        << drawn(g.outputs[i].value) << " -> o" << i << " [label=" << quoted(text(g.type(g.outputs[i].value))) << "];\n";
+        << drawn(g.outputs[i].value) << " -> o" << i << " [label=" << quoted(text(g.type(g.outputs[i].value)))
+        << "];\n";
   out << "}\n";
 }
 

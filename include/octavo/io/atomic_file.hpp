@@ -26,13 +26,13 @@
 namespace octavo {
 
 /// A file being written. Its name appears, or changes its content, at commit() and not before; without commit()
-/// the temporary file is removed and whatever had the name before is untouched. Several may be written under one name at
-/// the same time, by threads or processes: the last commit() wins.
+/// the temporary file is removed and whatever had the name before is untouched. Several may be written under one name
+/// at the same time, by threads or processes: the last commit() wins.
 class atomic_file {
  public:
-  /// Creates a temporary file beside `path`, or beside what it leads to where it is a symbolic link, which stays. Throws
-  /// octavo::error, naming `path` and the reason, when that is impossible or there is something other than a regular
-  /// file.
+  /// Creates a temporary file beside `path`, or beside what it leads to where it is a symbolic link, which stays.
+  /// Throws octavo::error, naming `path` and the reason, when that is impossible or there is something other than a
+  /// regular file.
   explicit atomic_file(const std::filesystem::path& path) : name_(path.string()), target_(follow_links(path)) {
     std::error_code absent;
     const auto status = std::filesystem::status(target_, absent);

@@ -25,8 +25,8 @@
 
 namespace octavo {
 
-/// A binary file of images. By default it is mapped, so that reading image i reads only its part of the file; file_access
-/// says what must not happen to the file then.
+/// A binary file of images. By default it is mapped, so that reading image i reads only its part of the file;
+/// file_access says what must not happen to the file then.
 class binary_image_set : public image_set {
  public:
   /// Opens a file of square images with `side` rows and columns. Throws octavo::error, naming the file, when `side` is

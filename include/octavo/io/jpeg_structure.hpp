@@ -1,6 +1,6 @@
 // The structure of a JPEG file, checked before it is decoded. Any decoder takes the time that a file asks for, and
-// stb_image 2.27 trusts its tables, so that a damaged file may make it read and write beyond its memory, and fills missing
-// pixels without saying so.
+// stb_image 2.27 trusts its tables, so that a damaged file may make it read and write beyond its memory, and fills
+// missing pixels without saying so.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,8 @@ class jpeg_segments {
  public:
   jpeg_segments(const std::string& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes) {}
 
-  /// Calls visit(marker, content) for each segment; of a scan, after its coded pixels. Throws octavo::error, naming file
-  /// and offset, unless the file is a sequence of complete segments and coded pixels up to an end-of-image marker.
+  /// Calls visit(marker, content) for each segment; of a scan, after its coded pixels. Throws octavo::error, naming
+  /// file and offset, unless the file is a sequence of complete segments and coded pixels up to an end-of-image marker.
   template <class Visit>
   void for_each(const Visit& visit) {
     offset_ = 2;  // after the start-of-image marker
@@ -90,8 +90,8 @@ class jpeg_structure {
  public:
   jpeg_structure(const std::string& file, std::span<const std::byte> bytes) : segments_(file, bytes) {}
 
-  /// Throws octavo::error, naming file and offset, unless the file is a sequence of complete segments, each scan has the
-  /// tables and restart markers that it needs, and each component of the frame has a scan, the first one not a
+  /// Throws octavo::error, naming file and offset, unless the file is a sequence of complete segments, each scan has
+  /// the tables and restart markers that it needs, and each component of the frame has a scan, the first one not a
   /// refinement: where any of that is missing, stb_image shows what its memory held before.
   void check() {
     segments_.for_each([this](unsigned marker, std::span<const std::byte> segment) {
@@ -196,8 +196,8 @@ class jpeg_structure {
       c->scanned = true;
       alone = *c;
     }
-    // The restarts of a scan of one component count its blocks of 8 x 8; of a scan of several, groups of blocks, one for
-    // each block of a component that is sampled once.
+    // The restarts of a scan of one component count its blocks of 8 x 8; of a scan of several, groups of blocks, one
+    // for each block of a component that is sampled once.
     if (s.size() != 6) alone.across = alone.down = 1;
     check_restarts(alone.across, alone.down);
   }

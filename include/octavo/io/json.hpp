@@ -1,6 +1,6 @@
-// JSON, read strictly. nlohmann's parser keeps the last of two equal names, takes a zero byte for the end of the text and
-// builds values of any depth, which its dump() and comparisons then walk recursively, down to the end of the stack: here
-// all that is an error, and every error an octavo::error that names the file.
+// JSON, read strictly. nlohmann's parser keeps the last of two equal names, takes a zero byte for the end of the text
+// and builds values of any depth, which its dump() and comparisons then walk recursively, down to the end of the stack:
+// here all that is an error, and every error an octavo::error that names the file.
 #pragma once
 
 #include <algorithm>
@@ -79,8 +79,8 @@ inline nlohmann::json load_json(const std::filesystem::path& path) {
   return parse_json(file.name(), {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
 }
 
-/// `value` as JSON text, for the file `name`; indented by `indent` columns, or on one line where that is below 0. Throws
-/// octavo::error when a string is not UTF-8.
+/// `value` as JSON text, for the file `name`; indented by `indent` columns, or on one line where that is below 0.
+/// Throws octavo::error when a string is not UTF-8.
 inline std::string json_text(const std::string& name, const nlohmann::json& value, int indent = -1) {
   try {
     return value.dump(indent);

@@ -36,8 +36,8 @@ static_assert(std::endian::native == std::endian::little, "octavo: its files are
 /// How a file is read.
 enum class file_access : std::uint8_t {
   /// Mapped: nothing is read before it is used, and all processes share it. While it is open, nobody may write to the
-  /// file or shorten it: bytes that were checked change, and reading beyond the new end ends the process (SIGBUS), which
-  /// no program can catch. Replacing it by rename, as Octavo's own functions that save do, is safe.
+  /// file or shorten it: bytes that were checked change, and reading beyond the new end ends the process (SIGBUS),
+  /// which no program can catch. Replacing it by rename, as Octavo's own functions that save do, is safe.
   map,
   /// Read once, as a whole, into memory of its own: what becomes of the file afterwards does not matter.
   copy,

@@ -19,10 +19,11 @@ struct rgb_image {
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
 };
 
-/// What an image may cost. A few kilobytes of a damaged or hostile file can claim gigabytes of memory and minutes of work:
-/// what is over a limit is refused before any of that is spent.
+/// What an image may cost. A few kilobytes of a damaged or hostile file can claim gigabytes of memory and minutes of
+/// work: what is over a limit is refused before any of that is spent.
 struct image_limits {
-  /// Width times height, also on the way of a resize; never more than 2147483647. Decoding needs up to 20 bytes for each.
+  /// Width times height, also on the way of a resize; never more than 2147483647. Decoding needs up to 20 bytes for
+  /// each.
   long long pixels = 50'000'000;
   /// Scans of a JPEG file. Each may pass over all pixels; a progressive file has about 10.
   int scans = 64;

@@ -209,9 +209,9 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
 /// The weights in a safetensors file, e.g. `load_weights("resnet50.safetensors") / "layer1.0"`. Throws as safetensors
 /// does.
 ///
-/// The file is mapped, and each tensor copied out of it when an operator asks for it. So, as long as the params or copies
-/// of them exist, nobody may overwrite or truncate the file: the weights would change, or the process end by SIGBUS.
-/// Where that cannot be ruled out, `load_weights(path, file_access::copy)` reads the whole file at once.
+/// The file is mapped, and each tensor copied out of it when an operator asks for it. So, as long as the params or
+/// copies of them exist, nobody may overwrite or truncate the file: the weights would change, or the process end by
+/// SIGBUS. Where that cannot be ruled out, `load_weights(path, file_access::copy)` reads the whole file at once.
 inline params load_weights(const std::filesystem::path& path, file_access access = file_access::map) {
   return params(std::make_shared<safetensors>(path, access));
 }

@@ -78,7 +78,9 @@ inline void from_attribute(const attribute& a, dims& d) {
 
 /// Whether T lists its attributes.
 template <class T>
-concept has_fields = requires { T::fields; };
+concept has_fields = requires {
+  T::fields;
+};
 
 /// Calls `use(field)` for each attribute of T, in the order of its list.
 template <has_fields T, class Use>
@@ -94,8 +96,8 @@ bool equal_fields(const T& a, const T& b) {
   return equal;
 }
 
-/// Writes the attributes that differ from their defaults: " kernel 3x3 out 64 residual". What says itself what it is, an
-/// enumeration or an activation (activation::says_itself), goes without the attribute's name.
+/// Writes the attributes that differ from their defaults: " kernel 3x3 out 64 residual". What says itself what it is,
+/// an enumeration or an activation (activation::says_itself), goes without the attribute's name.
 template <has_fields T>
 void print_fields(std::ostream& out, const T& x) {
   const T usual{};
@@ -125,8 +127,8 @@ attribute_map attributes_of_fields(const T& x) {
   return all;
 }
 
-/// Sets the attributes of `x`; those that are not in `given` stay. Throws octavo::error, naming the attribute, where `x` has
-/// none of that name or of another type.
+/// Sets the attributes of `x`; those that are not in `given` stay. Throws octavo::error, naming the attribute, where
+/// `x` has none of that name or of another type.
 template <has_fields T>
 void set_fields(T& x, const attribute_map& given) {
   std::size_t known = 0;

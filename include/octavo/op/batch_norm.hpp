@@ -43,8 +43,8 @@ inline channel_affine as_affine(const batch_norm& b, std::span<const constant> c
   return a;
 }
 
-/// y = fma(x, multiplier, offset) in channel `c`, from the units of the input, zero point removed, to those of the output.
-/// Throws octavo::error when either is out of range.
+/// y = fma(x, multiplier, offset) in channel `c`, from the units of the input, zero point removed, to those of the
+/// output. Throws octavo::error when either is out of range.
 inline channel_scale scale_of(const batch_norm& b, const signature& s, std::size_t c) {
   const auto [gain, shift] = as_affine(b, s.constants, c);
   const double s_x = s.src[0].is_u8() ? static_cast<double>(s.src[0].q.scale) : 1.0;

@@ -58,9 +58,9 @@ struct conv2d : conv {
   bool is_depthwise(int ic) const { return groups == ic && groups > 1; }
 
   static constexpr auto fields = std::tuple{field{"kernel", &conv2d::kernel},     field{"out", &conv2d::out},
-                                         field{"stride", &conv2d::stride},     field{"pad", &conv2d::pad},
-                                         field{"dilation", &conv2d::dilation}, field{"groups", &conv2d::groups},
-                                         field{"residual", &conv2d::residual}, field{"act", &conv2d::act}};
+                                            field{"stride", &conv2d::stride},     field{"pad", &conv2d::pad},
+                                            field{"dilation", &conv2d::dilation}, field{"groups", &conv2d::groups},
+                                            field{"residual", &conv2d::residual}, field{"act", &conv2d::act}};
 };
 
 /// `c` with its padding in numbers.
@@ -88,11 +88,10 @@ constexpr dims weight_extents(const conv& c, const dims& x) { return {c.out, x[3
 inline void check_sum_of_products(const signature& s, const dims& y, const dims& weights, bool residual,
                                   std::string_view what) {
   require(s.dst->extents == y, what, ": output must be ", y, ", found ", s.dst->extents);
-  require(s.src.size() == (residual ? 2u : 1u), what, ": expected ", residual ? 2 : 1, " inputs, found ",
-          s.src.size());
+  require(s.src.size() == (residual ? 2u : 1u), what, ": expected ", residual ? 2 : 1, " inputs, found ", s.src.size());
   if (residual)
-    require(s.src[1].extents == y && s.src[1].type == s.dst->type, what, ": residual must be ", name_of(s.dst->type), "[",
-            y, "], found ", s.src[1]);
+    require(s.src[1].extents == y && s.src[1].type == s.dst->type, what, ": residual must be ", name_of(s.dst->type),
+            "[", y, "], found ", s.src[1]);
   const tensor *w = s.at(conv2d::weights), *b = s.at(conv2d::bias), *scales = s.at(conv2d::scales);
   const dims channels{y.back()};
   const element wanted = s.src[0].is_u8() ? element::s8 : element::f32;

@@ -22,7 +22,8 @@ struct fc {
   activation act{};
   bool residual = false;  ///< src[1] is added before the activation
 
-  static constexpr auto fields = std::tuple{field{"out", &fc::out}, field{"residual", &fc::residual}, field{"act", &fc::act}};
+  static constexpr auto fields =
+      std::tuple{field{"out", &fc::out}, field{"residual", &fc::residual}, field{"act", &fc::act}};
 };
 
 /// Extents of the output: the innermost axis becomes `out`.

@@ -28,10 +28,10 @@ class executable {
   /// Into how many independent tasks this call splits.
   virtual int tasks(const arguments&) const noexcept { return 1; }
 
-  /// Runs the tasks [begin, end); allocates nothing. The residual of a sum may be the output's own memory: each element of
-  /// it is read before that element of the output is written, which happens once. Otherwise operands do not overlap.
-  /// `scratch` is scratch_bytes() of memory, aligned to a cache line, that no other thread uses meanwhile. Tasks give the
-  /// same bits in whatever order and on however many threads they run.
+  /// Runs the tasks [begin, end); allocates nothing. The residual of a sum may be the output's own memory: each element
+  /// of it is read before that element of the output is written, which happens once. Otherwise operands do not overlap.
+  /// `scratch` is scratch_bytes() of memory, aligned to a cache line, that no other thread uses meanwhile. Tasks give
+  /// the same bits in whatever order and on however many threads they run.
   virtual void run(const arguments&, int begin, int end, std::byte* scratch) const noexcept = 0;
 
   /// Scratch memory that each worker needs.
@@ -57,7 +57,8 @@ struct kernel {
   isa needs;
   bool (*supports)(const problem&);  ///< whether it can run a problem
   std::unique_ptr<const executable> (*pack)(const problem&);
-  /// Whether it is to run a problem that it supports before those after it in a list; null: always. Tuning does not ask.
+  /// Whether it is to run a problem that it supports before those after it in a list; null: always. Tuning does not
+  /// ask.
   bool (*pays)(const problem&) = nullptr;
 };
 

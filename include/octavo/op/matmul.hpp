@@ -5,7 +5,8 @@
 // a, b: f32 both, then y is f32; or u8 both, with any scales and zero points, then y is u8 or f32. Batch extents (...)
 // are equal; an innermost extent of a or b cannot be bounded, nor can b's k and n. On u8 the sum is exact in s32:
 //   acc = sum (q_a - zp_a) * (q_b - zp_b),   q_y = clamp(rne(fma(acc, m, 0)) + zp_y),   m = s_a s_b / s_y
-// A depth k above 33 025, whose sum could leave s32, is refused. On f32 the sum is one chain of fma from 0 over k, then + 0.
+// A depth k above 33 025, whose sum could leave s32, is refused. On f32 the sum is one chain of fma from 0 over k, then
+// + 0.
 #pragma once
 
 #include "octavo/op/conv2d.hpp"

@@ -1,5 +1,5 @@
-// Any operator as a value. Operators are an open set: a struct that describes itself is one, whether it is in op/ or the
-// user's own. A description is
+// Any operator as a value. Operators are an open set: a struct that describes itself is one, whether it is in op/ or
+// the user's own. A description is
 //
 //   struct leaky_relu {
 //     static constexpr std::string_view name = "leaky_relu";
@@ -8,20 +8,23 @@
 //     static constexpr auto fields = std::tuple{field{"slope", &leaky_relu::slope}};
 //   };
 //   void check(const leaky_relu&, const signature&);              // throws octavo::error, naming what is wrong
-//   void evaluate(const leaky_relu&, const signature&, const arguments&);   // the reference: allocates and throws nothing
+//   void evaluate(const leaky_relu&, const signature&, const arguments&);   // the reference: allocates and throws
+//   nothing
 //
 // and, where the defaults below do not do,
 //
 //   static constexpr std::string_view outputs[], constants[];     // their names; outputs: {"y"}, constants: none
-//   dims infer(const leaky_relu&, const dims& x);                 // extents of the output; of x without it. With more inputs
-//                                                                 // (.., x0, x1) or (.., std::span<const dims>), or for
-//                                                                 // several outputs std::vector<tensor_type> infer(..,
-//                                                                 // std::span<const tensor_type>)
+//   dims infer(const leaky_relu&, const dims& x);                 // extents of the output; of x without it. With more
+//   inputs
+//                                                                 // (.., x0, x1) or (.., std::span<const dims>), or
+//                                                                 for // several outputs std::vector<tensor_type>
+//                                                                 infer(.., // std::span<const tensor_type>)
 //   leaky_relu resolved(leaky_relu, const dims& x);               // attributes that depend on the input in numbers
 //   port_rule rule_of(const leaky_relu&, std::size_t input);      // where a rule depends on attributes
 //   bool sums_products                                            // u8 inputs give f32 as easily as u8
-//   bool elementwise                                              // each element of y comes from the same one of x alone
-//   std::size_t weights                                           // the constants begin with weights, a row for each output
+//   bool elementwise                                              // each element of y comes from the same one of x
+//   alone std::size_t weights                                           // the constants begin with weights, a row for
+//   each output
 //                                                                 // channel, and a bias
 //   activation act; bool residual;                                // what passes may fuse into it: see conv2d.hpp
 #pragma once
@@ -36,7 +39,9 @@ namespace octavo {
 
 /// What makes a struct an operator.
 template <class T>
-concept operator_description = has_fields<T> && requires { std::string_view(T::name); };
+concept operator_description = has_fields<T> && requires {
+  std::string_view(T::name);
+};
 
 namespace op {
 /// A value that the user gives at each run.
@@ -55,7 +60,7 @@ struct operator_facts {
   std::string_view name;
   std::span<const port> inputs;
   std::span<const std::string_view> outputs, constants;
-  bool has_weights = false;    ///< the first two constants are weights, a row for each output channel, and a bias or null
+  bool has_weights = false;  ///< the first two constants are weights, a row for each output channel, and a bias or null
   bool sums_products = false;  ///< u8 inputs give f32 as easily as u8
   bool elementwise = false;    ///< each element of the output comes from the same element of the only input
 };
@@ -127,10 +132,12 @@ struct exactly {
 
 template <operator_description T>
 class described_operator final : public any_operator {
-  static_assert(requires(exactly<T> o, const signature& s) { check(o, s); },
-                "octavo: an operator needs a function void check(const operator&, const signature&)");
-  static_assert(requires(exactly<T> o, const signature& s, const arguments& a) { evaluate(o, s, a); },
-                "octavo: an operator needs a function void evaluate(const operator&, const signature&, const arguments&)");
+  static_assert(
+      requires(exactly<T> o, const signature& s) { check(o, s); },
+      "octavo: an operator needs a function void check(const operator&, const signature&)");
+  static_assert(
+      requires(exactly<T> o, const signature& s, const arguments& a) { evaluate(o, s, a); },
+      "octavo: an operator needs a function void evaluate(const operator&, const signature&, const arguments&)");
 
  public:
   explicit described_operator(T op) : op_(std::move(op)) {}
@@ -266,8 +273,8 @@ inline const activation* fused_activation(const operation& o) { return fused_act
 inline bool* fused_residual(operation& o) { return o.self_->residual(); }
 inline const bool* fused_residual(const operation& o) { return fused_residual(const_cast<operation&>(o)); }
 
-/// Throws octavo::error, naming what is wrong, unless a tensor of that type can exist: extents from 1, few enough rows and
-/// elements to count them, a scale that has an inverse, a zero point that is a u8.
+/// Throws octavo::error, naming what is wrong, unless a tensor of that type can exist: extents from 1, few enough rows
+/// and elements to count them, a scale that has an inverse, a zero point that is a u8.
 inline void check(const tensor_type& t) {
   for (int i = 0; i < t.extents.rank; ++i)
     require(t.extents[i] >= 1, "a tensor cannot have the extents ", t.extents, ": they must be at least 1");
@@ -303,8 +310,8 @@ inline void check(const operation& o, const signature& s) {
   o.self_->verify(s);
 }
 
-/// Reference evaluation: slow, short, and the specification of every kernel. Allocates nothing, and throws nothing where
-/// check() did not.
+/// Reference evaluation: slow, short, and the specification of every kernel. Allocates nothing, and throws nothing
+/// where check() did not.
 inline void evaluate(const operation& o, const signature& s, const arguments& a) { o.self_->run_reference(s, a); }
 
 }  // namespace octavo

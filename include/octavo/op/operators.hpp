@@ -34,8 +34,8 @@ inline const operator_set& builtin_operators() {
   return all;
 }
 
-/// The operator of that name with these attributes. Throws octavo::error, naming operator and attribute, where there is no
-/// such one.
+/// The operator of that name with these attributes. Throws octavo::error, naming operator and attribute, where there is
+/// no such one.
 inline operation make_operation(std::string_view name, const attribute_map& attributes,
                                 const operator_set& known = builtin_operators()) {
   const auto found = known.find(name);

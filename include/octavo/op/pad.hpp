@@ -13,7 +13,8 @@ struct pad_channels {
   int before = 0;
   int after = 0;
 
-  static constexpr auto fields = std::tuple{field{"before", &pad_channels::before}, field{"after", &pad_channels::after}};
+  static constexpr auto fields =
+      std::tuple{field{"before", &pad_channels::before}, field{"after", &pad_channels::after}};
 };
 
 /// Extents of the output: the innermost axis grows by before + after.

@@ -3,8 +3,8 @@
 //   average:  y(n, oh, ow, c) = sum of the same / count; count is the number of those pixels, or with count_padding the
 //             number of pixels of the window inside the padded image
 // x: (N, H, W, C), y: (N, OH, OW, C), f32 or u8. Global pooling is a window of H x W.
-// On u8, max moves bytes, so x and y share their affine map; average is q = clamp(rne(sum(q_x - zp_x) * m[count]) + zp_y)
-// with an exact integer sum and m[count] = s_x / (s_y count). On f32 the pixels are added in raster order.
+// On u8, max moves bytes, so x and y share their affine map; average is q = clamp(rne(sum(q_x - zp_x) * m[count]) +
+// zp_y) with an exact integer sum and m[count] = s_x / (s_y count). On f32 the pixels are added in raster order.
 #pragma once
 
 #include "octavo/op/elementwise.hpp"
@@ -36,9 +36,10 @@ struct pool2d : pool {
 
   friend std::ostream& operator<<(std::ostream& out, kind_type k) { return out << (k == max ? "max" : "average"); }
 
-  static constexpr auto fields = std::tuple{field{"kind", &pool2d::kind},           field{"kernel", &pool2d::kernel},
-                                         field{"stride", &pool2d::stride},       field{"pad", &pool2d::pad},
-                                         field{"ceil_mode", &pool2d::ceil_mode}, field{"count_padding", &pool2d::count_padding}};
+  static constexpr auto fields =
+      std::tuple{field{"kind", &pool2d::kind},           field{"kernel", &pool2d::kernel},
+                 field{"stride", &pool2d::stride},       field{"pad", &pool2d::pad},
+                 field{"ceil_mode", &pool2d::ceil_mode}, field{"count_padding", &pool2d::count_padding}};
 };
 
 inline attribute to_attribute(pool2d::kind_type k) { return std::string(k == pool2d::max ? "max" : "average"); }

@@ -72,8 +72,8 @@ inline constexpr padding same_lower{padding::same_lower};
 /// No padding.
 inline constexpr padding valid{};
 
-/// Whether the numbers of a window are in their ranges: 1 to 2^15, padding from 0, so that sums and products of them with
-/// an image's extents stay within int.
+/// Whether the numbers of a window are in their ranges: 1 to 2^15, padding from 0, so that sums and products of them
+/// with an image's extents stay within int.
 constexpr bool is_window(hw kernel, hw stride, hw dilation, const padding& p) {
   constexpr int most = 1 << 15;
   for (const int n : {kernel.h, kernel.w, stride.h, stride.w, dilation.h, dilation.w})

@@ -54,8 +54,8 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
   return reference_kernel;
 }
 
-/// The kernel that `choices` name for a node, else choose_kernel(). Throws octavo::error when no kernel has that name or
-/// those that have it do not support `p`.
+/// The kernel that `choices` name for a node, else choose_kernel(). Throws octavo::error when no kernel has that name
+/// or those that have it do not support `p`.
 inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p, const kernel_choices& choices,
                                    const std::string& node) {
   const auto found = choices.by_node.find(node);
@@ -164,10 +164,12 @@ inline graph ready_to_plan(const graph& g) {
 }  // namespace detail
 
 /// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
-/// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be kept.
+/// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be
+/// kept.
 inline network plan_graph(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices = {}) {
-  require(keeps_ieee_arithmetic(), "the results would be wrong: compile without parts of -ffast-math, such as "
-                                   "-fassociative-math, -freciprocal-math or -fno-signed-zeros");
+  require(keeps_ieee_arithmetic(),
+          "the results would be wrong: compile without parts of -ffast-math, such as "
+          "-fassociative-math, -freciprocal-math or -fno-signed-zeros");
   const float_environment exact;
   auto p = std::make_shared<plan>();
   p->source = detail::ready_to_plan(g);
@@ -190,7 +192,8 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels, const
   std::set<std::string_view> names;
   for (const step& s : p->steps) names.insert(s.name);
   for (const auto& choice : choices.by_node)
-    require(names.contains(choice.first), choices.origin, ": the network has no step '", choice.first, "' for kernel '", choice.second, "'");
+    require(names.contains(choice.first), choices.origin, ": the network has no step '", choice.first, "' for kernel '",
+            choice.second, "'");
   detail::place_in_memory(*p, where, step_of_node);
   // The plan's copy of the graph is for printing; the packed weights are the ones that run.
   for (node& n : p->source.nodes) n.constants.clear();

@@ -28,8 +28,8 @@ struct memory_layout {
 
 namespace detail {
 
-/// The buffers that were placed already, found by the steps at which they live: a network of n layers has n buffers, and
-/// few of them live at the same time.
+/// The buffers that were placed already, found by the steps at which they live: a network of n layers has n buffers,
+/// and few of them live at the same time.
 class placed_buffers {
  public:
   explicit placed_buffers(const std::vector<buffer_life>& buffers) : buffers_(buffers) {
@@ -69,8 +69,8 @@ class placed_buffers {
 
 }  // namespace detail
 
-/// Gives every buffer an offset that is a multiple of a cache line, such that no two that live at the same step overlap.
-/// Throws octavo::error when a buffer ends before it begins, or the sum of all has more bytes than any memory.
+/// Gives every buffer an offset that is a multiple of a cache line, such that no two that live at the same step
+/// overlap. Throws octavo::error when a buffer ends before it begins, or the sum of all has more bytes than any memory.
 inline memory_layout lay_out(const std::vector<buffer_life>& buffers) {
   memory_layout layout{std::vector<std::size_t>(buffers.size()), 0, 0};
   for (std::size_t i = 0; i < buffers.size(); ++i) {

@@ -1,6 +1,6 @@
-// Where each value of a graph lives: in the user's memory, in a buffer of its own, or inside the buffer of another value.
-// This is what makes a concat along channels free (its inputs are written into slices of its output) and a reshape too,
-// and what lets a residual sum replace its residual.
+// Where each value of a graph lives: in the user's memory, in a buffer of its own, or inside the buffer of another
+// value. This is what makes a concat along channels free (its inputs are written into slices of its output) and a
+// reshape too, and what lets a residual sum replace its residual.
 #pragma once
 
 #include <set>
@@ -70,7 +70,8 @@ class placer {
     return p;
   }
 
-  /// Lets `v` live inside `other`, `offset` elements from its beginning, with rows `stride` apart: 0 as `other` has them.
+  /// Lets `v` live inside `other`, `offset` elements from its beginning, with rows `stride` apart: 0 as `other` has
+  /// them.
   void put(int v, int other, std::ptrdiff_t offset, std::ptrdiff_t stride) {
     place p = find(other);
     p.offset += offset;

@@ -49,8 +49,8 @@ class random_operands {
   std::vector<operand> src_, dst_;
 };
 
-/// The median duration of each of `candidates`. They take turns, so that a slow moment of the machine meets all of them;
-/// one that is far behind in the first is left at that.
+/// The median duration of each of `candidates`. They take turns, so that a slow moment of the machine meets all of
+/// them; one that is far behind in the first is left at that.
 inline std::vector<std::chrono::nanoseconds> time_kernels(const std::vector<const kernel*>& candidates,
                                                           const problem& p, const std::vector<std::ptrdiff_t>& strides,
                                                           int repetitions) {
@@ -136,8 +136,8 @@ class tuner {
 }  // namespace detail
 
 /// Times every kernel of `kernels` that supports a node of `g`, a graph as plan_graph() takes it, on the calling thread
-/// with random operands, and returns the fastest of each node. Equal problems are timed once. Throws octavo::error, naming
-/// the node, when one cannot be run.
+/// with random operands, and returns the fastest of each node. Equal problems are timed once. Throws octavo::error,
+/// naming the node, when one cannot be run.
 inline kernel_choices tune_kernels(const graph& g, std::span<const kernel> kernels, const tune_options& how = {}) {
   require(how.repetitions > 0, "tuning needs at least 1 repetition, found ", how.repetitions);
   const float_environment exact;

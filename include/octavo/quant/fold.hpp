@@ -73,9 +73,9 @@ inline weight_sums sum_weights(std::span<const std::int8_t> weights) {
 
 }  // namespace detail
 
-/// m[c] and b[c] above of channel number `c`, whose s8 weights and their scale are given; `bias` in real units. `y_scale`
-/// is 1 for an f32 output. Throws octavo::error, beginning with `what`, when a weight is -128, the sum could leave s32 or
-/// a multiplier is out of range.
+/// m[c] and b[c] above of channel number `c`, whose s8 weights and their scale are given; `bias` in real units.
+/// `y_scale` is 1 for an f32 output. Throws octavo::error, beginning with `what`, when a weight is -128, the sum could
+/// leave s32 or a multiplier is out of range.
 inline channel_scale fold_channel(std::span<const std::int8_t> weights, float weight_scale, float bias, const affine& x,
                                   float y_scale, std::string_view what, std::size_t c) {
   const detail::weight_sums sums = detail::sum_weights(weights);

@@ -31,7 +31,8 @@ struct dims {
     for (int e : list) push_back(e);
   }
 
-  /// Adds an innermost axis; a negative extent -N means "up to N" (see upto). Throws octavo::error for an axis too many.
+  /// Adds an innermost axis; a negative extent -N means "up to N" (see upto). Throws octavo::error for an axis too
+  /// many.
   constexpr void push_back(int e) {
     if (rank == max_rank) fail("a tensor has at most ", max_rank, " axes, asked for one more than ", *this);
     if (e == std::numeric_limits<int>::min()) fail("an extent of up to 2^31 is out of range");

@@ -25,8 +25,8 @@ struct view {
   view(T* d, const dims& e, std::ptrdiff_t s) : data(d), extents(e), stride(s) {}
 };
 
-/// An owned dense tensor whose element type is known at run time. Copies have elements of their own; one that is made by
-/// default, or was moved from, has none.
+/// An owned dense tensor whose element type is known at run time. Copies have elements of their own; one that is made
+/// by default, or was moved from, has none.
 class tensor {
  public:
   tensor() = default;

@@ -48,8 +48,8 @@ inline std::vector<float> means_of(const graph& g, const graph_index& index, int
 
 }  // namespace detail
 
-/// The pass. Layers whose input has no means, and those that stay FP32, keep their biases. Throws octavo::error, naming the
-/// value, where means do not fit it.
+/// The pass. Layers whose input has no means, and those that stay FP32, keep their biases. Throws octavo::error, naming
+/// the value, where means do not fit it.
 inline graph correct_bias(graph g, const channel_means& means, const std::set<std::string>& keep_fp32 = {}) {
   const graph_index index(g);
   for (node& n : g.nodes) {
@@ -71,8 +71,8 @@ inline graph correct_bias(graph g, const channel_means& means, const std::set<st
       for (std::size_t i = 0; i < columns * taps; ++i) {
         const std::size_t at = r * columns * taps + i;
         const double rounded = static_cast<double>(scales[r]) * rounded_weights[at];
-        shift = std::fma(static_cast<double>(w[at]) - rounded,
-                         static_cast<double>(mean[first_input + i / taps]), shift);
+        shift =
+            std::fma(static_cast<double>(w[at]) - rounded, static_cast<double>(mean[first_input + i / taps]), shift);
       }
       bias.as<float>()[r] += static_cast<float>(shift);
     }

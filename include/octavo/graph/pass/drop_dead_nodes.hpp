@@ -1,4 +1,5 @@
-// Nodes none of whose outputs anybody reads are dropped, until none is left. Inputs stay: they are the network's signature.
+// Nodes none of whose outputs anybody reads are dropped, until none is left. Inputs stay: they are the network's
+// signature.
 #pragma once
 
 #include "octavo/graph/graph_index.hpp"

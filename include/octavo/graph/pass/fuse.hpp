@@ -5,8 +5,8 @@
 
 namespace octavo::pass {
 
-/// A graph whose nodes are being folded. Producers and readers of values are kept up to date; nodes that went into others
-/// are left out at the end, all at once: so a pass takes as many steps as there are nodes.
+/// A graph whose nodes are being folded. Producers and readers of values are kept up to date; nodes that went into
+/// others are left out at the end, all at once: so a pass takes as many steps as there are nodes.
 class folding {
  public:
   explicit folding(graph g) : graph_(std::move(g)), index_(graph_), same_as_(graph_.values.size(), -1) {}
@@ -26,8 +26,8 @@ class folding {
     return n.as<op::input>() || n.dst.size() != 1 ? nullptr : &n;
   }
 
-  /// Node `i` disappears into `producer`: the producer takes over its place in the order, its output and its name in the
-  /// list of fused nodes.
+  /// Node `i` disappears into `producer`: the producer takes over its place in the order, its output and its name in
+  /// the list of fused nodes.
   void absorb(node& producer, std::size_t i) {
     node& consumer = at(i);
     for (int v : consumer.src)

@@ -1,4 +1,5 @@
-// Lowers the bound of a bounded outermost axis: a graph composed for upto<64> images planned for 4 needs the memory of 4.
+// Lowers the bound of a bounded outermost axis: a graph composed for upto<64> images planned for 4 needs the memory of
+// 4.
 #pragma once
 
 #include "octavo/graph/graph.hpp"
