@@ -173,6 +173,8 @@ class onednn_network {
       touch(g.nodes[static_cast<std::size_t>(n)].dst);
       for (int v : g.nodes[static_cast<std::size_t>(n)].src) touch(v);
     }
+    for (buffer_life& life : lives)
+      if (life.bytes == 0) life = {};  // lives inside another, or is nobody's
     const memory_layout layout = lay_out(lives);
     arena_ = aligned_memory(layout.bytes);
     std::vector<void*> memory;
