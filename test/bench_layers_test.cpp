@@ -74,7 +74,7 @@ TEST_CASE("layers are distinct, fused, and for one image") {
   CHECK(convolutions == 27);  // of 53
 
   const layer& sum = layer_named(layers, "layer1.0.downsample.0");  // and of each conv3 behind it
-  const auto& c = (*sum.op.as<op::conv2d>());
+  const auto& c = *sum.op.as<op::conv2d>();
   CHECK(c.residual);
   CHECK(c.act == relu_activation);
   CHECK(sum.src == std::vector<dims>{{1, 56, 56, 64}, {1, 56, 56, 256}});

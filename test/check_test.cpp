@@ -205,13 +205,13 @@ TEST_CASE("check: numbers of windows") {
     problem_to_break p = good;
     if (op::conv2d* c = p.op.as<op::conv2d>()) {
       for (const int bad : {0, -1, largest, smallest}) {
-        *c = (*good.op.as<op::conv2d>());
+        *c = *good.op.as<op::conv2d>();
         c->groups = bad;
         CHECK(failure(p).has_value());
-        *c = (*good.op.as<op::conv2d>());
+        *c = *good.op.as<op::conv2d>();
         c->out = bad;
         CHECK(failure(p).has_value());
-        *c = (*good.op.as<op::conv2d>());
+        *c = *good.op.as<op::conv2d>();
         c->dilation.h = bad;
         CHECK(failure(p).has_value());
       }

@@ -287,7 +287,7 @@ constexpr kernel direct_kernel(std::string_view name, isa needs) {
           [](const problem& p) -> std::unique_ptr<const executable> {
             return std::make_unique<direct_convolution>(microkernel, layer_of(p));
           },
-          is_dense};
+          dense_pays};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -54,7 +54,7 @@ class dynamic_matmul : public executable {
         columns_(ceil_div(p.dst->extents.back(), block_)),
         together_(std::clamp(matmul_column_budget / (groups_ * block_ * group_bytes), 1, columns_)),
         whole_rows_(depth_ * value_bytes_ == row_bytes()) {
-    const op::matmul& f = (*p.op.as<op::matmul>());
+    const op::matmul& f = *p.op.as<op::matmul>();
     const float m = op::multiplier_of(f, p);
     std::ranges::fill(multiplier_, m);
     end_ = make_ending(*p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));

@@ -23,7 +23,7 @@ bool is_layer_of(const problem& p) {
 }
 
 /// Whether dense kernels are for `p`: with one filter for each channel most of what they multiply would be zeros.
-inline bool is_dense(const problem& p) {
+inline bool dense_pays(const problem& p) {
   const op::conv2d* c = p.op.as<op::conv2d>();
   return !c || !c->is_depthwise(p.src[0].extents[3]) || c->out != c->groups;
 }
@@ -31,7 +31,7 @@ inline bool is_dense(const problem& p) {
 /// The layer that `p`, a convolution or a fully connected layer, describes.
 inline layer layer_of(const problem& p) {
   if (const op::fc* f = p.op.as<op::fc>()) return {p, op::as_convolution(*f), true};
-  return {p, (*p.op.as<op::conv2d>()), false};
+  return {p, *p.op.as<op::conv2d>(), false};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -84,7 +84,7 @@ class depthwise final : public executable {
  public:
   using source = typename Isa::source;
 
-  explicit depthwise(const problem& p) : op_((*p.op.as<op::conv2d>())), taps_(Isa::taps(op_.kernel)) {
+  explicit depthwise(const problem& p) : op_(*p.op.as<op::conv2d>()), taps_(Isa::taps(op_.kernel)) {
     depthwise_filter f{&op_, &p, taps_, {}, make_output_rule(*p.dst, op_.act), {}};
     if constexpr (std::is_same_v<source, std::uint8_t>) {
       f.scales = fold_output_scales(p, op_.residual, op::conv2d::name);

@@ -35,7 +35,7 @@ using pool_function = void (*)(const window&, const mean_rule&, void* y, int n) 
 class pooling final : public executable {
  public:
   pooling(const problem& p, int channel_block, pool_function function)
-      : op_((*p.op.as<op::pool2d>())),
+      : op_(*p.op.as<op::pool2d>()),
         function_(function),
         channel_block_(channel_block),
         src_size_(static_cast<std::ptrdiff_t>(size_of(p.src[0].type))),

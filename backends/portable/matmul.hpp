@@ -20,7 +20,7 @@ class matrix_product final : public executable {
         steps_(ceil_div(depth_, 4)),
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
-        multiplier_(op::multiplier_of((*p.op.as<op::matmul>()), p)),
+        multiplier_(op::multiplier_of(*p.op.as<op::matmul>(), p)),
         end_(native::make_output_rule(*p.dst, p.op.as<op::matmul>()->act)) {}
 
   /// Blocks of columns of all batch slices.

@@ -421,7 +421,7 @@ inline constexpr kernel convolution_kernels[] = {
      [](const problem& p) -> std::unique_ptr<const executable> {
        return std::make_unique<tile_convolution>(blocking::layer_of(p));
      },
-     blocking::is_dense},
+     blocking::dense_pays},
 };
 
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE

@@ -8,7 +8,7 @@
 namespace octavo {
 
 /// One line per node:
-///   layer1.0.conv1: u8[1x56x56x64] scale 0.02 zp 0 = conv2d 3x3 out 64 relu (pool)  fused: layer1.0.bn1, relu_1
+///   layer1.0.conv1: u8[1x56x56x64] scale 0.02 zp 0 = conv2d kernel 3x3 out 64 relu (pool)  fused: layer1.0.bn1, relu_1
 inline std::ostream& operator<<(std::ostream& out, const graph& g) {
   const auto name = [&](int v) { return v < 0 ? std::string("-") : g.values[static_cast<std::size_t>(v)].name; };
   for (const node& n : g.nodes) {
