@@ -140,7 +140,7 @@ TEST_CASE("session: u8 inputs and outputs") {
   REQUIRE(run(bytes, twice, real));
   CHECK(twice == std::vector<std::uint8_t>{0, 128, 132});
   CHECK(real == std::vector<float>{-64.0f, 0.0f, 1.0f});
-  check_status(run(real, twice, real), run_status::wrong_type, "argument 0 has the wrong element type");
+  check_status(run(real, twice, real), run_status::wrong_type, "argument 0 'x': expected u8, found f32");
 }
 
 TEST_CASE("session: wrong arguments give a status, and nothing is written") {
@@ -148,29 +148,34 @@ TEST_CASE("session: wrong arguments give a status, and nothing is written") {
   std::vector<float> x(8, 1.0f), y(8, 1.0f), sum(8, -1.0f), short_x(7), half(4), empty, twice_as_long(32);
   std::vector<std::uint8_t> bytes(8);
   const auto wrong = run_status::wrong_extents;
-  check_status(fixed(x, y), run_status::wrong_count, "wrong number of arguments");
-  check_status(fixed(x, y, sum, sum), run_status::wrong_count, "wrong number of arguments");
-  check_status(fixed(x, bytes, sum), run_status::wrong_type, "argument 1 has the wrong element type");
-  check_status(fixed(x, y, bytes), run_status::wrong_type, "argument 2 has the wrong element type");
-  check_status(fixed(short_x, y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(fixed(x, half, sum), wrong, "argument 1 has the wrong extents");
-  check_status(fixed(x, y, empty), wrong, "argument 2 has the wrong extents");
-  check_status(fixed(view<float>(x.data(), {4, 2}), y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(fixed(view<float>(x.data(), {8}), y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(fixed(view<float>(x.data(), {2, 4}, 3), y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(fixed(view<float>(x.data(), {2, 4}, 0), y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(fixed(view<float>(), y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(bounded(empty, y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(bounded(short_x, y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(bounded(twice_as_long, y, sum), wrong, "argument 0 has the wrong extents");
-  check_status(bounded(x, half, sum), wrong, "argument 1 has the wrong extents");  // 2 and 1
-  check_status(bounded(x, y, half), wrong, "argument 2 has the wrong extents");
-  check_status(bounded(view<float>(x.data(), {5, 4}), y, sum), wrong, "argument 0 has the wrong extents");
+  const std::string all = "expected the arguments x, y; sum; found ";
+  check_status(fixed(x, y), run_status::wrong_count, all + "2");
+  check_status(fixed(x, y, sum, sum), run_status::wrong_count, all + "4");
+  check_status(fixed(x, bytes, sum), run_status::wrong_type, "argument 1 'y': expected f32, found u8");
+  check_status(fixed(x, y, bytes), run_status::wrong_type, "argument 2 'sum': expected f32, found u8");
+  const auto refuse = [&](const run_status& s, const std::string& argument, const std::string& found) {
+    check_status(s, wrong, "argument " + argument + ", found " + found);
+  };
+  const std::string fixed_x = "0 'x': expected f32[2x4]", bounded_x = "0 'x': expected f32[<=4x4]";
+  refuse(fixed(short_x, y, sum), fixed_x, "7 elements");
+  refuse(fixed(x, half, sum), "1 'y': expected f32[2x4]", "4 elements");
+  refuse(fixed(x, y, empty), "2 'sum': expected f32[2x4]", "0 elements");
+  refuse(fixed(view<float>(x.data(), {4, 2}), y, sum), fixed_x, "4x2, rows 2 apart");
+  refuse(fixed(view<float>(x.data(), {8}), y, sum), fixed_x, "8, rows 8 apart");
+  refuse(fixed(view<float>(x.data(), {2, 4}, 3), y, sum), fixed_x, "2x4, rows 3 apart");
+  refuse(fixed(view<float>(x.data(), {2, 4}, 0), y, sum), fixed_x, "2x4, rows 0 apart");
+  refuse(fixed(view<float>(), y, sum), fixed_x, "0 elements");
+  refuse(bounded(empty, y, sum), bounded_x, "0 elements");
+  refuse(bounded(short_x, y, sum), bounded_x, "7 elements");
+  refuse(bounded(twice_as_long, y, sum), bounded_x, "32 elements");
+  refuse(bounded(x, half, sum), "1 'y': expected f32[2x4]", "4 elements");  // 2 images before
+  refuse(bounded(x, y, half), "2 'sum': expected f32[2x4]", "4 elements");
+  refuse(bounded(view<float>(x.data(), {5, 4}), y, sum), bounded_x, "5x4, rows 4 apart");
   CHECK(sum == std::vector<float>(8, -1.0f));
   check_status(bounded(x, y, sum), run_status::ok, "ok");
   check_status(bounded(half, half, half), run_status::ok, "ok");
   fixed(x, y, sum).or_throw();
-  check_failure(failure_of([&] { fixed(x, y, bytes).or_throw(); }), "argument 2 has the wrong element type");
+  check_failure(failure_of([&] { fixed(x, y, bytes).or_throw(); }), "argument 2 'sum': expected f32, found u8");
 }
 
 TEST_CASE("session: a scalar") {
@@ -277,9 +282,9 @@ TEST_CASE("session: an output must be writable") {
   session run(plan_graph(sum_of_two<1>(), {}));
   const std::vector<float> x(4, 1.0f), y(4, 2.0f), constant_sum(4);
   std::vector<float> sum(4);
-  check_status(run(x, y, constant_sum), run_status::read_only, "argument 2 is an output and read-only");
+  check_status(run(x, y, constant_sum), run_status::read_only, "argument 2 'sum' is an output and read-only");
   check_status(run(x, y, view<const float>(sum.data(), {1, 4})), run_status::read_only,
-               "argument 2 is an output and read-only");
+               "argument 2 'sum' is an output and read-only");
   run(x, y, view<float>(sum.data(), {1, 4})).or_throw();
   CHECK(sum == std::vector<float>(4, 3.0f));
 }
@@ -309,10 +314,10 @@ TEST_CASE("session: what is null gives an error or a status") {
   session run(plan_graph(sum_of_two<2>(), {}));
   std::vector<float> x(8), sum(8);
   const auto null = "has no elements: a null pointer";
-  check_status(run(view<float>(nullptr, {2, 4}), x, sum), run_status::no_data, text("argument 0 ", null));
+  check_status(run(view<float>(nullptr, {2, 4}), x, sum), run_status::no_data, text("argument 0 'x' ", null));
   check_status(run(x, std::span<float>(static_cast<float*>(nullptr), 8), sum), run_status::no_data,
-               text("argument 1 ", null));
-  check_status(run(x, x, view<float>(nullptr, {2, 4})), run_status::no_data, text("argument 2 ", null));
+               text("argument 1 'y' ", null));
+  check_status(run(x, x, view<float>(nullptr, {2, 4})), run_status::no_data, text("argument 2 'sum' ", null));
   tensor moved(element::f32, {2, 4});
   const tensor kept = std::move(moved);
   CHECK(run(kept, x, sum));

@@ -110,7 +110,8 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
   std::set<std::string_view> names;
   for (const planned_value& v : net->values) names.insert(v.name);
   for (const auto& entry : options.by_value)
-    require(names.contains(entry.first), "calibration: the folded network has no value '", entry.first, "'");
+    if (!names.contains(entry.first))
+      fail("calibration: the folded network has no value '", entry.first, "'", hint_for(net->source, entry.first));
   const auto value_of = [&](int v) -> const planned_value& { return net->values[static_cast<std::size_t>(v)]; };
   session run(net, threads);
   std::vector<tensor> inputs, outputs;
@@ -142,8 +143,9 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
   std::set<std::string_view> computed;
   for (const auto& entry : statistics) computed.insert(value_of(entry.first).name);
   for (const auto& entry : options.by_value)
-    require(computed.contains(entry.first), "calibration: no step computes value '", entry.first,
-            "': give the recipe to the values that it is made of");
+    if (!computed.contains(entry.first))
+      fail("calibration: no step computes value '", entry.first, "'", hint_for(net->source, entry.first),
+           ": give the recipe to a value that a step computes");
   const float_environment exact;
   calibration found;
   for (const auto& [v, s] : statistics) {

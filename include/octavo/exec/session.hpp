@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <ranges>
 #include <utility>
 
@@ -50,27 +51,60 @@ struct tensor_argument {
 class [[nodiscard]] run_status {
  public:
   enum code_type : std::uint8_t { ok, no_network, wrong_count, wrong_type, wrong_extents, read_only, no_data };
-  run_status(code_type code = ok, int argument = 0) noexcept : code_(code), argument_(argument) {}
+
+  run_status(code_type code = ok) noexcept : code_(code) {}
+  /// So many arguments were given to `net`.
+  run_status(network net, std::size_t arguments) noexcept
+      : code_(wrong_count), argument_(arguments), net_(std::move(net)) {}
+  /// Argument number `argument` is `found`, where extents `expected` are wanted.
+  run_status(code_type code, network net, std::size_t argument, const dims& expected,
+             const tensor_argument& found) noexcept
+      : code_(code), argument_(argument), net_(std::move(net)), expected_(expected), found_(found) {}
+
   explicit operator bool() const noexcept { return code_ == ok; }
   code_type code() const noexcept { return code_; }
 
-  /// What was wrong: "argument 1 has the wrong extents". Arguments are counted from 0, inputs before outputs.
+  /// What was wrong: "argument 1 'image': expected f32[8x64x64x3], found 100 elements". Arguments are counted from 0,
+  /// inputs before outputs.
   std::string message() const {
-    constexpr std::string_view what[] = {"ok",
-                                         "the session was moved from",
-                                         "wrong number of arguments",
-                                         "has the wrong element type",
-                                         "has the wrong extents",
-                                         "is an output and read-only",
-                                         "has no elements: a null pointer"};
-    return code_ <= wrong_count ? std::string(what[code_]) : text("argument ", argument_, " ", what[code_]);
+    if (code_ == ok) return "ok";
+    if (code_ == no_network) return "the session was moved from";
+    if (code_ == wrong_count) {
+      std::string names;
+      for (std::size_t i = 0; i < net_->inputs.size() + net_->outputs.size(); ++i)
+        names += (i == 0 ? "" : i == net_->inputs.size() ? "; " : ", ") + name_of_argument(i);
+      return text("expected the arguments ", names, "; found ", argument_);
+    }
+    const std::string argument = text("argument ", argument_, " '", name_of_argument(argument_), "'");
+    if (code_ == read_only) return argument + " is an output and read-only";
+    if (code_ == no_data) return argument + " has no elements: a null pointer";
+    const element type = value(argument_).type.type;
+    if (code_ == wrong_type)
+      return text(argument, ": expected ", octavo::name_of(type), ", found ", octavo::name_of(found_->type));
+    const bool is_range = found_->extents.rank == 0 && found_->stride == 0;
+    return text(
+        argument, ": expected ", octavo::name_of(type), "[", expected_, "], found ",
+        is_range ? text(found_->count, " elements") : text(found_->extents, ", rows ", found_->stride, " apart"));
   }
   /// Throws octavo::error with the message unless the run took place.
   void or_throw() const { require(code_ == ok, "session: ", message()); }
 
  private:
+  const planned_value& value(std::size_t argument) const {
+    const std::size_t inputs = net_->inputs.size();
+    const int v = argument < inputs ? net_->inputs[argument] : net_->outputs[argument - inputs];
+    return net_->values[static_cast<std::size_t>(v)];
+  }
+  std::string name_of_argument(std::size_t i) const {
+    const std::size_t inputs = net_->inputs.size();
+    return i < inputs ? value(i).name : net_->source.outputs[i - inputs].name;
+  }
+
   code_type code_;
-  int argument_;
+  std::size_t argument_ = 0;  ///< its number; of wrong_count how many there were
+  network net_;               ///< where there is an argument to tell of
+  dims expected_;
+  std::optional<tensor_argument> found_;
 };
 
 /// Runs a network; one thread at a time. Its memory is allocated when it is made, so it moves and is not copied.
@@ -211,19 +245,21 @@ class session {
     if (!net_) return run_status::no_network;
     const plan& p = *net_;
     const std::size_t inputs = p.inputs.size();
-    if (arguments.size() != inputs + p.outputs.size()) return run_status::wrong_count;
+    if (arguments.size() != inputs + p.outputs.size()) return {net_, arguments.size()};
     dims bounded;  // the actual extents of bounded axes, 0 where no argument has fixed one yet
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       const planned_value& v = p.values[static_cast<std::size_t>(i < inputs ? p.inputs[i] : p.outputs[i - inputs])];
-      if (i >= inputs && !arguments[i].writable) return {run_status::read_only, static_cast<int>(i)};
-      if (arguments[i].type != v.type.type) return {run_status::wrong_type, static_cast<int>(i)};
-      dims actual;
-      if (!extents_of(arguments[i], v.type, actual)) return {run_status::wrong_extents, static_cast<int>(i)};
-      if (!arguments[i].data) return {run_status::no_data, static_cast<int>(i)};
+      dims expected = v.type.extents, actual;
+      for (int axis = 0; axis < expected.rank; ++axis)
+        if (expected.is_bounded(axis) && bounded[axis] != 0) expected.fix(axis, bounded[axis]);
+      const auto wrong = [&](run_status::code_type code) { return run_status(code, net_, i, expected, arguments[i]); };
+      if (i >= inputs && !arguments[i].writable) return wrong(run_status::read_only);
+      if (arguments[i].type != v.type.type) return wrong(run_status::wrong_type);
+      if (!extents_of(arguments[i], v.type, actual)) return wrong(run_status::wrong_extents);
+      if (!arguments[i].data) return wrong(run_status::no_data);
       for (int axis = 0; axis < actual.rank; ++axis) {
         if (!v.type.extents.is_bounded(axis)) continue;
-        if (bounded[axis] != 0 && bounded[axis] != actual[axis])
-          return {run_status::wrong_extents, static_cast<int>(i)};
+        if (bounded[axis] != 0 && bounded[axis] != actual[axis]) return wrong(run_status::wrong_extents);
         bounded[axis] = actual[axis];
       }
     }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "octavo/base/nearest_name.hpp"
 #include "octavo/graph/handle.hpp"
 #include "octavo/op/operators.hpp"
 #include "octavo/tensor/params.hpp"
@@ -180,6 +181,19 @@ class graph : public detail::graph_anchor {
   std::unordered_map<std::string, int> numbers_;  // the names of values; no number below theirs is free
   std::size_t numbers_of_ = 0;                    // how many values are in there
 };
+
+/// The end of a message about a name that no node or value of `g` has: where passes put it, or what was meant.
+inline std::string hint_for(const graph& g, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const node& n : g.nodes) {
+    if (n.name == name || std::find(n.fused.begin(), n.fused.end(), name) != n.fused.end())
+      return text("; it is part of node '", n.name, "', which computes '",
+                  g.values[static_cast<std::size_t>(*n.dst)].name, "'");
+    names.push_back(n.name);
+    for (int v : n.dst) names.push_back(g.values[static_cast<std::size_t>(v)].name);
+  }
+  return did_you_mean(name, names);
+}
 
 graph& value_handle::owner(std::string_view what) const {
   require(place_ != nullptr, what, ": the handle is empty, it belongs to no graph");

@@ -1,6 +1,7 @@
 // The operators that come with Octavo, and finding one by its name, as files have it.
 #pragma once
 
+#include "octavo/base/nearest_name.hpp"
 #include "octavo/op/batch_norm.hpp"
 #include "octavo/op/concat.hpp"
 #include "octavo/op/conv2d.hpp"
@@ -39,7 +40,11 @@ inline const operator_set& builtin_operators() {
 inline operation make_operation(std::string_view name, const attribute_map& attributes,
                                 const operator_set& known = builtin_operators()) {
   const auto found = known.find(name);
-  require(found != known.end(), "there is no operator '", name, "'");
+  if (found == known.end()) {
+    std::vector<std::string_view> names;
+    for (const auto& entry : known) names.push_back(entry.first);
+    fail("there is no operator '", name, "'", did_you_mean(name, names));
+  }
   operation o = found->second;
   try {
     o.set(attributes);

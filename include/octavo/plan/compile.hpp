@@ -192,8 +192,9 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels, const
   std::set<std::string_view> names;
   for (const step& s : p->steps) names.insert(s.name);
   for (const auto& choice : choices.by_node)
-    require(names.contains(choice.first), choices.origin, ": the network has no step '", choice.first, "' for kernel '",
-            choice.second, "'");
+    if (!names.contains(choice.first))
+      fail(choices.origin, ": the network has no step '", choice.first, "' for kernel '", choice.second, "'",
+           hint_for(p->source, choice.first));
   detail::place_in_memory(*p, where, step_of_node);
   // The plan's copy of the graph is for printing; the packed weights are the ones that run.
   for (node& n : p->source.nodes) n.constants.clear();

@@ -43,6 +43,12 @@ struct dims {
   constexpr int operator[](int axis) const { return extent[static_cast<std::size_t>(axis)]; }
   constexpr bool is_bounded(int axis) const { return (bounded >> axis & 1) != 0; }
 
+  /// Gives a bounded axis its actual extent.
+  constexpr void fix(int axis, int e) {
+    bounded = static_cast<std::uint8_t>(bounded & ~(1u << axis));
+    (*this)[axis] = e;
+  }
+
   /// The extent as a template argument of shape: negated where the axis is bounded.
   constexpr int encoded(int axis) const { return is_bounded(axis) ? -(*this)[axis] : (*this)[axis]; }
 

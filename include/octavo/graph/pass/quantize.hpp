@@ -46,7 +46,8 @@ class quantizer {
     std::set<std::string_view> names;
     for (const node& n : from_.nodes) names.insert(n.name);
     for (const std::string& name : options_.keep_fp32)
-      require(names.contains(name), "cannot keep node '", name, "' in FP32: the folded graph has no such node");
+      if (!names.contains(name))
+        fail("cannot keep node '", name, "' in FP32: the folded graph has no such node", hint_for(from_, name));
     // Nodes that stay FP32 too: calibration does not see the outputs of those that the planner makes free.
     for (const node& n : from_.nodes)
       for (std::size_t i = 0; i < n.src.size(); ++i) {
