@@ -15,6 +15,7 @@ namespace {
 using namespace octavo;
 using test::all_kernels;
 using test::guarded_buffer;
+using test::kernels_for;
 
 /// The seed of this run, printed once; OCTAVO_TEST_SEED repeats one.
 unsigned seed() {
@@ -180,8 +181,7 @@ void compare(const trial& t, generator& r) {
   rows_buffer<Y> expected(p.dst->extents, 0);
   evaluate(p.op, p, {operands, expected.view()});
 
-  for (const kernel& k : all_kernels()) {
-    if (!k.supports(p)) continue;
+  for (const kernel& k : kernels_for(p)) {
     CAPTURE(k.name);
     const std::unique_ptr<const executable> e = k.pack(p);
     rows_buffer<Y> dst(p.dst->extents, t.dst_gap);
@@ -403,8 +403,7 @@ TEST_CASE("a batch below its bound") {
     t.x = {5, 6, 7, channels};
     t.conv.out = outputs, t.conv.kernel = 3, t.conv.pad = 1;
     const problem p = make_problem(t, r);
-    for (const kernel& k : all_kernels()) {
-      if (!k.supports(p)) continue;
+    for (const kernel& k : kernels_for(p)) {
       CAPTURE(k.name);
       const auto e = k.pack(p);
       for (int n = 1; n <= 5; ++n) {
@@ -428,6 +427,6 @@ TEST_CASE("a depth that could overflow is refused by name") {
   t.conv.out = 1;
   t.draw = values::largest;
   const problem p = make_problem(t, r);
-  for (const kernel& k : all_kernels())
-    if (k.supports(p)) CHECK_THROWS_WITH_AS((void)k.pack(p), doctest::Contains("fc: channel 0 of depth 70000"), error);
+  for (const kernel& k : kernels_for(p))
+    CHECK_THROWS_WITH_AS((void)k.pack(p), doctest::Contains("fc: channel 0 of depth 70000"), error);
 }

@@ -115,8 +115,7 @@ TEST_CASE("matmul kernels: fewer batch slices, or rows, than their bounds") {
   p.src = {{element::u8, {upto<50>, 33}, {0.1f, 3}}, {element::u8, {33, 40}, {0.1f, 100}}};
   p.dst = {element::f32, {upto<50>, 40}, {}};
   check(p.op, p);
-  for (const kernel& k : all_kernels()) {
-    if (!k.supports(p)) continue;
+  for (const kernel& k : kernels_for(p)) {
     const auto e = k.pack(p);
     for (int rows : {1, 6, 7, 20, 50}) {
       guarded_operand a(element::u8, {rows, 33}, 33, false), b(element::u8, {33, 40}, 40, false);
@@ -136,8 +135,7 @@ TEST_CASE("matmul kernels: the same bits in every split of the tasks") {
   p.op = op::matmul{.transpose_b = true};
   p.src = {{element::f32, {2, 150, 200}, {}}, {element::f32, {2, 70, 200}, {}}};
   p.dst = {element::f32, {2, 150, 70}, {}};
-  for (const kernel& k : all_kernels()) {
-    if (!k.supports(p)) continue;
+  for (const kernel& k : kernels_for(p)) {
     const auto e = k.pack(p);
     guarded_operand a(element::f32, p.src[0].extents, 200, false), b(element::f32, p.src[1].extents, 200, false);
     guarded_operand expected(element::f32, p.dst->extents, 70, false), got(element::f32, p.dst->extents, 70, false);

@@ -93,6 +93,15 @@ inline const kernel_list& all_kernels() {
   return list;
 }
 
+/// Those of all_kernels() that support `p`; there must be one.
+inline kernel_list kernels_for(const problem& p) {
+  kernel_list list;
+  std::copy_if(all_kernels().begin(), all_kernels().end(), std::back_inserter(list),
+               [&](const kernel& k) { return k.supports(p); });
+  REQUIRE_MESSAGE(!list.empty(), "no kernel supports ", text(p.op));
+  return list;
+}
+
 /// Runs all tasks of `e` in random portions and order.
 inline void run_in_portions(const executable& e, const arguments& a, random_numbers& random) {
   const int tasks = e.tasks(a);
