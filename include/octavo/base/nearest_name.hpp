@@ -24,7 +24,7 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-/// The end of a message about the unknown `name`: "; did you mean 'conv1'?", where one of `known` is near, else nothing.
+/// The end of a message about the unknown `name`: "; did you mean 'conv1'?" where one of `known` is near, or nothing.
 template <class Names>
 std::string did_you_mean(std::string_view name, const Names& known) {
   std::size_t least = name.size() / 3 + 2;  // more changes than that make another name
