@@ -26,6 +26,8 @@ struct field {
   std::string_view name;
   T Owner::*member;
 };
+template <class Owner, class T>  // clang deduces nothing for aggregates before version 17
+field(std::string_view, T Owner::*)->field<Owner, T>;
 
 /// The value of an attribute as files have it.
 using attribute = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>>;
