@@ -19,7 +19,7 @@ const tensor_type fine{element::u8, extents, {0.25f, 128}}, coarse{element::u8, 
 graph chain(const tensor_type& from, std::vector<std::pair<operation, tensor_type>> nodes) {
   graph g;
   int v = g.append(op::input{}, "x", {}, from);
-  for (auto& [o, type] : nodes) v = g.append(std::move(o), std::string(name_of(o)), {v}, type);
+  for (const auto& [o, type] : nodes) v = g.append(o, std::string(name_of(o)), {v}, type);
   g.outputs.push_back({v, "y"});
   return g;
 }

@@ -198,3 +198,15 @@ TEST_CASE("several outputs, and an input that is left out") {
   check_failure(failure_of([&] { g.append(users::sum_rows{}, "none", {-1}); }), "none", "'x' is missing");
   check_failure(failure_of([&] { g.append(users::sum_rows{}, "many", {x, x, x}); }), "many", "expected 2 inputs");
 }
+
+TEST_CASE("an operation that was moved from is refused, and can be assigned to") {
+  operation o = op::add{};
+  const operation kept = std::move(o);
+  CHECK(kept.is<op::add>());
+  CHECK_FALSE(o.is<op::add>());
+  check_failure(failure_of([&] { (void)name_of(o); }), "moved from");
+  check_failure(failure_of([&] { const operation copy = o; }), "moved from");
+  check_failure(failure_of([&] { (void)text(o); }), "moved from");
+  o = kept;
+  CHECK(o == kept);
+}

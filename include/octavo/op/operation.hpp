@@ -191,13 +191,14 @@ class described_operator final : public any_operator {
 
 }  // namespace detail
 
-/// Any operator: a value that is copied, compared and printed. Made by default it is an input.
+/// Any operator: a value that is copied, compared and printed. Made by default it is an input; one that was moved from can
+/// only be assigned to: all else throws octavo::error.
 class operation {
  public:
   operation() : operation(op::input{}) {}
   template <operator_description T>
   operation(T op) : self_(std::make_unique<detail::described_operator<T>>(std::move(op))) {}
-  OCTAVO_COLD operation(const operation& other) : self_(other.self_->copy()) {}
+  OCTAVO_COLD operation(const operation& other) : self_(other.self().copy()) {}
   OCTAVO_COLD operation(operation&& other) noexcept : self_(std::move(other.self_)) {}
   OCTAVO_COLD operation& operator=(operation other) noexcept {
     self_ = std::move(other.self_);
@@ -219,16 +220,16 @@ class operation {
     return as<T>() != nullptr;
   }
 
-  const operator_facts& facts() const noexcept { return self_->facts(); }
+  const operator_facts& facts() const { return self().facts(); }
 
   /// What quantization does at input `i`.
-  port_rule rule(std::size_t i) const { return self_->rule(i); }
+  port_rule rule(std::size_t i) const { return self().rule(i); }
 
   /// The attributes that differ from their defaults.
-  attribute_map attributes() const { return self_->attributes(); }
+  attribute_map attributes() const { return self().attributes(); }
 
   /// Sets some attributes. Throws octavo::error, naming the attribute, where there is none of that name and type.
-  void set(const attribute_map& given) { self_->set(given); }
+  void set(const attribute_map& given) { self().set(given); }
 
   /// Attributes that depend on the inputs, such as a padding that a rule gives, in numbers.
   operation resolved_for(std::span<const tensor_type> inputs) const {
@@ -239,14 +240,14 @@ class operation {
 
   /// The types of the outputs for inputs of these types; scales and zero points are the first input's. Of what check()
   /// refuses it may be anything.
-  std::vector<tensor_type> infer(std::span<const tensor_type> inputs) const { return self_->output_types(inputs); }
+  std::vector<tensor_type> infer(std::span<const tensor_type> inputs) const { return self().output_types(inputs); }
 
   friend bool operator==(const operation& a, const operation& b) {
-    return a.self_->type() == b.self_->type() && a.self_->equals(*b.self_);
+    return a.self().type() == b.self().type() && a.self().equals(b.self());
   }
   /// The name, then the attributes that differ from their defaults.
   friend std::ostream& operator<<(std::ostream& out, const operation& o) {
-    o.self_->write(out);
+    o.self().write(out);
     return out;
   }
 
@@ -255,6 +256,15 @@ class operation {
   friend bool* fused_residual(operation& o);
   friend void check(const operation& o, const signature& s);
   friend void evaluate(const operation& o, const signature& s, const arguments& a);
+
+  const detail::any_operator& self() const {
+    require(self_ != nullptr, "the operation was moved from");
+    return *self_;
+  }
+  detail::any_operator& self() {
+    require(self_ != nullptr, "the operation was moved from");
+    return *self_;
+  }
 
   std::unique_ptr<detail::any_operator> self_;
 };
@@ -266,11 +276,11 @@ inline std::string_view name_of(const operation& o) { return o.facts().name; }
 inline bool has_weights(const operation& o) { return o.facts().has_weights; }
 
 /// The activation that the operator applies to its output, or null where it cannot apply one.
-inline activation* fused_activation(operation& o) { return o.self_->act(); }
+inline activation* fused_activation(operation& o) { return o.self().act(); }
 inline const activation* fused_activation(const operation& o) { return fused_activation(const_cast<operation&>(o)); }
 
 /// Whether the operator adds its last input to its output before the activation, or null where it cannot.
-inline bool* fused_residual(operation& o) { return o.self_->residual(); }
+inline bool* fused_residual(operation& o) { return o.self().residual(); }
 inline const bool* fused_residual(const operation& o) { return fused_residual(const_cast<operation&>(o)); }
 
 /// Throws octavo::error, naming what is wrong, unless a tensor of that type can exist: extents from 1, few enough rows
@@ -307,11 +317,11 @@ inline void check(const operation& o, const signature& s) {
   if (const activation* act = fused_activation(o))
     require(act->lower <= act->upper && act->lower < HUGE_VALF && act->upper > -HUGE_VALF, f.name, ": the lower bound ",
             act->lower, " must not be above the upper bound ", act->upper, ", nor either a NaN");
-  o.self_->verify(s);
+  o.self().verify(s);
 }
 
 /// Reference evaluation: slow, short, and the specification of every kernel. Allocates nothing, and throws nothing
 /// where check() did not.
-inline void evaluate(const operation& o, const signature& s, const arguments& a) { o.self_->run_reference(s, a); }
+inline void evaluate(const operation& o, const signature& s, const arguments& a) { o.self().run_reference(s, a); }
 
 }  // namespace octavo
