@@ -191,8 +191,8 @@ class described_operator final : public any_operator {
 
 }  // namespace detail
 
-/// Any operator: a value that is copied, compared and printed. Made by default it is an input; one that was moved from can
-/// only be assigned to: all else throws octavo::error.
+/// Any operator: a value that is copied, compared and printed. Made by default it is an input; one that was moved from
+/// can only be assigned to: all else throws octavo::error.
 class operation {
  public:
   operation() : operation(op::input{}) {}
