@@ -14,9 +14,9 @@
 // few columns after the other, whose weights the tiles of those before bring into L2.
 #pragma once
 
+#include "octavo/backends/blocking/channel_epilogue.hpp"
 #include "octavo/backends/blocking/direct_image.hpp"
 #include "octavo/backends/blocking/direct_weights.hpp"
-#include "octavo/backends/blocking/output_stage.hpp"
 #include "octavo/backends/blocking/strips.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
 
@@ -39,7 +39,7 @@ class direct_convolution final : public executable {
         residual_(s.conv.residual),
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         depth_(s.conv.kernel, run_taps(), image_.tap_bytes),
-        stage_(s, kernel.vectors * kernel.vector),
+        epilogue_(s, kernel.vectors * kernel.vector),
         weights_(kernel, s, depth_, ranges_inside()),
         columns_together_(std::max(1, direct_column_budget / static_cast<int>(weights_.column_bytes()))) {
     const op::conv2d& conv = s.conv;
@@ -56,7 +56,7 @@ class direct_convolution final : public executable {
 
   std::size_t scratch_bytes() const noexcept override { return tiles_bytes() + copied_bytes_; }
 
-  std::size_t packed_bytes() const noexcept override { return weights_.bytes() + stage_.bytes(); }
+  std::size_t packed_bytes() const noexcept override { return weights_.bytes() + epilogue_.bytes(); }
 
   std::span<const std::byte> first_weights() const noexcept override {
     const std::span<const std::byte> all = weights_.packed();
@@ -239,7 +239,7 @@ class direct_convolution final : public executable {
     t.run_groups = depth_.groups;
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
-    t.end = &stage_.end();
+    t.epilogue = &epilogue_.shared();
     const std::span<const std::byte> all = weights_.packed();
     const std::span<const std::byte> later =
         all.subspan(static_cast<std::size_t>(weights_.at(group, last) - all.data()));
@@ -258,7 +258,7 @@ class direct_convolution final : public executable {
             t.residual[i] = c.residual->as<const std::byte>() + p.pixel[i] * t.residual_stride + dst_channel;
         }
         weights_.point_at(t, group, column, p.first_run, p.start);
-        t.multiplier = stage_.multiplier(group, channel), t.offset = stage_.offset(group, channel);
+        t.multiplier = epilogue_.multiplier(group, channel), t.offset = epilogue_.offset(group, channel);
         t.ahead = ahead.at, t.ahead_step = ahead.step();
         kernel_.tiles[p.strips][weights_.vectors(column) - 1](t);
         ahead.at += static_cast<std::uintptr_t>(t.run_count * t.run_groups) * t.ahead_step;
@@ -273,7 +273,7 @@ class direct_convolution final : public executable {
   int dst_bytes_;
   depth_runs depth_;
   std::vector<std::ptrdiff_t> runs_;  ///< from a pixel's first run inside the image to each of the others
-  output_stage stage_;
+  channel_epilogue epilogue_;
   direct_weights weights_;
   int columns_together_;  ///< that a tile meets one after the other
   int chunk_units_ = 1, chunk_tiles_ = 1;

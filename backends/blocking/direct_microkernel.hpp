@@ -31,7 +31,7 @@ struct direct_tile {
   const std::byte* residual[2];  // (strip, channels) of dst's type, or null
   std::ptrdiff_t residual_stride;
   int channels;  ///< how many of the NR channels exist; no others are stored
-  const ending* end;
+  const native::epilogue* epilogue;
   std::uintptr_t ahead;       ///< for each group a tile brings the line there into L2: see memory_ahead
   std::uintptr_t ahead_step;  ///< and goes on by this
 };

@@ -57,7 +57,7 @@ class dynamic_matmul : public executable {
     const op::matmul& f = *p.op.as<op::matmul>();
     const float m = op::multiplier_of(f, p);
     std::ranges::fill(multiplier_, m);
-    end_ = make_ending(*p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));
+    epilogue_ = native::make_epilogue(*p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));
     if (value_bytes_ == 1) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
     const auto rows = static_cast<std::size_t>(p.dst->extents[p.dst->extents.rank - 2]);
     row_starts_bytes_ = b_zero_ == w_zero ? 0 : round_up(rows * sizeof(std::int32_t), cache_line);
@@ -151,7 +151,7 @@ class dynamic_matmul : public executable {
   int block_, columns_;  ///< columns of b in a block, and such blocks, which are called columns elsewhere
   int together_;         ///< that are packed at a time
   bool whole_rows_;      ///< rows of a need no padding
-  ending end_;
+  native::epilogue epilogue_;
   alignas(cache_line) float multiplier_[widest] = {}, offset_[widest] = {};
 
  private:
@@ -243,7 +243,7 @@ class direct_matmul final : public dynamic_matmul {
     t.order = order_.data(), t.exact = &exact;
     t.multiplier = multiplier_, t.offset = offset_;
     t.dst_stride = c.dst.stride * dst_bytes_;
-    t.end = &end_;
+    t.epilogue = &epilogue_;
     for (int i = 0; i < strips;) {
       const int count = pixels ? 1 : std::min(2, strips - i);
       int row[2];

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <span>
 
-#include "octavo/backends/blocking/output_stage.hpp"
+#include "octavo/backends/blocking/channel_epilogue.hpp"
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
@@ -31,7 +31,7 @@ struct tile {
   std::ptrdiff_t residual_stride;
   int rows;      ///< how many of the MR pixels exist
   int channels;  ///< how many of the NR channels exist
-  const ending* end;
+  const native::epilogue* epilogue;
 };
 
 using tile_function = void (*)(const tile&) noexcept;

@@ -12,9 +12,9 @@
 #include <algorithm>
 #include <array>
 
+#include "octavo/backends/blocking/channel_epilogue.hpp"
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/microkernel.hpp"
-#include "octavo/backends/blocking/output_stage.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
 
@@ -76,7 +76,7 @@ class panel_convolution final : public executable {
         padded_outputs_(ceil_div(group_outputs_, kernel.vector) * kernel.vector),
         panel_bytes_(static_cast<std::size_t>(kernel.largest_rows()) *
                      round_up(static_cast<std::size_t>(steps_) * step_bytes, chunk_bytes)),
-        stage_(s, kernel.vector) {
+        epilogue_(s, kernel.vector) {
     const int most_blocks = pixel_blocks(static_cast<int>(s.dst->extents.rows()), kernel.tiles).total;
     set_blocks_ = std::clamp(static_cast<int>(panel_budget / panel_bytes_), std::min(4, most_blocks), most_blocks);
     padding_ = aligned_memory(static_cast<std::size_t>(group_inputs_ * src_bytes_));
@@ -93,7 +93,7 @@ class panel_convolution final : public executable {
     return static_cast<std::size_t>(set_blocks_) * panel_bytes_ + line_bytes();
   }
 
-  std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes() + padding_.size(); }
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + epilogue_.bytes() + padding_.size(); }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const call c(*this, a);
@@ -229,12 +229,12 @@ class panel_convolution final : public executable {
     tile t{};
     t.weights = column_weights(group, column);
     t.steps = steps_;
-    t.multiplier = stage_.multiplier(group, channel);
-    t.offset = stage_.offset(group, channel);
+    t.multiplier = epilogue_.multiplier(group, channel);
+    t.offset = epilogue_.offset(group, channel);
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
     t.channels = std::min(group_outputs_ - channel, block_channels_);
-    t.end = &stage_.end();
+    t.epilogue = &epilogue_.shared();
     for (int i = first; i < last; ++i, panels += panel_bytes_) {
       const pixel_blocks::block b = c.blocks(i, kernel_.tiles);
       t.panel = panels;
@@ -276,7 +276,7 @@ class panel_convolution final : public executable {
   int block_channels_, group_columns_, padded_outputs_;
   std::size_t panel_bytes_;
   int set_blocks_ = 1;  ///< the most pixel blocks that are packed at a time
-  output_stage stage_;
+  channel_epilogue epilogue_;
   pooled_memory weights_;
   aligned_memory padding_;
 };

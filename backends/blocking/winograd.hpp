@@ -17,8 +17,8 @@
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015.
 #pragma once
 
+#include "octavo/backends/blocking/channel_epilogue.hpp"
 #include "octavo/backends/blocking/memory_ahead.hpp"
-#include "octavo/backends/blocking/output_stage.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
 #include "octavo/op/kernel.hpp"
 
@@ -68,7 +68,7 @@ struct winograd_sums {
   const std::byte* residual;           ///< of dst's type, or null
   std::ptrdiff_t residual_line, residual_pixel;
   int lines, pixels;  ///< of the 4x4 that exist
-  const ending* end;
+  const native::epilogue* epilogue;
 };
 
 /// How long things take, as multiples of a product of two s16; measured.
@@ -120,7 +120,7 @@ class winograd_convolution final : public executable {
         out_width_(s.dst->extents[2]),
         tile_lines_(winograd_tiles(out_height_)),
         tiles_across_(winograd_tiles(out_width_)),
-        stage_(s, kernel.block),
+        epilogue_(s, kernel.block),
         chunk_tiles_(winograd_chunk_tiles(kernel, channels_)),
         outside_(static_cast<std::size_t>(channels_)) {
     together_ = std::min(channels_, winograd_channels_together);
@@ -139,7 +139,7 @@ class winograd_convolution final : public executable {
                                     (keeps_weights_ ? blocks_ : 1) * transformed_bytes());
   }
 
-  std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes() + outside_.size(); }
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + epilogue_.bytes() + outside_.size(); }
 
   std::span<const std::byte> first_weights() const noexcept override {
     return {weights_.data(), static_cast<std::size_t>(block_bytes())};
@@ -268,7 +268,7 @@ class winograd_convolution final : public executable {
     const int channel = block * kernel_.block;
     winograd_sums s{};
     s.sums = sums;
-    s.multiplier = stage_.multiplier(0, channel), s.offset = stage_.offset(0, channel);
+    s.multiplier = epilogue_.multiplier(0, channel), s.offset = epilogue_.offset(0, channel);
     s.dst_pixel = c.dst.stride * dst_bytes_, s.dst_line = out_width_ * s.dst_pixel;
     s.dst = c.dst.as<std::byte>() + pixel * s.dst_pixel + channel * dst_bytes_;
     if (c.residual) {
@@ -276,7 +276,7 @@ class winograd_convolution final : public executable {
       s.residual = c.residual->as<const std::byte>() + pixel * s.residual_pixel + channel * dst_bytes_;
     }
     s.lines = std::min(winograd_outputs, out_height_ - h), s.pixels = std::min(winograd_outputs, out_width_ - w);
-    s.end = &stage_.end();
+    s.epilogue = &epilogue_.shared();
     kernel_.transform_sums(s);
   }
 
@@ -287,7 +287,7 @@ class winograd_convolution final : public executable {
   int tile_lines_, tiles_across_;
   int together_ = 0;  ///< input channels whose weights are transformed at a time
   bool keeps_weights_ = false;
-  output_stage stage_;
+  channel_epilogue epilogue_;
   int chunk_tiles_;
   pooled_memory weights_;
   aligned_memory outside_;  ///< a pixel of the padding

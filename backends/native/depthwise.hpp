@@ -14,7 +14,7 @@
 //   run(packed, run)       computes a run
 #pragma once
 
-#include "octavo/backends/native/output.hpp"
+#include "octavo/backends/native/epilogue.hpp"
 #include "octavo/backends/native/task_grid.hpp"
 #include "octavo/op/kernel.hpp"
 
@@ -41,8 +41,7 @@ struct depthwise_filter {
   const signature* types = nullptr;
   std::vector<tap> taps;
   output_scales scales;  ///< INT8: all three; f32: `offset` is the bias
-  output_rule rule;
-  residual_rule residual;
+  native::epilogue epilogue;
 
   int channels() const { return op->out; }
 
@@ -85,13 +84,16 @@ class depthwise final : public executable {
   using source = typename Isa::source;
 
   explicit depthwise(const problem& p) : op_(*p.op.as<op::conv2d>()), taps_(Isa::taps(op_.kernel)) {
-    depthwise_filter f{&op_, &p, taps_, {}, make_output_rule(*p.dst, op_.act), {}};
+    depthwise_filter f{&op_, &p, taps_, {}, make_epilogue(*p.dst, op_.act)};
     if constexpr (std::is_same_v<source, std::uint8_t>) {
       f.scales = fold_output_scales(p, op_.residual, op::conv2d::name);
     } else {
       f.scales.offset = f32_biases(p, op_.out);
     }
-    if (op_.residual) f.residual = {f.scales.residual_multiplier, p.src[1].q.zero_point};
+    if (op_.residual) {
+      f.epilogue.residual_multiplier = f.scales.residual_multiplier;
+      f.epilogue.residual_zero_point = p.src[1].q.zero_point;
+    }
     packed_ = Isa::pack(f);
     dst_size_ = static_cast<std::ptrdiff_t>(size_of(p.dst->type));
     // A whole row of padding where it is not too long for the first-level cache; longer rows take several runs.

@@ -22,7 +22,7 @@ struct affine_run {
   const float* offset = nullptr;
   bool per_channel = false;
   std::int32_t zero_point = 0;
-  output_rule end;
+  native::epilogue epilogue;
 };
 using affine_function = void (*)(const affine_run&, std::ptrdiff_t n) noexcept;
 
@@ -32,7 +32,7 @@ struct add_run {
   void* y = nullptr;
   float multiplier0 = 1.0f, multiplier1 = 1.0f;
   std::int32_t zero_point0 = 0, zero_point1 = 0;
-  output_rule end;
+  native::epilogue epilogue;
 };
 using add_function = void (*)(const add_run&, std::ptrdiff_t n) noexcept;
 
@@ -121,7 +121,7 @@ class affine_map final : public executable {
                values + padded,
                t.per_channel,
                p.src[0].is_u8() ? p.src[0].q.zero_point : 0,
-               make_output_rule(*p.dst, t.act)};
+               make_epilogue(*p.dst, t.act)};
   }
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
@@ -155,7 +155,7 @@ class addition final : public executable {
     shared_.multiplier0 = op::detail::rescale(p.src[0], *p.dst, op::add::name);
     shared_.multiplier1 = op::detail::rescale(p.src[1], *p.dst, op::add::name);
     shared_.zero_point0 = p.src[0].q.zero_point, shared_.zero_point1 = p.src[1].q.zero_point;
-    shared_.end = make_output_rule(*p.dst, p.op.as<op::add>()->act);
+    shared_.epilogue = make_epilogue(*p.dst, p.op.as<op::add>()->act);
   }
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }

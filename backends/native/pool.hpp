@@ -26,7 +26,7 @@ struct window {
 struct mean_rule {
   float multiplier = 1.0f;
   std::int32_t zero_sum = 0;
-  output_rule end;
+  native::epilogue epilogue;
 };
 
 using pool_function = void (*)(const window&, const mean_rule&, void* y, int n) noexcept;
@@ -43,7 +43,7 @@ class pooling final : public executable {
         ratio_(static_cast<double>(p.src[0].is_u8() ? p.src[0].q.scale : 1.0f) /
                static_cast<double>(p.dst->is_u8() ? p.dst->q.scale : 1.0f)),
         zero_point_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
-        end_(make_output_rule(*p.dst, no_activation)) {}
+        epilogue_(make_epilogue(*p.dst, no_activation)) {}
 
   int tasks(const arguments& a) const noexcept override { return grid(a).count(); }
 
@@ -70,7 +70,7 @@ class pooling final : public executable {
     const op::window_span h = op::window_at(row % y[1], x[1], op_.pad.top, op_.pad.bottom, op_.kernel.h, op_.stride.h);
     std::byte* to = a.dst->as<std::byte>() + (std::ptrdiff_t{row} * y[2] * a.dst->stride + b.channel_begin) * dst_size_;
     window pixels{nullptr, x[2] * src.stride, src.stride, h.end - h.begin, 0};
-    mean_rule mean{0.0f, 0, end_};
+    mean_rule mean{0.0f, 0, epilogue_};
     int counted = 0;  // pixels that `mean` holds for
     for (int ow = 0; ow < y[2]; ++ow, to += a.dst->stride * dst_size_) {
       const op::window_span w = op::window_at(ow, x[2], op_.pad.left, op_.pad.right, op_.kernel.w, op_.stride.w);
@@ -90,7 +90,7 @@ class pooling final : public executable {
   std::ptrdiff_t src_size_, dst_size_;
   double ratio_;
   std::int32_t zero_point_;
-  output_rule end_;
+  native::epilogue epilogue_;
 };
 
 /// Whether `p` is a pooling of that kind from elements of type x to type y.

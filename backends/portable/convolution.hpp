@@ -50,7 +50,7 @@ inline void multiply(const std::byte*& panel, const std::byte*& weights, int ste
 
 /// Adds the residual, clamps and stores `x` (rows, channels) as f32.
 inline void store_f32(const blocking::tile& t, const float* x, int channels) noexcept {
-  const activation act{t.end->lower, t.end->upper};
+  const activation act{t.epilogue->lower, t.epilogue->upper};
   for (int m = 0; m < t.rows; ++m, x += channels) {
     float* to = reinterpret_cast<float*>(t.dst + m * t.dst_stride);
     const float* r = reinterpret_cast<const float*>(t.residual + m * t.residual_stride);
@@ -60,12 +60,12 @@ inline void store_f32(const blocking::tile& t, const float* x, int channels) noe
 
 /// Adds the residual, clamps, rounds, adds the zero point and stores `x` (rows, channels) as u8.
 inline void store_u8(const blocking::tile& t, float* x, int channels) noexcept {
-  const blocking::ending& e = *t.end;
+  const native::epilogue& e = *t.epilogue;
   for (int m = 0; m < t.rows; ++m, x += channels) {
     if (t.residual) {
       const std::byte* r = t.residual + m * t.residual_stride;
       for (int c = 0; c < channels; ++c)
-        x[c] = fused_multiply_add(static_cast<float>(std::to_integer<int>(r[c]) - e.residual_zero),
+        x[c] = fused_multiply_add(static_cast<float>(std::to_integer<int>(r[c]) - e.residual_zero_point),
                                   e.residual_multiplier, x[c]);
     }
     std::byte* to = t.dst + m * t.dst_stride;
@@ -73,7 +73,8 @@ inline void store_u8(const blocking::tile& t, float* x, int channels) noexcept {
       const float raised = x[c] > e.lower ? x[c] : e.lower;  // a NaN gives the bound
       const float clamped = raised < e.upper ? raised : e.upper;
       // At 1.5 * 2^23 binary32 counts in ones: adding it rounds to nearest even.
-      to[c] = static_cast<std::byte>(static_cast<std::int32_t>((clamped + 12582912.0f) - 12582912.0f) + e.zero);
+      to[c] =
+          static_cast<std::byte>(static_cast<std::int32_t>((clamped + 12582912.0f) - 12582912.0f) + e.u8.zero_point);
     }
   }
 }
@@ -92,7 +93,7 @@ inline void tile_u8s8s32(const blocking::tile& t) noexcept {
   for (int m = 0; m < MR; ++m)
     for (int c = 0; c < channels; ++c)
       x[m * channels + c] = fused_multiply_add(static_cast<float>(acc[m * channels + c]), t.multiplier[c], t.offset[c]);
-  if (t.end->to_u8)
+  if (t.epilogue->type == element::u8)
     store_u8(t, x, channels);
   else
     store_f32(t, x, channels);

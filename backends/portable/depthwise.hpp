@@ -28,8 +28,7 @@ struct depthwise {
     aligned_memory memory;
     std::size_t taps = 0;
     int channels = 0;
-    output_rule rule;
-    native::residual_rule residual;
+    native::epilogue epilogue;
     std::size_t block_floats() const { return (taps + 2) * channel_block; }
     std::size_t bytes() const { return memory.size(); }
   };
@@ -37,7 +36,7 @@ struct depthwise {
   static std::vector<native::tap> taps(hw kernel) { return native::raster_taps(kernel, 1); }
 
   static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size(), f.channels(), f.rule, f.residual};
+    packed out{{}, f.taps.size(), f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
     out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
     float* to = reinterpret_cast<float*>(out.memory.data());
@@ -65,7 +64,8 @@ struct depthwise {
         const float *m = from, *b = from + channel_block;
         for (int i = 0; i < channel_block; ++i)
           y[i] = is_int8 ? fused_multiply_add(sums[place(i)], m[i], b[i]) : sums[i] + b[i];
-        w.rule.type == element::u8 ? finish<std::uint8_t>(y, w, r, pixel, c, n) : finish<float>(y, w, r, pixel, c, n);
+        w.epilogue.type == element::u8 ? finish<std::uint8_t>(y, w, r, pixel, c, n)
+                                       : finish<float>(y, w, r, pixel, c, n);
       }
     }
   }
@@ -110,7 +110,8 @@ struct depthwise {
       const Y* from = static_cast<const Y*>(r.residual) + pixel * r.residual_stride + c;
       for (int i = 0; i < n; ++i) {
         if constexpr (std::is_same_v<Y, std::uint8_t>)
-          y[i] = fused_multiply_add(static_cast<float>(from[i] - w.residual.zero_point), w.residual.multiplier, y[i]);
+          y[i] = fused_multiply_add(static_cast<float>(from[i] - w.epilogue.residual_zero_point),
+                                    w.epilogue.residual_multiplier, y[i]);
         else
           y[i] += from[i];
       }
@@ -119,7 +120,7 @@ struct depthwise {
     for (int i = 0; i < channel_block; i += block) {
       numbers v;
       std::memcpy(v.at, y + i, sizeof v.at);
-      end(result + i, v, w.rule);
+      end(result + i, v, w.epilogue);
     }
     std::memcpy(static_cast<Y*>(r.dst) + pixel * r.dst_stride + c, result, static_cast<std::size_t>(n) * sizeof(Y));
   }

@@ -47,7 +47,7 @@ struct elementwise {
       multiply_add(v, r.multiplier + channel, r.offset + channel);
     else  // the addend is -0.0
       for (int i = 0; i < block; ++i) v.at[i] *= r.multiplier[0];
-    end(y, v, r.end);
+    end(y, v, r.epilogue);
   }
 
   template <class T>
@@ -58,7 +58,7 @@ struct elementwise {
     const float m0 = r.multiplier0, m1 = r.multiplier1;
     for (int i = 0; i < block; ++i) v.at[i] *= m0;
     for (int i = 0; i < block; ++i) v.at[i] = fused_multiply_add(w.at[i], m1, v.at[i]);
-    end(y, v, r.end);
+    end(y, v, r.epilogue);
   }
 };
 

@@ -1,15 +1,15 @@
-// Portable loads, stores and endings of blocks of 16 numbers: plain loops of a fixed length over local arrays, which
+// Portable loads, stores and epilogues of blocks of 16 numbers: plain loops of a fixed length over local arrays, which
 // nothing can alias, so that compilers turn them into vector instructions at plain -O2.
 #pragma once
 
 #include <cstring>
 
-#include "octavo/backends/native/output.hpp"
+#include "octavo/backends/native/epilogue.hpp"
 #include "octavo/backends/portable/arch.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
-using native::output_rule;
+using native::epilogue;
 
 /// Numbers at a time.
 inline constexpr int block = 16;
@@ -34,10 +34,10 @@ inline void multiply_add(numbers& v, const float* m, const float* b) {
   for (int i = 0; i < block; ++i) v.at[i] = fused_multiply_add(v.at[i], m[i], b[i]);
 }
 
-/// Ends 16 numbers by the one rule and stores them as u8. A NaN gives the lower bound.
-inline void end(std::uint8_t* y, const numbers& v, const output_rule& rule) {
-  const float lower = rule.lower, upper = rule.upper;
-  const std::int32_t zero_point = rule.zero_point;
+/// Ends 16 numbers by the epilogue and stores them as u8. A NaN gives the lower bound.
+inline void end(std::uint8_t* y, const numbers& v, const epilogue& e) {
+  const float lower = e.lower, upper = e.upper;
+  const std::int32_t zero_point = e.u8.zero_point;
   std::uint8_t q[block];
   for (int i = 0; i < block; ++i) {
     const float above = v.at[i] > lower ? v.at[i] : lower;
@@ -48,9 +48,9 @@ inline void end(std::uint8_t* y, const numbers& v, const output_rule& rule) {
   }
   std::memcpy(y, q, sizeof q);
 }
-/// Ends 16 numbers by the activation and stores them as f32. A NaN stays a NaN.
-inline void end(float* y, const numbers& v, const output_rule& rule) {
-  const float lower = rule.lower, upper = rule.upper;
+/// Ends 16 numbers by the epilogue and stores them as f32. A NaN stays a NaN.
+inline void end(float* y, const numbers& v, const epilogue& e) {
+  const float lower = e.lower, upper = e.upper;
   numbers x;
   for (int i = 0; i < block; ++i) {
     const float above = v.at[i] < lower ? lower : v.at[i];

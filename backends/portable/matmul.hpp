@@ -21,7 +21,7 @@ class matrix_product final : public executable {
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
         multiplier_(op::multiplier_of(*p.op.as<op::matmul>(), p)),
-        end_(native::make_output_rule(*p.dst, p.op.as<op::matmul>()->act)) {}
+        epilogue_(native::make_epilogue(*p.dst, p.op.as<op::matmul>()->act)) {}
 
   /// Blocks of columns of all batch slices.
   int tasks(const arguments& a) const noexcept override {
@@ -105,21 +105,21 @@ class matrix_product final : public executable {
     }
     const int count = std::min(width, a.dst->extents.back() - column);
     for (int m = 0; m < rows; ++m) {
-      if (end_.type == element::u8)
+      if (epilogue_.type == element::u8)
         store(a.dst->row<std::uint8_t>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
       else
         store(a.dst->row<float>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
     }
   }
 
-  /// Ends a row by the one rule.
+  /// Ends a row by the epilogue.
   template <class Y>
   void store(Y* to, const float* x, int count) const noexcept {
     numbers v{};
     Y y[block];
     for (int c = 0; c < count; c += block) {
       std::copy_n(x + c, std::min(block, width), v.at);
-      end(y, v, end_);
+      end(y, v, epilogue_);
       std::copy_n(y, std::min(block, count - c), to + c);
     }
   }
@@ -128,7 +128,7 @@ class matrix_product final : public executable {
   int depth_, steps_;
   std::int32_t a_zero_, b_zero_;
   float multiplier_;
-  output_rule end_;
+  native::epilogue epilogue_;
 };
 
 /// matmul of T.

@@ -71,7 +71,7 @@ struct pool {
   static void finish(numbers& v, const native::mean_rule& rule, Y* y) {
     const float zero_sum = static_cast<float>(rule.zero_sum), m = rule.multiplier;
     for (float& x : v.at) x = (x - zero_sum) * m;
-    end(y, v, rule.end);
+    end(y, v, rule.epilogue);
   }
 };
 

@@ -34,7 +34,7 @@ template <class X, class Y>
 class softmax final : public executable {
  public:
   explicit softmax(const problem& p)
-      : columns_(p.src[0].extents.back()), end_(native::make_output_rule(*p.dst, no_activation)) {
+      : columns_(p.src[0].extents.back()), epilogue_(native::make_epilogue(*p.dst, no_activation)) {
     if (p.dst->is_u8()) inverse_scale_ = 1.0f / p.dst->q.scale;
     if (p.src[0].is_u8())
       for (int i = 0; i < 256; ++i) powers_.push_back(exp_f32(static_cast<float>(-i) * p.src[0].q.scale));
@@ -75,7 +75,7 @@ class softmax final : public executable {
       load(v, powers + c, 0);
       for (float& p : v.at) p = p * inverse * inverse_scale_;
       Y result[block];
-      octavo::portable::end(result, v, end_);
+      octavo::portable::end(result, v, epilogue_);
       std::memcpy(y + c, result, static_cast<std::size_t>(std::min(block, columns_ - c)) * sizeof(Y));
     }
   }
@@ -93,7 +93,7 @@ class softmax final : public executable {
   }
 
   int columns_;
-  output_rule end_;
+  native::epilogue epilogue_;
   float inverse_scale_ = 1.0f;
   std::vector<float> powers_;  // exp(-i scale) of a u8 source
 };

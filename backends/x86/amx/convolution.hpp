@@ -34,9 +34,9 @@ class tile_convolution final : public executable {
         group_outputs_(s.conv.out / s.conv.groups),
         group_columns_(ceil_div(group_outputs_, block_channels)),
         zero_(s.src[0].q.zero_point),
-        stage_(s, block_channels),
-        end_rows_(row_ending_of(stage_.end(), layout_.conv.residual)),
-        multiply_and_end_(multiplication_and_ending_of(stage_.end(), layout_.conv.residual)) {
+        epilogue_(s, block_channels),
+        end_rows_(row_epilogue_of(epilogue_.shared(), layout_.conv.residual)),
+        multiply_and_end_(multiplication_and_epilogue_of(epilogue_.shared(), layout_.conv.residual)) {
     set_sizes(static_cast<int>(s.dst->extents.rows()));
     pack_weights(s);
   }
@@ -50,7 +50,7 @@ class tile_convolution final : public executable {
     return 2 * sums_bytes + lines_bytes_ + static_cast<std::size_t>(slots_) * slot_bytes_;
   }
 
-  std::size_t packed_bytes() const noexcept override { return weights_.size() + stage_.bytes(); }
+  std::size_t packed_bytes() const noexcept override { return weights_.size() + epilogue_.bytes(); }
 
   std::span<const std::byte> first_weights() const noexcept override {
     return {weights_.data(),
@@ -111,7 +111,7 @@ class tile_convolution final : public executable {
     prefetch next{};
     int turn = 0;  ///< which of the two buffers of sums is next
     std::array<placed_block, 2> blocks;
-    // The block and column whose sums wait for their ending.
+    // The block and column whose sums wait for their epilogue.
     const placed_block* waiting = nullptr;
     int waiting_column = 0;
   };
@@ -368,7 +368,7 @@ class tile_convolution final : public executable {
     const int down = b.tiles - 1, across = column_tiles(column) - 1;
     b.from.b = column_weights(b.group, column);
     if (w.waiting && multiply_and_end_ && down && across && outputs_of(w.waiting_column) == block_channels) {
-      multiply_and_end_(b.from, w.next, rows_waiting(c, w), stage_.end());
+      multiply_and_end_(b.from, w.next, rows_waiting(c, w), epilogue_.shared());
     } else {
       multiplications[down][across](b.from, w.next);
       if (w.waiting) finish(c, w);
@@ -389,7 +389,7 @@ class tile_convolution final : public executable {
     rows t{};
     t.sums = w.sums + (w.turn ^ 1) * sums_bytes;
     t.pieces = {b.pieces.data(), static_cast<std::size_t>(b.piece_count)};
-    t.multiplier = stage_.multiplier(b.group, channel), t.offset = stage_.offset(b.group, channel);
+    t.multiplier = epilogue_.multiplier(b.group, channel), t.offset = epilogue_.offset(b.group, channel);
     t.dst = c.dst.as<std::byte>() + first_channel, t.dst_stride = c.dst.stride * dst_bytes_;
     if (c.residual) {
       t.residual = c.residual->as<const std::byte>() + first_channel;
@@ -401,7 +401,7 @@ class tile_convolution final : public executable {
 
   /// Ends and stores the block that waits.
   void finish(const call& c, worker& w) const noexcept {
-    end_rows_(rows_waiting(c, w), stage_.end());
+    end_rows_(rows_waiting(c, w), epilogue_.shared());
     w.waiting = nullptr;
   }
 
@@ -409,9 +409,9 @@ class tile_convolution final : public executable {
   int dst_bytes_, group_outputs_, group_columns_, zero_;
   int chunk_blocks_ = 1, column_set_ = 2, slots_ = 0, slot_stride_ = 0;
   std::size_t slot_bytes_ = 0, lines_bytes_ = 0;
-  blocking::output_stage stage_;
-  row_ending end_rows_;
-  multiplication_and_ending multiply_and_end_;  ///< may be null
+  blocking::channel_epilogue epilogue_;
+  row_epilogue end_rows_;
+  multiplication_and_epilogue multiply_and_end_;  ///< may be null
   pooled_memory weights_;
 };
 

@@ -62,7 +62,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
  public:
   explicit tile_matmul(const problem& p)
       : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx2::pack_u8<false>, avx2::sum_row}, p),
-        end_rows_(row_ending_of(end_, false)) {}
+        end_rows_(row_epilogue_of(epilogue_, false)) {}
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const tile_region region(tile_rows, std::min(row_bytes(), tile_row_bytes));
@@ -99,7 +99,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
         set_sums(sums[turn], w.starts[column - from].start, w.row_starts ? w.row_starts + row : nullptr, count);
         multiplications[down][across](sums[turn], a, a_stride, w.packed + (column - from) * column_bytes(),
                                       ceil_div(row_bytes(), tile_row_bytes));
-        if (waiting.sums) end_rows_(waiting, end_);
+        if (waiting.sums) end_rows_(waiting, epilogue_);
         storings[down][across](sums[turn]);
         waiting.sums = sums[turn];
         waiting.dst = row_of_y(c, slice, row, column);
@@ -107,10 +107,10 @@ class tile_matmul final : public blocking::dynamic_matmul {
         waiting.channels = 0xffffffffu >> (widest - columns);
       }
     }
-    if (waiting.sums) end_rows_(waiting, end_);
+    if (waiting.sums) end_rows_(waiting, epilogue_);
   }
 
-  row_ending end_rows_;
+  row_epilogue end_rows_;
 };
 
 /// Kernels for matmul.

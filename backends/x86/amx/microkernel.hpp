@@ -6,8 +6,8 @@
 
 #if OCTAVO_X86_64
 
+#include "octavo/backends/blocking/channel_epilogue.hpp"
 #include "octavo/backends/blocking/memory_ahead.hpp"
-#include "octavo/backends/blocking/output_stage.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
@@ -18,8 +18,8 @@
 
 namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
-using blocking::clamping;
-using blocking::ending;
+using native::clamping;
+using native::epilogue;
 
 inline constexpr int block_rows = 2 * tile_rows, block_channels = 32;
 inline constexpr int sums_stride = block_channels * 4;  ///< bytes of a row of sums
@@ -87,7 +87,7 @@ struct piece {
   std::ptrdiff_t pixel;  ///< of the output
 };
 
-/// A block whose sums wait for their ending.
+/// A block whose sums wait for their epilogue.
 struct rows {
   const std::byte* sums;
   std::span<const piece> pieces;
@@ -115,33 +115,33 @@ OCTAVO_TARGET_AMX OCTAVO_INLINE __m512 scaled(const std::byte* sums, __m512 mult
   return x;
 }
 
-/// Constants of an ending as u8.
+/// Constants of an epilogue to u8.
 struct u8_constants {
   __m512 multiplier[2], offset[2];
   __m512i residual_zero;
   __m512 residual_multiplier, lower, upper;
   __m512i zero, lowest, highest, order;
 
-  OCTAVO_TARGET_AMX OCTAVO_INLINE u8_constants(const rows& t, const ending& end)
+  OCTAVO_TARGET_AMX OCTAVO_INLINE u8_constants(const rows& t, const epilogue& e)
       : multiplier{_mm512_loadu_ps(t.multiplier), _mm512_loadu_ps(t.multiplier + 16)},
         offset{_mm512_loadu_ps(t.offset), _mm512_loadu_ps(t.offset + 16)},
-        residual_zero(_mm512_set1_epi32(end.residual_zero)),
-        residual_multiplier(_mm512_set1_ps(end.residual_multiplier)),
-        lower(_mm512_set1_ps(end.lower)),
-        upper(_mm512_set1_ps(end.upper)),
-        zero(_mm512_set1_epi16(static_cast<std::int16_t>(end.zero))),
-        lowest(_mm512_set1_epi8(static_cast<char>(end.lowest))),
-        highest(_mm512_set1_epi8(static_cast<char>(end.highest))),
+        residual_zero(_mm512_set1_epi32(e.residual_zero_point)),
+        residual_multiplier(_mm512_set1_ps(e.residual_multiplier)),
+        lower(_mm512_set1_ps(e.lower)),
+        upper(_mm512_set1_ps(e.upper)),
+        zero(_mm512_set1_epi16(static_cast<std::int16_t>(e.u8.zero_point))),
+        lowest(_mm512_set1_epi8(static_cast<char>(e.u8.lower))),
+        highest(_mm512_set1_epi8(static_cast<char>(e.u8.upper))),
         // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
         order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
 };
 
 /// Ends a block as u8, two rows at a time: four vectors of s32 become one of bytes. `Whole`: all 32 channels exist.
 template <bool Residual, clamping Clamp, bool Whole>
-class u8_ending {
+class u8_epilogue {
  public:
-  OCTAVO_TARGET_AMX OCTAVO_INLINE u8_ending(const rows& t, const ending& end)
-      : constants_(t, end),
+  OCTAVO_TARGET_AMX OCTAVO_INLINE u8_epilogue(const rows& t, const epilogue& e)
+      : constants_(t, e),
         all_sums_(t.sums),
         all_residual_(t.residual),
         all_dst_(t.dst),
@@ -226,22 +226,22 @@ class u8_ending {
 
 /// Ends a block of u8. Clamping as bytes is right where packing would do it too.
 template <bool Residual, clamping Clamp>
-OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const ending& end) noexcept {
-  u8_ending<Residual, Clamp, false> block(t, end);
+OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const epilogue& e) noexcept {
+  u8_epilogue<Residual, Clamp, false> block(t, e);
   block.end_pairs(block.pairs());
 }
 
-/// multiply<2, 2>() and, between its instructions, which leave the vector units idle, the ending of 32 channels of the
-/// block before.
+/// multiply<2, 2>() and, between its instructions, which leave the vector units idle, the epilogue of 32 channels of
+/// the block before.
 template <bool Residual, clamping Clamp>
 OCTAVO_TARGET_AMX inline void multiply_and_end(const factors& f, prefetch& next, const rows& t,
-                                               const ending& end) noexcept {
+                                               const epilogue& e) noexcept {
   OCTAVO_TILE_FENCE;
   const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b;
   std::uintptr_t ahead = next.at;
   const std::ptrdiff_t stride = f.a_stride;
   const int lines = next.lines;
-  u8_ending<Residual, Clamp, true> before(t, end);
+  u8_epilogue<Residual, Clamp, true> before(t, e);
   int pairs = before.pairs();
   const int together = ceil_div(pairs, 2 * f.steps);
   OCTAVO_TILE_ZERO(0);
@@ -269,8 +269,8 @@ OCTAVO_TARGET_AMX inline void multiply_and_end(const factors& f, prefetch& next,
 }
 
 /// Ends a block of f32.
-OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const ending& end) noexcept {
-  const __m512 lower = _mm512_set1_ps(end.lower), upper = _mm512_set1_ps(end.upper);
+OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const epilogue& e) noexcept {
+  const __m512 lower = _mm512_set1_ps(e.lower), upper = _mm512_set1_ps(e.upper);
   for (int v = 0; v < 2; ++v) {
     const auto lanes = static_cast<__mmask16>(t.channels >> (v * 16));
     if (lanes == 0) continue;
@@ -290,22 +290,22 @@ OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const ending& end) noexcept
   }
 }
 
-using row_ending = void (*)(const rows&, const ending&) noexcept;
+using row_epilogue = void (*)(const rows&, const epilogue&) noexcept;
 
 /// What ends blocks as `end` says, with a residual or without.
-inline row_ending row_ending_of(const ending& end, bool residual) noexcept {
-  if (!end.to_u8) return end_f32;
-  if (end.clamp == clamping::as_floats)
+inline row_epilogue row_epilogue_of(const epilogue& e, bool residual) noexcept {
+  if (e.type != element::u8) return end_f32;
+  if (e.clamp == clamping::as_floats)
     return residual ? end_u8<true, clamping::as_floats> : end_u8<false, clamping::as_floats>;
   return residual ? end_u8<true, clamping::as_bytes> : end_u8<false, clamping::as_bytes>;
 }
 
-using multiplication_and_ending = void (*)(const factors&, prefetch&, const rows&, const ending&) noexcept;
+using multiplication_and_epilogue = void (*)(const factors&, prefetch&, const rows&, const epilogue&) noexcept;
 
 /// What multiplies a block and ends the whole one before it as `end` says, or null where there is no such function.
-inline multiplication_and_ending multiplication_and_ending_of(const ending& end, bool residual) noexcept {
-  if (!end.to_u8 || end.clamp == clamping::as_floats) return nullptr;
-  if (end.clamp == clamping::by_packing)
+inline multiplication_and_epilogue multiplication_and_epilogue_of(const epilogue& e, bool residual) noexcept {
+  if (e.type != element::u8 || e.clamp == clamping::as_floats) return nullptr;
+  if (e.clamp == clamping::by_packing)
     return residual ? multiply_and_end<true, clamping::by_packing> : multiply_and_end<false, clamping::by_packing>;
   return residual ? multiply_and_end<true, clamping::as_bytes> : multiply_and_end<false, clamping::as_bytes>;
 }

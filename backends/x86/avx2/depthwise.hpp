@@ -28,8 +28,7 @@ struct depthwise_u8 {
     aligned_memory memory;
     std::size_t pairs = 0;
     int channels = 0;
-    output_rule rule;
-    native::residual_rule residual;
+    native::epilogue epilogue;
     std::size_t block_bytes() const { return pairs * 128 + 3 * 128; }
     std::size_t bytes() const { return memory.size(); }
   };
@@ -37,7 +36,7 @@ struct depthwise_u8 {
   static std::vector<native::tap> taps(hw kernel) { return native::raster_taps(kernel, 2); }
 
   static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size() / 2, f.channels(), f.rule, f.residual};
+    packed out{{}, f.taps.size() / 2, f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
     out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_bytes());
     std::byte* to = out.memory.data();
@@ -152,18 +151,18 @@ struct depthwise_u8 {
                 _mm256_fmadd_ps(_mm256_cvtepi32_ps(s.b), floats_at(ends, 160), floats_at(ends, 288)),
                 _mm256_fmadd_ps(_mm256_cvtepi32_ps(s.c), floats_at(ends, 192), floats_at(ends, 320)),
                 _mm256_fmadd_ps(_mm256_cvtepi32_ps(s.d), floats_at(ends, 224), floats_at(ends, 352))};
-    if (w.rule.type == element::u8) {
+    if (w.epilogue.type == element::u8) {
       if (r.residual) {
         const auto* from = static_cast<const std::uint8_t*>(r.residual) + pixel * r.residual_stride + c;
-        add_residual(x, load<Partial>(from, n), w.residual);
+        add_residual(x, load<Partial>(from, n), w.epilogue);
       }
       // No clamp from below: numbers here are finite, and too small ones saturate in the conversions.
-      const __m256 upper = _mm256_set1_ps(w.rule.upper);
+      const __m256 upper = _mm256_set1_ps(w.epilogue.upper);
       const __m256i bytes =
           pack_interleaved(_mm256_cvtps_epi32(_mm256_min_ps(x.a, upper)), _mm256_cvtps_epi32(_mm256_min_ps(x.b, upper)),
                            _mm256_cvtps_epi32(_mm256_min_ps(x.c, upper)), _mm256_cvtps_epi32(_mm256_min_ps(x.d, upper)),
-                           w.rule.zero_point);
-      const auto lowest = static_cast<char>(static_cast<int>(w.rule.lower) + w.rule.zero_point);
+                           w.epilogue.u8.zero_point);
+      const auto lowest = static_cast<char>(w.epilogue.u8.lower);
       const __m256i y = _mm256_max_epu8(bytes, _mm256_set1_epi8(lowest));
       auto* to = static_cast<std::uint8_t*>(r.dst) + pixel * r.dst_stride + c;
       if constexpr (Partial)
@@ -175,10 +174,10 @@ struct depthwise_u8 {
     }
   }
 
-  static OCTAVO_AVX2 OCTAVO_INLINE void add_residual(f32x32& x, __m256i q, const native::residual_rule& rule) {
-    const __m256i none = _mm256_setzero_si256(), zero_point = _mm256_set1_epi32(rule.zero_point);
+  static OCTAVO_AVX2 OCTAVO_INLINE void add_residual(f32x32& x, __m256i q, const epilogue& e) {
+    const __m256i none = _mm256_setzero_si256(), zero_point = _mm256_set1_epi32(e.residual_zero_point);
     const __m256i low = _mm256_unpacklo_epi8(q, none), high = _mm256_unpackhi_epi8(q, none);
-    const __m256 m = _mm256_set1_ps(rule.multiplier);
+    const __m256 m = _mm256_set1_ps(e.residual_multiplier);
     x.a = _mm256_fmadd_ps(as_floats(_mm256_unpacklo_epi16(low, none), zero_point), m, x.a);
     x.b = _mm256_fmadd_ps(as_floats(_mm256_unpackhi_epi16(low, none), zero_point), m, x.b);
     x.c = _mm256_fmadd_ps(as_floats(_mm256_unpacklo_epi16(high, none), zero_point), m, x.c);
@@ -196,7 +195,7 @@ struct depthwise_u8 {
     store32(y, x);
     const float* residual =
         r.residual ? static_cast<const float*>(r.residual) + pixel * r.residual_stride + c : nullptr;
-    const activation act{w.rule.lower, w.rule.upper};
+    const activation act{w.epilogue.lower, w.epilogue.upper};
     for (int i = 0; i < n; ++i) to[i] = act(residual ? y[i] + residual[i] : y[i]);
   }
 };
@@ -211,7 +210,7 @@ struct depthwise_f32 {
     aligned_memory memory;
     std::size_t taps = 0;
     int channels = 0;
-    output_rule rule;
+    native::epilogue epilogue;
     std::size_t block_floats() const { return (taps + 1) * channel_block; }
     std::size_t bytes() const { return memory.size(); }
   };
@@ -219,7 +218,7 @@ struct depthwise_f32 {
   static std::vector<native::tap> taps(hw kernel) { return native::raster_taps(kernel, 1); }
 
   static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size(), f.channels(), f.rule};
+    packed out{{}, f.taps.size(), f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
     out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
     native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(out.memory.data()));
@@ -288,8 +287,8 @@ struct depthwise_f32 {
           low[p] = _mm256_add_ps(low[p], load<Partial>(from, mask.low));
           high[p] = _mm256_add_ps(high[p], load<Partial>(from + 8, mask.high));
         }
-        store<Partial>(to, mask.low, clamp(low[p], weights.rule));
-        store<Partial>(to + 8, mask.high, clamp(high[p], weights.rule));
+        store<Partial>(to, mask.low, clamp(low[p], weights.epilogue));
+        store<Partial>(to + 8, mask.high, clamp(high[p], weights.epilogue));
       }
     }
   }

@@ -52,7 +52,7 @@ struct elementwise {
                    _mm256_fmadd_ps(load8(x + 8, zero), _mm256_loadu_ps(m + 8), _mm256_loadu_ps(b + 8)),
                    _mm256_fmadd_ps(load8(x + 16, zero), _mm256_loadu_ps(m + 16), _mm256_loadu_ps(b + 16)),
                    _mm256_fmadd_ps(load8(x + 24, zero), _mm256_loadu_ps(m + 24), _mm256_loadu_ps(b + 24))};
-    end32(y, v, r.end);
+    end32(y, v, r.epilogue);
   }
 
   template <class T>
@@ -62,7 +62,8 @@ struct elementwise {
   }
   template <class T>
   static OCTAVO_AVX2 OCTAVO_INLINE void add_block(const native::add_run& r, const T* x0, const T* x1, T* y) {
-    end32(y, {sum8(r, x0, x1), sum8(r, x0 + 8, x1 + 8), sum8(r, x0 + 16, x1 + 16), sum8(r, x0 + 24, x1 + 24)}, r.end);
+    end32(y, {sum8(r, x0, x1), sum8(r, x0 + 8, x1 + 8), sum8(r, x0 + 16, x1 + 16), sum8(r, x0 + 24, x1 + 24)},
+          r.epilogue);
   }
 };
 

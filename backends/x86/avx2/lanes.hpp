@@ -4,12 +4,12 @@
 #include <immintrin.h>
 
 #include "octavo/backends/blocking/unroll.hpp"
-#include "octavo/backends/native/output.hpp"
+#include "octavo/backends/native/epilogue.hpp"
 #include "octavo/backends/x86/target.hpp"
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
-using native::output_rule;
+using native::epilogue;
 
 /// 32 numbers in binary32.
 struct f32x32 {
@@ -73,14 +73,14 @@ OCTAVO_AVX2 OCTAVO_INLINE __m256 load8(const std::uint8_t* p, __m256i zero_point
 OCTAVO_AVX2 OCTAVO_INLINE __m256 load8(const float* p, __m256i) { return _mm256_loadu_ps(p); }
 
 /// clamp(x, lower, upper) rounded to nearest even; a NaN gives `lower`.
-OCTAVO_AVX2 OCTAVO_INLINE __m256i round_clamped(__m256 x, const output_rule& rule) {
-  const __m256 above = _mm256_max_ps(x, _mm256_set1_ps(rule.lower));
-  return _mm256_cvtps_epi32(_mm256_min_ps(above, _mm256_set1_ps(rule.upper)));
+OCTAVO_AVX2 OCTAVO_INLINE __m256i round_clamped(__m256 x, const epilogue& e) {
+  const __m256 above = _mm256_max_ps(x, _mm256_set1_ps(e.lower));
+  return _mm256_cvtps_epi32(_mm256_min_ps(above, _mm256_set1_ps(e.upper)));
 }
 
 /// activation::operator(): a NaN stays a NaN.
-OCTAVO_AVX2 OCTAVO_INLINE __m256 clamp(__m256 x, const output_rule& rule) {
-  return _mm256_min_ps(_mm256_set1_ps(rule.upper), _mm256_max_ps(_mm256_set1_ps(rule.lower), x));
+OCTAVO_AVX2 OCTAVO_INLINE __m256 clamp(__m256 x, const epilogue& e) {
+  return _mm256_min_ps(_mm256_set1_ps(e.upper), _mm256_max_ps(_mm256_set1_ps(e.lower), x));
 }
 
 /// 32 integers, each at most 16 bits, plus the zero point as bytes; 8-lane halves of the inputs are interleaved:
@@ -92,15 +92,15 @@ OCTAVO_AVX2 OCTAVO_INLINE __m256i pack_interleaved(__m256i a, __m256i b, __m256i
                              _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero));
 }
 
-/// Ends 32 numbers by the one rule and stores them as u8.
-OCTAVO_AVX2 OCTAVO_INLINE void end32(std::uint8_t* y, const f32x32& x, const output_rule& rule) {
-  const __m256i bytes = pack_interleaved(round_clamped(x.a, rule), round_clamped(x.b, rule), round_clamped(x.c, rule),
-                                         round_clamped(x.d, rule), rule.zero_point);
+/// Ends 32 numbers by the epilogue and stores them as u8.
+OCTAVO_AVX2 OCTAVO_INLINE void end32(std::uint8_t* y, const f32x32& x, const epilogue& e) {
+  const __m256i bytes = pack_interleaved(round_clamped(x.a, e), round_clamped(x.b, e), round_clamped(x.c, e),
+                                         round_clamped(x.d, e), e.u8.zero_point);
   store32(y, _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
 }
-/// Ends 32 numbers by the activation and stores them as f32.
-OCTAVO_AVX2 OCTAVO_INLINE void end32(float* y, const f32x32& x, const output_rule& rule) {
-  store32(y, {clamp(x.a, rule), clamp(x.b, rule), clamp(x.c, rule), clamp(x.d, rule)});
+/// Ends 32 numbers by the epilogue and stores them as f32.
+OCTAVO_AVX2 OCTAVO_INLINE void end32(float* y, const f32x32& x, const epilogue& e) {
+  store32(y, {clamp(x.a, e), clamp(x.b, e), clamp(x.c, e), clamp(x.d, e)});
 }
 
 /// Interleaved halves (see pack_interleaved) put in the order of the channels.

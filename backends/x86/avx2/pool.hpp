@@ -32,10 +32,10 @@ struct pool {
     for (int c = 0; c < channels; c += 32) {
       if (const int n = channels - c; n < 32) {
         Y last[32];
-        end32(last, mean_of<true>(w, c, X{}, rule, n), rule.end);
+        end32(last, mean_of<true>(w, c, X{}, rule, n), rule.epilogue);
         std::memcpy(y + c, last, static_cast<std::size_t>(n) * sizeof(Y));
       } else {
-        end32(y + c, mean_of<false>(w, c, X{}, rule, 32), rule.end);
+        end32(y + c, mean_of<false>(w, c, X{}, rule, 32), rule.epilogue);
       }
     }
   }

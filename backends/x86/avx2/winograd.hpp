@@ -78,9 +78,9 @@ OCTAVO_AVX2 inline void product(const blocking::winograd_product& p) {
 
 /// Ends a line of up to 4 pixels x 8 channels, of the tile's line and vector, the general way.
 OCTAVO_AVX2 inline void end_pixels(const blocking::winograd_sums& s, int line, int v, const __m256 (&x)[4]) {
-  const int bytes = s.end->to_u8 ? 8 : 32;
+  const int bytes = s.epilogue->type == element::u8 ? 8 : 32;
   direct_tile t{};
-  t.channels = 8, t.end = s.end;
+  t.channels = 8, t.epilogue = s.epilogue;
   t.dst[0] = s.dst + line * s.dst_line + v * bytes, t.dst_stride = s.dst_pixel;
   t.residual[0] = s.residual ? s.residual + line * s.residual_line + v * bytes : nullptr;
   t.residual_stride = s.residual_pixel;
@@ -103,7 +103,7 @@ OCTAVO_AVX2 inline void transform_sums(const blocking::winograd_sums& s) {
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i)
         x[i] = scaled(_mm256_srai_epi32(_mm256_mullo_epi32(y[i].v, inverse), 2), multiplier, offset);
-      if (s.end->clamp == blocking::clamping::as_floats) {
+      if (s.epilogue->clamp == native::clamping::as_floats) {
         end_pixels(s, line, v, x);
         continue;
       }
@@ -111,10 +111,10 @@ OCTAVO_AVX2 inline void transform_sums(const blocking::winograd_sums& s) {
       const std::byte* residual = s.residual ? s.residual + line * s.residual_line + v * 8 : nullptr;
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i) {
-        if (residual && i < s.pixels) x[i] = add_residual(x[i], residual + i * s.residual_pixel, *s.end);
+        if (residual && i < s.pixels) x[i] = add_residual(x[i], residual + i * s.residual_pixel, *s.epilogue);
         q[i] = _mm256_cvtps_epi32(x[i]);
       }
-      const __m256i packed = pack_u8(q, *s.end);
+      const __m256i packed = pack_u8(q, *s.epilogue);
       const __m128i low = _mm256_castsi256_si128(packed), high = _mm256_extracti128_si256(packed, 1);
       const __m128i quarters[4] = {low, _mm_unpackhi_epi64(low, low), high, _mm_unpackhi_epi64(high, high)};
       std::byte* dst = s.dst + line * s.dst_line + v * 8;

@@ -80,10 +80,10 @@ OCTAVO_AVX512 OCTAVO_INLINE void add_row_starts(const direct_tile& t, typename T
 inline std::uint32_t channel_mask(int channels) { return 0xffffffffu >> (32 - channels); }
 
 /// Adds the residual to 16 channels of a row, clamps, and stores them as f32 or u8. The general way.
-OCTAVO_AVX512 inline void end_row(const blocking::ending& end, __m512 x, __mmask16 lanes, std::byte* to,
+OCTAVO_AVX512 inline void end_row(const native::epilogue& e, __m512 x, __mmask16 lanes, std::byte* to,
                                   const std::byte* residual) noexcept {
-  const __m512 lower = _mm512_set1_ps(end.lower), upper = _mm512_set1_ps(end.upper);
-  if (!end.to_u8) {
+  const __m512 lower = _mm512_set1_ps(e.lower), upper = _mm512_set1_ps(e.upper);
+  if (e.type != element::u8) {
     if (residual) x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, residual));
     // The bound comes first: of two operands one of which is NaN, min and max give the second, as std::max does.
     _mm512_mask_storeu_ps(to, lanes, _mm512_min_ps(upper, _mm512_max_ps(lower, x)));
@@ -91,22 +91,22 @@ OCTAVO_AVX512 inline void end_row(const blocking::ending& end, __m512 x, __mmask
   }
   if (residual) {
     const __m512i r = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes, residual));
-    x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(r, _mm512_set1_epi32(end.residual_zero))),
-                        _mm512_set1_ps(end.residual_multiplier), x);
+    x = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(r, _mm512_set1_epi32(e.residual_zero_point))),
+                        _mm512_set1_ps(e.residual_multiplier), x);
   }
   // The bound comes second: a NaN gives it.
   const __m512i q = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x, lower), upper));
-  _mm_mask_storeu_epi8(to, lanes, _mm512_cvtepi32_epi8(_mm512_add_epi32(q, _mm512_set1_epi32(end.zero))));
+  _mm_mask_storeu_epi8(to, lanes, _mm512_cvtepi32_epi8(_mm512_add_epi32(q, _mm512_set1_epi32(e.u8.zero_point))));
 }
 
 /// Ends the rows of a tile one vector after the other. `x`: (rows, NV vectors).
 template <int NV>
 OCTAVO_AVX512 inline void end_rows(const direct_tile& t, const float* x, int rows) noexcept {
-  const int bytes = t.end->to_u8 ? 16 : 64;
+  const int bytes = t.epilogue->type == element::u8 ? 16 : 64;
   for (int m = 0; m < rows; ++m)
     for (int v = 0; v < NV; ++v, x += 16) {
       const std::byte* r = t.residual[m / strip];
-      end_row(*t.end, _mm512_loadu_ps(x), static_cast<__mmask16>(channel_mask(t.channels) >> (v * 16)),
+      end_row(*t.epilogue, _mm512_loadu_ps(x), static_cast<__mmask16>(channel_mask(t.channels) >> (v * 16)),
               t.dst[m / strip] + m % strip * t.dst_stride + v * bytes,
               r ? r + m % strip * t.residual_stride + v * bytes : nullptr);
     }
@@ -116,10 +116,10 @@ OCTAVO_AVX512 inline void end_rows(const direct_tile& t, const float* x, int row
 struct packing {
   __m512i zero, lowest, highest, order;
 
-  OCTAVO_AVX512 OCTAVO_INLINE explicit packing(const blocking::ending& end)
-      : zero(_mm512_set1_epi16(static_cast<std::int16_t>(end.zero))),
-        lowest(_mm512_set1_epi8(static_cast<char>(end.lowest))),
-        highest(_mm512_set1_epi8(static_cast<char>(end.highest))),
+  OCTAVO_AVX512 OCTAVO_INLINE explicit packing(const native::epilogue& e)
+      : zero(_mm512_set1_epi16(static_cast<std::int16_t>(e.u8.zero_point))),
+        lowest(_mm512_set1_epi8(static_cast<char>(e.u8.lower))),
+        highest(_mm512_set1_epi8(static_cast<char>(e.u8.upper))),
         // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
         order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
 
@@ -136,10 +136,10 @@ struct packing {
 template <bool Residual, class Type, int Rows, int NV>
 OCTAVO_AVX512 OCTAVO_INLINE void end_u8(const direct_tile& t, const typename Type::sum (&acc)[Rows][NV],
                                         const __m512 (&multiplier)[NV], const __m512 (&offset)[NV]) {
-  const blocking::ending end = *t.end;
-  const packing bytes(end);
-  const __m512i residual_zero = _mm512_set1_epi32(end.residual_zero);
-  const __m512 residual_multiplier = _mm512_set1_ps(end.residual_multiplier);
+  const native::epilogue e = *t.epilogue;
+  const packing bytes(e);
+  const __m512i residual_zero = _mm512_set1_epi32(e.residual_zero_point);
+  const __m512 residual_multiplier = _mm512_set1_ps(e.residual_multiplier);
   const std::uint32_t channels = channel_mask(t.channels);
   const bool whole = t.channels == NV * 16;  // goes without the mask: see lanes.hpp
   // Copies, which no store of bytes can change.
@@ -263,7 +263,7 @@ OCTAVO_AVX512 inline void tile(const direct_tile& t) noexcept {
     offset[v] = _mm512_loadu_ps(t.offset + v * 16);
   }
   if constexpr (std::is_same_v<Type, u8s8s32>)
-    if (t.end->clamp != blocking::clamping::as_floats)
+    if (t.epilogue->clamp != native::clamping::as_floats)
       return t.residual[0] ? end_u8<true, Type>(t, acc, multiplier, offset)
                            : end_u8<false, Type>(t, acc, multiplier, offset);
   alignas(64) float x[rows * NV * 16];

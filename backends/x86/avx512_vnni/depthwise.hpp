@@ -34,8 +34,7 @@ struct depthwise_u8 {
     int channels = 0;
     int shared_columns = 0;  ///< the stride, 1 or 2, where columns can be shared
     bool pairs = false;      ///< the weights are there for two pixels at stride 1
-    output_rule rule;
-    native::residual_rule residual;
+    native::epilogue epilogue;
     std::size_t block_bytes() const { return groups * 256 + 2 * 256; }
     std::size_t bytes() const { return memory.size(); }
   };
@@ -51,7 +50,7 @@ struct depthwise_u8 {
   }
 
   static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size() / 4, f.channels(), 0, false, f.rule, f.residual};
+    packed out{{}, f.taps.size() / 4, f.channels(), 0, false, f.epilogue};
     if (f.op->kernel == hw(3) && f.op->dilation.w == 1 && f.op->stride.w <= 2) out.shared_columns = f.op->stride.w;
     out.pairs = out.shared_columns == 1 && f.channels() == 32;
     const int blocks = ceil_div(f.channels(), channel_block);
@@ -172,18 +171,18 @@ struct depthwise_u8 {
              _mm512_fmadd_ps(_mm512_cvtepi32_ps(s.b), floats_at(ends, 1), floats_at(ends, 5)),
              _mm512_fmadd_ps(_mm512_cvtepi32_ps(s.c), floats_at(ends, 2), floats_at(ends, 6)),
              _mm512_fmadd_ps(_mm512_cvtepi32_ps(s.d), floats_at(ends, 3), floats_at(ends, 7))};
-    if (w.rule.type != element::u8) return store_f32(w, x, r, pixel, c, channels);
+    if (w.epilogue.type != element::u8) return store_f32(w, x, r, pixel, c, channels);
     if (r.residual) {
       const auto* from = static_cast<const std::uint8_t*>(r.residual) + pixel * r.residual_stride + c;
-      add_residual(x, load64(from, channels), w.residual);
+      add_residual(x, load64(from, channels), w.epilogue);
     }
     // No clamp from below: numbers here are finite, and too small ones saturate in the conversions.
-    const __m512 upper = _mm512_set1_ps(w.rule.upper);
+    const __m512 upper = _mm512_set1_ps(w.epilogue.upper);
     const __m512i bytes =
         pack_interleaved(_mm512_cvtps_epi32(_mm512_min_ps(x.a, upper)), _mm512_cvtps_epi32(_mm512_min_ps(x.b, upper)),
                          _mm512_cvtps_epi32(_mm512_min_ps(x.c, upper)), _mm512_cvtps_epi32(_mm512_min_ps(x.d, upper)),
-                         w.rule.zero_point);
-    const auto lowest = static_cast<char>(static_cast<int>(w.rule.lower) + w.rule.zero_point);
+                         w.epilogue.u8.zero_point);
+    const auto lowest = static_cast<char>(w.epilogue.u8.lower);
     store64(static_cast<std::uint8_t*>(r.dst) + pixel * r.dst_stride + c, channels,
             _mm512_max_epu8(bytes, _mm512_set1_epi8(lowest)));
   }
@@ -191,10 +190,10 @@ struct depthwise_u8 {
   static OCTAVO_AVX512 OCTAVO_INLINE __m512 as_floats(__m512i q, __m512i zero_point) {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(q, zero_point));
   }
-  static OCTAVO_AVX512 OCTAVO_INLINE void add_residual(f32x64& x, __m512i q, const native::residual_rule& rule) {
-    const __m512i none = _mm512_setzero_si512(), zero_point = _mm512_set1_epi32(rule.zero_point);
+  static OCTAVO_AVX512 OCTAVO_INLINE void add_residual(f32x64& x, __m512i q, const epilogue& e) {
+    const __m512i none = _mm512_setzero_si512(), zero_point = _mm512_set1_epi32(e.residual_zero_point);
     const quad r = interleave(q, none, none, none);
-    const __m512 m = _mm512_set1_ps(rule.multiplier);
+    const __m512 m = _mm512_set1_ps(e.residual_multiplier);
     x.a = _mm512_fmadd_ps(as_floats(r.a, zero_point), m, x.a);
     x.b = _mm512_fmadd_ps(as_floats(r.b, zero_point), m, x.b);
     x.c = _mm512_fmadd_ps(as_floats(r.c, zero_point), m, x.c);
@@ -210,7 +209,7 @@ struct depthwise_u8 {
       x = {_mm512_add_ps(x.a, more.a), _mm512_add_ps(x.b, more.b), _mm512_add_ps(x.c, more.c),
            _mm512_add_ps(x.d, more.d)};
     }
-    end64(static_cast<float*>(r.dst) + pixel * r.dst_stride + c, channels, x, w.rule);
+    end64(static_cast<float*>(r.dst) + pixel * r.dst_stride + c, channels, x, w.epilogue);
   }
 };
 
@@ -224,7 +223,7 @@ struct depthwise_f32 {
     aligned_memory memory;
     std::size_t taps = 0;
     int channels = 0;
-    output_rule rule;
+    native::epilogue epilogue;
     std::size_t block_floats() const { return (taps + 1) * channel_block; }
     std::size_t bytes() const { return memory.size(); }
   };
@@ -232,7 +231,7 @@ struct depthwise_f32 {
   static std::vector<native::tap> taps(hw kernel) { return native::raster_taps(kernel, 1); }
 
   static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size(), f.channels(), f.rule};
+    packed out{{}, f.taps.size(), f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
     out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
     native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(out.memory.data()));
@@ -278,8 +277,8 @@ struct depthwise_f32 {
           low[p] = _mm512_add_ps(low[p], _mm512_maskz_loadu_ps(first, from));
           high[p] = _mm512_add_ps(high[p], _mm512_maskz_loadu_ps(second, from + 16));
         }
-        _mm512_mask_storeu_ps(to, first, clamp(low[p], weights.rule));
-        _mm512_mask_storeu_ps(to + 16, second, clamp(high[p], weights.rule));
+        _mm512_mask_storeu_ps(to, first, clamp(low[p], weights.epilogue));
+        _mm512_mask_storeu_ps(to + 16, second, clamp(high[p], weights.epilogue));
       }
     }
   }

@@ -33,7 +33,7 @@ struct elementwise {
           _mm512_fmadd_ps(load16(x + 16, sixteen(mask, 1), zero), _mm512_loadu_ps(m + 16), _mm512_loadu_ps(b + 16)),
           _mm512_fmadd_ps(load16(x + 32, sixteen(mask, 2), zero), _mm512_loadu_ps(m + 32), _mm512_loadu_ps(b + 32)),
           _mm512_fmadd_ps(load16(x + 48, sixteen(mask, 3), zero), _mm512_loadu_ps(m + 48), _mm512_loadu_ps(b + 48))};
-      end64(static_cast<Y*>(r.y) + i, mask, v, r.end);
+      end64(static_cast<Y*>(r.y) + i, mask, v, r.epilogue);
     }
   }
 
@@ -43,7 +43,7 @@ struct elementwise {
       const std::uint64_t mask = first_channels(n - i);
       end64(static_cast<T*>(r.y) + i, mask,
             {sum16<T>(r, i, mask, 0), sum16<T>(r, i, mask, 1), sum16<T>(r, i, mask, 2), sum16<T>(r, i, mask, 3)},
-            r.end);
+            r.epilogue);
     }
   }
 

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 
 #include "octavo/backends/blocking/unroll.hpp"
-#include "octavo/backends/native/output.hpp"
+#include "octavo/backends/native/epilogue.hpp"
 #include "octavo/backends/x86/target.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
@@ -16,7 +16,7 @@
 
 namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
-using native::output_rule;
+using native::epilogue;
 
 /// 64 numbers in binary32.
 struct f32x64 {
@@ -73,14 +73,14 @@ OCTAVO_AVX512 OCTAVO_INLINE __m512 load16(const float* p, __mmask16 lanes, __m51
 }
 
 /// clamp(x, lower, upper) rounded to nearest even; a NaN gives `lower`.
-OCTAVO_AVX512 OCTAVO_INLINE __m512i round_clamped(__m512 x, const output_rule& rule) {
-  const __m512 above = _mm512_max_ps(x, _mm512_set1_ps(rule.lower));
-  return _mm512_cvtps_epi32(_mm512_min_ps(above, _mm512_set1_ps(rule.upper)));
+OCTAVO_AVX512 OCTAVO_INLINE __m512i round_clamped(__m512 x, const epilogue& e) {
+  const __m512 above = _mm512_max_ps(x, _mm512_set1_ps(e.lower));
+  return _mm512_cvtps_epi32(_mm512_min_ps(above, _mm512_set1_ps(e.upper)));
 }
 
 /// activation::operator(): a NaN stays a NaN.
-OCTAVO_AVX512 OCTAVO_INLINE __m512 clamp(__m512 x, const output_rule& rule) {
-  return _mm512_min_ps(_mm512_set1_ps(rule.upper), _mm512_max_ps(_mm512_set1_ps(rule.lower), x));
+OCTAVO_AVX512 OCTAVO_INLINE __m512 clamp(__m512 x, const epilogue& e) {
+  return _mm512_min_ps(_mm512_set1_ps(e.upper), _mm512_max_ps(_mm512_set1_ps(e.lower), x));
 }
 
 /// 64 integers, each at most 16 bits, plus the zero point as bytes. The inputs are interleaved as two rounds of
@@ -92,17 +92,16 @@ OCTAVO_AVX512 OCTAVO_INLINE __m512i pack_interleaved(__m512i a, __m512i b, __m51
                              _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero));
 }
 
-/// Ends 64 numbers by the one rule and stores them as u8.
-OCTAVO_AVX512 OCTAVO_INLINE void end64(std::uint8_t* y, std::uint64_t channels, const f32x64& x,
-                                       const output_rule& rule) {
-  const __m512i bytes = pack_interleaved(round_clamped(x.a, rule), round_clamped(x.b, rule), round_clamped(x.c, rule),
-                                         round_clamped(x.d, rule), rule.zero_point);
+/// Ends 64 numbers by the epilogue and stores them as u8.
+OCTAVO_AVX512 OCTAVO_INLINE void end64(std::uint8_t* y, std::uint64_t channels, const f32x64& x, const epilogue& e) {
+  const __m512i bytes = pack_interleaved(round_clamped(x.a, e), round_clamped(x.b, e), round_clamped(x.c, e),
+                                         round_clamped(x.d, e), e.u8.zero_point);
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   store64(y, channels, _mm512_permutexvar_epi32(order, bytes));
 }
-/// Ends 64 numbers by the activation and stores them as f32.
-OCTAVO_AVX512 OCTAVO_INLINE void end64(float* y, std::uint64_t channels, const f32x64& x, const output_rule& rule) {
-  store64(y, channels, {clamp(x.a, rule), clamp(x.b, rule), clamp(x.c, rule), clamp(x.d, rule)});
+/// Ends 64 numbers by the epilogue and stores them as f32.
+OCTAVO_AVX512 OCTAVO_INLINE void end64(float* y, std::uint64_t channels, const f32x64& x, const epilogue& e) {
+  store64(y, channels, {clamp(x.a, e), clamp(x.b, e), clamp(x.c, e), clamp(x.d, e)});
 }
 
 /// Interleaved registers (see pack_interleaved) put in the order of the channels: a transpose of 4 x 4 lanes of 128

@@ -30,7 +30,7 @@ struct pool {
     Y* const y = static_cast<Y*>(dst);
     for (int c = 0; c < n; c += 64) {
       const std::uint64_t channels = first_channels(n - c);
-      end64(y + c, channels, mean_of(w, c, X{}, rule, channels), rule.end);
+      end64(y + c, channels, mean_of(w, c, X{}, rule, channels), rule.epilogue);
     }
   }
 

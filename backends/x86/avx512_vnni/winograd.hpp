@@ -81,19 +81,19 @@ OCTAVO_AVX512 inline void product(const blocking::winograd_product& p) {
 
 /// Ends a line of up to 4 pixels x 16 channels, of the tile's line and vector, the general way.
 OCTAVO_AVX512 inline void end_pixels(const blocking::winograd_sums& s, int line, int v, const __m512 (&x)[4]) {
-  const int bytes = s.end->to_u8 ? 16 : 64;
+  const int bytes = s.epilogue->type == element::u8 ? 16 : 64;
   std::byte* dst = s.dst + line * s.dst_line + v * bytes;
   const std::byte* residual = s.residual ? s.residual + line * s.residual_line + v * bytes : nullptr;
   for (int i = 0; i < s.pixels; ++i)
-    end_row(*s.end, x[i], 0xffff, dst + i * s.dst_pixel, residual ? residual + i * s.residual_pixel : nullptr);
+    end_row(*s.epilogue, x[i], 0xffff, dst + i * s.dst_pixel, residual ? residual + i * s.residual_pixel : nullptr);
 }
 
 /// See blocking::winograd_microkernel.
 OCTAVO_AVX512 inline void transform_sums(const blocking::winograd_sums& s) {
   const __m512i inverse = _mm512_set1_epi32(static_cast<std::int32_t>(blocking::winograd_inverse));
-  const packing bytes(*s.end);
-  const __m512i residual_zero = _mm512_set1_epi32(s.end->residual_zero);
-  const __m512 residual_multiplier = _mm512_set1_ps(s.end->residual_multiplier);
+  const packing bytes(*s.epilogue);
+  const __m512i residual_zero = _mm512_set1_epi32(s.epilogue->residual_zero_point);
+  const __m512 residual_multiplier = _mm512_set1_ps(s.epilogue->residual_multiplier);
   for (int v = 0; v < 2; ++v) {
     s32 lines[4][6];
     transform_columns(s.sums + v * 64, lines);
@@ -105,7 +105,7 @@ OCTAVO_AVX512 inline void transform_sums(const blocking::winograd_sums& s) {
       OCTAVO_UNROLL
       for (int i = 0; i < 4; ++i)
         x[i] = u8s8s32::scaled(_mm512_srai_epi32(_mm512_mullo_epi32(y[i].v, inverse), 2), multiplier, offset);
-      if (s.end->clamp == blocking::clamping::as_floats) {
+      if (s.epilogue->clamp == native::clamping::as_floats) {
         end_pixels(s, line, v, x);
         continue;
       }
