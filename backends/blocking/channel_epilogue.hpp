@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "octavo/backends/blocking/layer.hpp"
+#include "octavo/backends/blocking/dense_problem.hpp"
 #include "octavo/backends/native/epilogue.hpp"
 #include "octavo/base/pooled_memory.hpp"
 
@@ -15,9 +15,9 @@ class channel_epilogue {
  public:
   channel_epilogue() = default;
 
-  /// Of a layer whose groups are padded to a multiple of `block` channels. Throws octavo::error when a sum could
+  /// Of a problem whose groups are padded to a multiple of `block` channels. Throws octavo::error when a sum could
   /// overflow.
-  channel_epilogue(const layer& s, int block)
+  channel_epilogue(const dense_problem& s, int block)
       : group_padded_(ceil_div(s.conv.out / s.conv.groups, block) * block),
         padded_(s.conv.groups * group_padded_),
         memory_(2 * static_cast<std::size_t>(padded_) * sizeof(float)) {

@@ -31,11 +31,11 @@ inline constexpr int direct_chunk_budget = 384 * 1024;
 class direct_convolution final : public executable {
  public:
   /// Throws octavo::error when a sum could overflow.
-  direct_convolution(const direct_microkernel& kernel, const layer& s)
+  direct_convolution(const direct_microkernel& kernel, const dense_problem& s)
       : kernel_(kernel),
         image_(s),
-        from_(choose_source(kernel, s)),
-        one_line_(from_ == source::rows || (from_ == source::image && s.conv.stride == hw(1))),
+        from_(choose_place(kernel, s)),
+        one_line_(from_ == pixel_place::rows || (from_ == pixel_place::image && s.conv.stride == hw(1))),
         residual_(s.conv.residual),
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         depth_(s.conv.kernel, run_taps(), image_.tap_bytes),
@@ -71,7 +71,7 @@ class direct_convolution final : public executable {
 
  private:
   /// Where pixels are read from.
-  enum class source : std::uint8_t { image, lines, rows };
+  enum class pixel_place : std::uint8_t { image, lines, rows };
 
   /// What one call has to do: units of output, `sets` of them, times columns in `parts`. A unit is a line, or two
   /// pieces of the one line that there is, so that strips that overlap are in one task.
@@ -101,13 +101,13 @@ class direct_convolution final : public executable {
     }
   };
 
-  static source choose_source(const direct_microkernel& kernel, const layer& s) {
+  static pixel_place choose_place(const direct_microkernel& kernel, const dense_problem& s) {
     const auto bytes = static_cast<std::size_t>(s.src[0].extents.back() / s.conv.groups) * size_of(s.src[0].type);
     const bool whole_groups = bytes % group_bytes == 0;  // a tile reads nothing beyond a pixel
     const bool plain = s.conv.kernel == hw(1) && s.conv.pad == padding{} && whole_groups;
-    if (plain && s.conv.stride == hw(1)) return source::image;
-    if (!cut_line{s.flat ? 1 : s.dst->extents[2], kernel.strip, !s.conv.residual}.suits()) return source::rows;
-    return plain ? source::image : source::lines;
+    if (plain && s.conv.stride == hw(1)) return pixel_place::image;
+    if (!cut_line{s.flat ? 1 : s.dst->extents[2], kernel.strip, !s.conv.residual}.suits()) return pixel_place::rows;
+    return plain ? pixel_place::image : pixel_place::lines;
   }
 
   /// A residual may be overwritten by its sum, so that no pixel may be computed twice.
@@ -116,7 +116,7 @@ class direct_convolution final : public executable {
   /// Taps of a run of the depth: all that lie together where tiles read them.
   int run_taps() const {
     const hw kernel = image_.conv.kernel;
-    return from_ == source::rows ? kernel.h * kernel.w : image_.merges_taps() ? kernel.w : 1;
+    return from_ == pixel_place::rows ? kernel.h * kernel.w : image_.merges_taps() ? kernel.w : 1;
   }
   /// Bytes of a gathered pixel.
   int row_bytes() const { return depth_.groups * group_bytes; }
@@ -131,18 +131,18 @@ class direct_convolution final : public executable {
   /// Those of all output lines, where taps outside are skipped.
   std::vector<run_range> ranges_inside() const {
     std::vector<run_range> ranges;
-    for (int oh = 0; oh < image_.out_height && from_ == source::lines; ++oh) ranges.push_back(runs_inside(oh));
+    for (int oh = 0; oh < image_.out_height && from_ == pixel_place::lines; ++oh) ranges.push_back(runs_inside(oh));
     return ranges;
   }
 
   void set_chunk(int most_pixels) {
-    const int strip_bytes = kernel_.strip * (from_ == source::rows ? row_bytes() : image_.pixel_bytes);
+    const int strip_bytes = kernel_.strip * (from_ == pixel_place::rows ? row_bytes() : image_.pixel_bytes);
     const int unit_bytes = one_line_ ? 2 * strip_bytes : image_.conv.stride.h * image_.line_bytes();
     const int units = one_line_ ? ceil_div(most_pixels, 2 * kernel_.strip) : image_.out_height;
     chunk_units_ = std::clamp(direct_chunk_budget / unit_bytes, 1, units);
     chunk_tiles_ = one_line_ ? 2 * chunk_units_ + kernel_.strip : chunk_units_ * line_of(image_.out_width).pieces();
-    if (from_ == source::image) return;
-    copied_bytes_ = from_ == source::rows
+    if (from_ == pixel_place::image) return;
+    copied_bytes_ = from_ == pixel_place::rows
                         ? static_cast<std::size_t>(2 * chunk_units_ + 1) * static_cast<std::size_t>(strip_bytes)
                         : static_cast<std::size_t>(image_.lines_under(chunk_units_)) *
                               static_cast<std::size_t>(image_.line_bytes());
@@ -162,10 +162,10 @@ class direct_convolution final : public executable {
       int end = std::min(last, first + chunk_units_);
       if (!one_line_) end = std::min(end, (first / height + 1) * height);  // of one image
       const int count = one_line_ ? place_pieces(c, first, end, tiles) : place_lines(c, first, end, tiles);
-      if (from_ == source::lines) image_.copy_lines(c.src, first / height, first % height, end - first, copy);
+      if (from_ == pixel_place::lines) image_.copy_lines(c.src, first / height, first % height, end - first, copy);
       for (int column = from; column < to;) {
         const int group = column / group_columns, base = group * group_columns;
-        if (from_ == source::rows && (column == from || column == base)) gather_rows(c, first, end, group, copy);
+        if (from_ == pixel_place::rows && (column == from || column == base)) gather_rows(c, first, end, group, copy);
         const int stop = std::min({to, base + group_columns, column + columns_together_});
         run_columns(c, {tiles, static_cast<std::size_t>(count)}, copy, group, column - base, stop - base);
         column = stop;
@@ -187,8 +187,8 @@ class direct_convolution final : public executable {
   /// The tiles of units [first, end) of the one line.
   int place_pieces(const call& c, int first, int end, placed_tile* tiles) const noexcept {
     const auto [begin, last] = pieces_of(c, first, end);
-    const std::ptrdiff_t step = from_ == source::rows ? row_bytes() : c.src.stride * image_.value_bytes;
-    const int origin = from_ == source::rows ? c.line.first(begin) : 0;
+    const std::ptrdiff_t step = from_ == pixel_place::rows ? row_bytes() : c.src.stride * image_.value_bytes;
+    const int origin = from_ == pixel_place::rows ? c.line.first(begin) : 0;
     tile_list list(tiles);
     for (int piece = begin; piece < last; ++piece) {
       const int pixel = c.line.first(piece);
@@ -200,11 +200,12 @@ class direct_convolution final : public executable {
   /// The tiles of output lines [first, end) of one image.
   int place_lines(const call& c, int first, int end, placed_tile* tiles) const noexcept {
     const hw stride = image_.conv.stride;
-    const std::ptrdiff_t pixel_bytes = from_ == source::image ? c.src.stride * image_.value_bytes : image_.pixel_bytes;
-    const std::ptrdiff_t line_bytes = from_ == source::image ? image_.width * pixel_bytes : image_.line_bytes();
+    const std::ptrdiff_t pixel_bytes =
+        from_ == pixel_place::image ? c.src.stride * image_.value_bytes : image_.pixel_bytes;
+    const std::ptrdiff_t line_bytes = from_ == pixel_place::image ? image_.width * pixel_bytes : image_.line_bytes();
     const int image = first / image_.out_height, begin = first % image_.out_height;
-    // The line of the source that is the image's first: a copy begins with the first one that exists.
-    const int origin = from_ == source::image ? image * image_.height : -std::max(0, image_.top_of(begin));
+    // The line read that is the image's first: a copy begins with the first one that exists.
+    const int origin = from_ == pixel_place::image ? image * image_.height : -std::max(0, image_.top_of(begin));
     tile_list list(tiles);
     for (int i = first; i < end; ++i) {
       const int oh = i % image_.out_height;
@@ -230,12 +231,12 @@ class direct_convolution final : public executable {
   /// what the next step needs.
   void run_columns(const call& c, std::span<const placed_tile> tiles, const std::byte* copy, int group, int first,
                    int last) const noexcept {
-    const std::byte* src = from_ == source::image ? c.src.as<const std::byte>() : copy;
-    if (from_ != source::rows) src += group * image_.tap_bytes;
+    const std::byte* src = from_ == pixel_place::image ? c.src.as<const std::byte>() : copy;
+    if (from_ != pixel_place::rows) src += group * image_.tap_bytes;
     direct_tile t{};
-    t.src_stride = from_ == source::rows    ? row_bytes()
-                   : from_ == source::lines ? image_.conv.stride.w * image_.pixel_bytes
-                                            : image_.conv.stride.w * c.src.stride * image_.value_bytes;
+    t.src_stride = from_ == pixel_place::rows    ? row_bytes()
+                   : from_ == pixel_place::lines ? image_.conv.stride.w * image_.pixel_bytes
+                                                 : image_.conv.stride.w * c.src.stride * image_.value_bytes;
     t.run_groups = depth_.groups;
     t.dst_stride = c.dst.stride * dst_bytes_;
     t.residual_stride = c.residual ? c.residual->stride * dst_bytes_ : 0;
@@ -268,7 +269,7 @@ class direct_convolution final : public executable {
 
   direct_microkernel kernel_;
   direct_image image_;
-  source from_;
+  pixel_place from_;
   bool one_line_, residual_;
   int dst_bytes_;
   depth_runs depth_;
@@ -283,9 +284,9 @@ class direct_convolution final : public executable {
 /// The kernel `name`: conv2d and fc, u8 x s8 to u8 or f32, or f32.
 template <const direct_microkernel& microkernel, element Src>
 constexpr kernel direct_kernel(std::string_view name, isa needs) {
-  return {name, needs, is_layer_of<Src>,
+  return {name, needs, is_dense_problem<Src>,
           [](const problem& p) -> std::unique_ptr<const executable> {
-            return std::make_unique<direct_convolution>(microkernel, layer_of(p));
+            return std::make_unique<direct_convolution>(microkernel, dense_problem_of(p));
           },
           dense_pays};
 }

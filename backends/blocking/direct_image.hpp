@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "octavo/backends/blocking/copy.hpp"
-#include "octavo/backends/blocking/layer.hpp"
+#include "octavo/backends/blocking/dense_problem.hpp"
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
@@ -17,7 +17,7 @@ struct direct_image {
   int tap_bytes;  ///< of a pixel, those of one group of the convolution
   int zero;       ///< what the bytes of the padding are
 
-  explicit direct_image(const layer& s)
+  explicit direct_image(const dense_problem& s)
       : conv(s.conv),
         value_bytes(static_cast<int>(size_of(s.src[0].type))),
         pixel_bytes(s.src[0].extents.back() * value_bytes),

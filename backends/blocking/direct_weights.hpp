@@ -34,7 +34,7 @@ struct run_range {
 class direct_weights {
  public:
   /// `inside`: the runs that output lines have inside the image where others are skipped; the same may come repeatedly.
-  direct_weights(const direct_microkernel& kernel, const layer& s, const depth_runs& depth,
+  direct_weights(const direct_microkernel& kernel, const dense_problem& s, const depth_runs& depth,
                  std::span<const run_range> inside)
       : depth_(depth),
         vector_(kernel.vector),

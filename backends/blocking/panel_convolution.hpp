@@ -60,7 +60,7 @@ struct pixel_blocks {
 class panel_convolution final : public executable {
  public:
   /// Throws octavo::error when a sum could overflow.
-  panel_convolution(const microkernel& kernel, const layer& s)
+  panel_convolution(const microkernel& kernel, const dense_problem& s)
       : kernel_(kernel),
         conv_(s.conv),
         flat_(s.flat),
@@ -284,8 +284,8 @@ class panel_convolution final : public executable {
 /// The kernel `name`: conv2d and fc, u8 x s8 to u8 or f32, or f32.
 template <const microkernel& microkernel, element Src>
 constexpr kernel panel_kernel(std::string_view name, isa needs) {
-  return {name, needs, is_layer_of<Src>, [](const problem& p) -> std::unique_ptr<const executable> {
-            return std::make_unique<panel_convolution>(microkernel, layer_of(p));
+  return {name, needs, is_dense_problem<Src>, [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<panel_convolution>(microkernel, dense_problem_of(p));
           }};
 }
 

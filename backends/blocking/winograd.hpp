@@ -108,7 +108,7 @@ constexpr int winograd_chunk_tiles(const winograd_microkernel& kernel, int chann
 class winograd_convolution final : public executable {
  public:
   /// Throws octavo::error when a sum could overflow.
-  winograd_convolution(const winograd_microkernel& kernel, const layer& s)
+  winograd_convolution(const winograd_microkernel& kernel, const dense_problem& s)
       : kernel_(kernel),
         conv_(s.conv),
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
@@ -296,7 +296,7 @@ class winograd_convolution final : public executable {
 /// Whether `kernel` can run `p`.
 inline bool supports_winograd(const winograd_microkernel& kernel, const problem& p) {
   const op::conv2d* conv = p.op.as<op::conv2d>();
-  if (!conv || !is_layer_of<element::u8>(p)) return false;
+  if (!conv || !is_dense_problem<element::u8>(p)) return false;
   if (conv->kernel != hw(3) || conv->stride != hw(1) || conv->dilation != hw(1) || conv->groups != 1) return false;
   const int channels = p.src[0].extents.back();
   return channels % kernel.step == 0 && channels * 9.0 * 255 * 127 < 0x1p29 && conv->out % kernel.block == 0;
@@ -319,7 +319,7 @@ template <const winograd_microkernel& microkernel>
 constexpr kernel winograd_kernel(std::string_view name, isa needs) {
   return {name, needs, [](const problem& p) { return supports_winograd(microkernel, p); },
           [](const problem& p) -> std::unique_ptr<const executable> {
-            return std::make_unique<winograd_convolution>(microkernel, layer_of(p));
+            return std::make_unique<winograd_convolution>(microkernel, dense_problem_of(p));
           },
           [](const problem& p) { return winograd_pays(microkernel, p); }};
 }

@@ -7,7 +7,7 @@
 // A row of output is cut into runs of pixels. Within a run a tap is inside the image for all pixels or for none; a tap
 // outside points to zero points, as many as the run steps over, so the arithmetic has no branches and one step serves
 // all taps. An instruction set is a class with
-//   source                 u8 or f32
+//   src_type               u8 or f32
 //   channel_block          channels that it computes at once: tasks are cut at multiples of it
 //   taps(kernel)           the order in which it takes the taps; after the first, filled up as it likes with {-1, -1}
 //   pack(depthwise_filter) its weights, in a class `packed` with a member bytes()
@@ -81,11 +81,11 @@ struct depthwise_run {
 template <class Isa>
 class depthwise final : public executable {
  public:
-  using source = typename Isa::source;
+  using src_type = typename Isa::src_type;
 
   explicit depthwise(const problem& p) : op_(*p.op.as<op::conv2d>()), taps_(Isa::taps(op_.kernel)) {
     depthwise_filter f{&op_, &p, taps_, {}, make_epilogue(*p.dst, op_.act)};
-    if constexpr (std::is_same_v<source, std::uint8_t>) {
+    if constexpr (std::is_same_v<src_type, std::uint8_t>) {
       f.scales = fold_output_scales(p, op_.residual, op::conv2d::name);
     } else {
       f.scales.offset = f32_biases(p, op_.out);
@@ -97,14 +97,14 @@ class depthwise final : public executable {
     packed_ = Isa::pack(f);
     dst_size_ = static_cast<std::ptrdiff_t>(size_of(p.dst->type));
     // A whole row of padding where it is not too long for the first-level cache; longer rows take several runs.
-    const auto pixel = static_cast<std::size_t>(op_.out) * sizeof(source);
+    const auto pixel = static_cast<std::size_t>(op_.out) * sizeof(src_type);
     zeros_ = aligned_memory(
         std::max(pixel, std::min<std::size_t>(pixel * static_cast<std::size_t>(p.src[0].extents[2]), largest_padding)));
     if (p.src[0].is_u8()) std::memset(zeros_.data(), p.src[0].q.zero_point, zeros_.size());
   }
 
   int tasks(const arguments& a) const noexcept override { return grid(a).count(); }
-  std::size_t scratch_bytes() const noexcept override { return taps_.size() * sizeof(source*); }
+  std::size_t scratch_bytes() const noexcept override { return taps_.size() * sizeof(src_type*); }
   std::size_t packed_bytes() const noexcept override { return packed_.bytes() + zeros_.size(); }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
@@ -119,7 +119,7 @@ class depthwise final : public executable {
   task_grid grid(const arguments& a) const noexcept {
     const dims &x = a.src[0].extents, &y = a.dst->extents;
     const std::ptrdiff_t channels = y[3];
-    const std::ptrdiff_t src_bytes = std::ptrdiff_t{x[2]} * channels * static_cast<std::ptrdiff_t>(sizeof(source));
+    const std::ptrdiff_t src_bytes = std::ptrdiff_t{x[2]} * channels * static_cast<std::ptrdiff_t>(sizeof(src_type));
     const std::ptrdiff_t row_bytes =
         src_bytes * std::min(op_.stride.h, op_.kernel.h) + std::ptrdiff_t{y[2]} * channels * dst_size_;
     return make_task_grid(y[0] * y[1], row_bytes, y[3], Isa::channel_block);
@@ -142,7 +142,7 @@ class depthwise final : public executable {
     const operand& x = a.src[0];
     const int top = row % a.dst->extents[1] * op_.stride.h - op_.pad.top;
     if (top >= 0 && top + dilated(op_.kernel.h, op_.dilation.h) <= x.extents[1]) return a.dst->extents[2];
-    const auto zeros = static_cast<std::ptrdiff_t>(zeros_.size() / sizeof(source));
+    const auto zeros = static_cast<std::ptrdiff_t>(zeros_.size() / sizeof(src_type));
     const std::ptrdiff_t room = zeros - x.extents[3] - (op_.kernel.w - 1) * op_.dilation.w * x.stride;
     return room < 0 ? 1 : static_cast<int>(room / (op_.stride.w * x.stride)) + 1;
   }
@@ -152,7 +152,7 @@ class depthwise final : public executable {
     const operand& src = a.src[0];
     const int height = src.extents[1], width = src.extents[2], rows = a.dst->extents[1];
     const int n = row / rows, top = row % rows * op_.stride.h - op_.pad.top, left = ow * op_.stride.w - op_.pad.left;
-    const auto taps = reinterpret_cast<const source**>(scratch);
+    const auto taps = reinterpret_cast<const src_type**>(scratch);
     for (std::size_t t = 0; t < taps_.size(); ++t) {
       if (taps_[t].is_none()) {  // its weights are 0: it reads what there is
         taps[t] = taps[t - 1];
@@ -161,10 +161,11 @@ class depthwise final : public executable {
       const int h = top + taps_[t].h * op_.dilation.h, w = left + taps_[t].w * op_.dilation.w;
       const bool inside = h >= 0 && h < height && w >= 0 && w < width;
       const auto pixel = (std::ptrdiff_t{n} * height + h) * width + w;
-      taps[t] = inside ? src.as<const source>() + pixel * src.stride : reinterpret_cast<const source*>(zeros_.data());
+      taps[t] =
+          inside ? src.as<const src_type>() + pixel * src.stride : reinterpret_cast<const src_type*>(zeros_.data());
     }
     const std::ptrdiff_t to = std::ptrdiff_t{row} * a.dst->extents[2] + ow;
-    depthwise_run<source> r{taps, op_.stride.w * src.stride, pixels, b.channel_begin, b.channel_end};
+    depthwise_run<src_type> r{taps, op_.stride.w * src.stride, pixels, b.channel_begin, b.channel_end};
     r.dst = a.dst->as<std::byte>() + to * a.dst->stride * dst_size_;
     r.dst_stride = a.dst->stride;
     if (op_.residual) {

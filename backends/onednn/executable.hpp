@@ -1,7 +1,7 @@
-// A layer of oneDNN behind the kernel contract. oneDNN's fast implementations want dense operands of extents that are
-// known when they are made; Octavo's may be strided, and their batch any up to a bound. So:
-//   - a layer is made for the whole batch, for 1, and where the batch is bounded for each power of 2 below; a run takes
-//     the largest that fit, one after the other. Layers that want the same layout of weights share them;
+// A node as primitives of oneDNN behind the kernel contract. oneDNN's fast implementations want dense operands of
+// extents that are known when they are made; Octavo's may be strided, and their batch any up to a bound. So:
+//   - a primitive is made for the whole batch, for 1, and where the batch is bounded for each power of 2 below; a run
+//     takes the largest that fit, one after the other. Those that want the same layout of weights share them;
 //   - where rows lie apart (a slice of a concat's output, a view of the user's), the run goes image by image, through
 //     dense copies in the scratch memory.
 #pragma once
@@ -13,20 +13,20 @@
 #include <memory>
 #include <mutex>
 
-#include "octavo/backends/onednn/layer.hpp"
+#include "octavo/backends/onednn/node_primitive.hpp"
 
 namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
-/// The arguments of a layer's primitive, for one thread at a time.
-class bound_layer {
+/// The arguments of a primitive, for one thread at a time.
+class bound_primitive {
  public:
-  bound_layer(const layer& l, const dnnl::primitive& p) : primitive_(p), stream_(cpu()) {
+  bound_primitive(const node_primitive& l, const dnnl::primitive& p) : primitive_(p), stream_(cpu()) {
     const auto bind = [&](int argument, const dnnl::memory::desc& d) {
       operands_.emplace_back(d, cpu(), nullptr);
       arguments_.push_back({argument, operands_.back().get()});
     };
-    bind(DNNL_ARG_SRC, l.source());
-    bind(DNNL_ARG_DST, l.destination());
+    bind(DNNL_ARG_SRC, l.src_layout());
+    bind(DNNL_ARG_DST, l.dst_layout());
     bind(DNNL_ARG_SCRATCHPAD, l.primitive.scratchpad_desc());
     has_second_ = l.primitive.get_kind() == dnnl::primitive::kind::binary;
     if (has_second_) bind(DNNL_ARG_SRC_1, l.primitive.query_md(dnnl::query::src_md, 1));
@@ -57,14 +57,16 @@ class bound_layer {
   bool has_second_ = false;
 };
 
-/// A layer that any number of threads run at once: each borrows arguments. More are made only when more threads than
-/// ever before are inside at one time.
-class shared_layer {
+/// A primitive that any number of threads run at once: each borrows arguments. More are made only when more threads
+/// than ever before are inside at one time.
+class shared_primitive {
  public:
-  explicit shared_layer(layer l) : layer_(std::move(l)), primitive_(layer_.primitive) { give_back(make()); }
+  explicit shared_primitive(node_primitive l) : layer_(std::move(l)), primitive_(layer_.primitive) {
+    give_back(make());
+  }
 
   void run(const void* src, const void* second, void* dst, void* scratchpad) const noexcept {
-    std::unique_ptr<bound_layer> mine = borrow();
+    std::unique_ptr<bound_primitive> mine = borrow();
     mine->run(src, second, dst, scratchpad);
     give_back(std::move(mine));
   }
@@ -72,23 +74,23 @@ class shared_layer {
   std::size_t scratchpad_bytes() const { return layer_.primitive.scratchpad_desc().get_size(); }
 
  private:
-  std::unique_ptr<bound_layer> make() const { return std::make_unique<bound_layer>(layer_, primitive_); }
-  std::unique_ptr<bound_layer> borrow() const {
+  std::unique_ptr<bound_primitive> make() const { return std::make_unique<bound_primitive>(layer_, primitive_); }
+  std::unique_ptr<bound_primitive> borrow() const {
     const std::lock_guard lock(mutex_);
     if (free_.empty()) return make();
-    std::unique_ptr<bound_layer> last = std::move(free_.back());
+    std::unique_ptr<bound_primitive> last = std::move(free_.back());
     free_.pop_back();
     return last;
   }
-  void give_back(std::unique_ptr<bound_layer> b) const {
+  void give_back(std::unique_ptr<bound_primitive> b) const {
     const std::lock_guard lock(mutex_);
     free_.push_back(std::move(b));
   }
 
-  layer layer_;
+  node_primitive layer_;
   dnnl::primitive primitive_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::unique_ptr<bound_layer>> free_;
+  mutable std::vector<std::unique_ptr<bound_primitive>> free_;
 };
 
 /// The outermost extent, along which a problem can be cut. A vector is one piece.
@@ -106,18 +108,18 @@ inline problem with_batch(problem p, int n) {
 }
 
 /// Runs a problem by primitives for several batch sizes.
-class layer_executable : public executable {
+class primitive_executable : public executable {
  public:
   /// Throws octavo::error when oneDNN cannot make the primitive.
-  explicit layer_executable(const problem& p) try {
+  explicit primitive_executable(const problem& p) try {
     const one_thread guard;
     std::vector<dnnl::memory> packed;
     const int batch = batch_of(p.dst->extents);
     const bool bounded = p.dst->extents.bounded != 0;
     for (int n = batch; n > 0; n = bounded ? below(n) : std::min(n - 1, 1)) {
-      layer l = make_layer(with_batch(p, n));
+      node_primitive l = make_node_primitive(with_batch(p, n));
       pack_weights(l, packed);
-      sizes_.push_back({n, std::make_unique<shared_layer>(std::move(l))});
+      sizes_.push_back({n, std::make_unique<shared_primitive>(std::move(l))});
       scratchpad_ = std::max(scratchpad_, round_up(sizes_.back().run->scratchpad_bytes(), cache_line));
     }
     for (const dnnl::memory& m : packed) packed_ += m.get_desc().get_size();
@@ -153,7 +155,7 @@ class layer_executable : public executable {
  private:
   struct sized {
     int batch;
-    std::unique_ptr<const shared_layer> run;
+    std::unique_ptr<const shared_primitive> run;
   };
 
   /// One image of an operand.

@@ -9,7 +9,8 @@
 //   - INT8 results may differ by one step: the zero point is added before rounding, not after, and the bias is added to
 //     the sum before that is scaled;
 //   - on CPUs without VNNI or AMX oneDNN adds pairs of u8 x s8 products in 16 bits, which saturates where both are
-//   large; - FP32 results differ by the order of their sums.
+//     large;
+//   - FP32 results differ by the order of their sums.
 // A run's own code allocates no memory once as many threads as ever have met in it; oneDNN's execute itself allocates a
 // few hundred bytes for its bookkeeping at each call. It runs on the calling thread alone: a step is one task.
 #pragma once
@@ -27,7 +28,7 @@ inline bool supports(const problem& p) {
   const one_thread guard;
   try {
     for (const int n : {batch_of(p.dst->extents), 1})
-      if (!is_worth_it(make_layer(with_batch(p, n)))) return false;
+      if (!is_worth_it(make_node_primitive(with_batch(p, n)))) return false;
     return true;
   } catch (const dnnl::error&) {
   } catch (const octavo::error&) {
@@ -38,7 +39,7 @@ inline bool supports(const problem& p) {
 /// oneDNN's one kernel. It names no instruction set: oneDNN chooses, see ONEDNN_MAX_CPU_ISA in its documentation.
 inline kernel_list kernels() {
   return {{"onednn", isa::portable, supports, [](const problem& p) -> std::unique_ptr<const executable> {
-             return std::make_unique<layer_executable>(p);
+             return std::make_unique<primitive_executable>(p);
            }}};
 }
 

@@ -15,7 +15,7 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 /// Depthwise convolution of X, u8 or f32, whose weights are packed as f32.
 template <class X>
 struct depthwise {
-  using source = X;
+  using src_type = X;
   using floats = xsimd::batch<float>;
   using words = xsimd::batch<std::int32_t>;
   static constexpr bool is_int8 = std::is_same_v<X, std::uint8_t>;

@@ -28,7 +28,7 @@ inline constexpr int column_budget = 32 * 1024;
 class tile_convolution final : public executable {
  public:
   /// Throws octavo::error when a sum could overflow.
-  explicit tile_convolution(const blocking::layer& s)
+  explicit tile_convolution(const blocking::dense_problem& s)
       : layout_(s),
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         group_outputs_(s.conv.out / s.conv.groups),
@@ -80,7 +80,7 @@ class tile_convolution final : public executable {
 
     call(const tile_convolution& k, const arguments& a)
         : src(a.src[0]), dst(*a.dst), residual(k.layout_.conv.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
-      const bool flat = k.layout_.from == source::image;
+      const bool flat = k.layout_.from == pixel_place::image;
       images = flat ? 1 : dst.extents[0];
       pixels = flat ? static_cast<int>(dst.extents.rows())
                     : (k.layout_.out_height - 1) * k.layout_.grid_width + k.layout_.out_width;
@@ -120,16 +120,18 @@ class tile_convolution final : public executable {
     // An odd number of cache lines, so that rows do not meet in the same set of the cache.
     slot_stride_ = (layout_.steps | 1) * tile_row_bytes;
     slot_bytes_ = static_cast<std::size_t>(block_rows * slot_stride_ + tile_row_bytes);
-    const auto block_bytes = static_cast<std::size_t>(block_rows) *
-                             static_cast<std::size_t>(layout_.from == source::image || layout_.from == source::rows
-                                                          ? slot_stride_
-                                                          : layout_.position_bytes);
-    const int image_pixels =
-        layout_.from == source::image ? most_pixels : (layout_.out_height - 1) * layout_.grid_width + layout_.out_width;
+    const auto block_bytes =
+        static_cast<std::size_t>(block_rows) *
+        static_cast<std::size_t>(layout_.from == pixel_place::image || layout_.from == pixel_place::rows
+                                     ? slot_stride_
+                                     : layout_.position_bytes);
+    const int image_pixels = layout_.from == pixel_place::image
+                                 ? most_pixels
+                                 : (layout_.out_height - 1) * layout_.grid_width + layout_.out_width;
     chunk_blocks_ = std::clamp(static_cast<int>(chunk_budget / block_bytes), 1, ceil_div(image_pixels, block_rows));
     column_set_ = std::max(2, column_budget / (layout_.steps * 2 * tile_bytes));
-    if (layout_.from == source::image) slots_ = 1;
-    if (layout_.from == source::rows) slots_ = group_columns_ > column_set_ ? chunk_blocks_ : 2;
+    if (layout_.from == pixel_place::image) slots_ = 1;
+    if (layout_.from == pixel_place::rows) slots_ = group_columns_ > column_set_ ? chunk_blocks_ : 2;
     if (!layout_.copies_lines) return;
     const int outputs =
         std::min(layout_.out_height, (layout_.grid_width + chunk_blocks_ * block_rows - 2) / layout_.grid_width + 1);
@@ -137,7 +139,7 @@ class tile_convolution final : public executable {
                                   layout_.side + (layout_.conv.kernel.w - 1) * layout_.conv.dilation.w + block_rows +
                                   layout_.conv.stride.w;
     lines_bytes_ = round_up(static_cast<std::size_t>(pixels * layout_.channels) + 2 * tile_row_bytes, cache_line);
-    if (layout_.from != source::interleaved) return;
+    if (layout_.from != pixel_place::interleaved) return;
     const std::ptrdiff_t positions = static_cast<std::ptrdiff_t>(outputs) * layout_.grid_width + block_rows;
     slots_ = 1;
     slot_bytes_ = round_up(
@@ -179,7 +181,7 @@ class tile_convolution final : public executable {
       const int image = first / c.image_blocks, block = first % c.image_blocks;
       const int count = std::min({last - first, c.image_blocks - block, chunk_blocks_});
       if (layout_.copies_lines) copy_lines(c, w, image, block, count);
-      if (layout_.from == source::interleaved) interleave_lines(c, w, block, count);
+      if (layout_.from == pixel_place::interleaved) interleave_lines(c, w, block, count);
       for (int group = from / group_columns_; group * group_columns_ < to; ++group) {
         const int base = group * group_columns_;
         run_chunk(c, w, image, block, count, group, std::max(from - base, 0), std::min(to - base, group_columns_));
@@ -258,13 +260,13 @@ class tile_convolution final : public executable {
     b.group = group, b.tiles = count > tile_rows ? 2 : 1;
     factors& f = b.from;
     f.offset = layout_.offsets.data(), f.steps = layout_.steps;
-    if (layout_.from == source::image) {
+    if (layout_.from == pixel_place::image) {
       locate_image(c, w, first, count, group, b);
       return;
     }
     place_outputs(image, first, count, b);
-    if (layout_.from != source::rows) {
-      const std::byte* copy = layout_.from == source::interleaved
+    if (layout_.from != pixel_place::rows) {
+      const std::byte* copy = layout_.from == pixel_place::interleaved
                                   ? w.slots
                                   : w.lines + (layout_.side - layout_.conv.pad.left) * layout_.channels;
       f.a_stride = layout_.position_bytes;
@@ -320,7 +322,7 @@ class tile_convolution final : public executable {
   void place_outputs(int image, int first, int count, placed_block& b) const noexcept {
     const std::ptrdiff_t origin = static_cast<std::ptrdiff_t>(image) * layout_.out_height * layout_.out_width;
     b.piece_count = 0;
-    if (layout_.from == source::rows) {
+    if (layout_.from == pixel_place::rows) {
       b.pieces[0] = {0, count, origin + first};
       b.piece_count = 1;
       return;
@@ -417,9 +419,9 @@ class tile_convolution final : public executable {
 
 /// Kernels for conv2d and fc.
 inline constexpr kernel convolution_kernels[] = {
-    {"conv_u8s8s32_32x32_amx", isa::amx, blocking::is_layer_of<element::u8>,
+    {"conv_u8s8s32_32x32_amx", isa::amx, blocking::is_dense_problem<element::u8>,
      [](const problem& p) -> std::unique_ptr<const executable> {
-       return std::make_unique<tile_convolution>(blocking::layer_of(p));
+       return std::make_unique<tile_convolution>(blocking::dense_problem_of(p));
      },
      blocking::dense_pays},
 };

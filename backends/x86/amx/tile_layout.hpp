@@ -16,19 +16,19 @@
 #include <limits>
 #include <vector>
 
-#include "octavo/backends/blocking/layer.hpp"
+#include "octavo/backends/blocking/dense_problem.hpp"
 
 namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 /// See above.
-enum class source : std::uint8_t { image, lines, interleaved, rows };
+enum class pixel_place : std::uint8_t { image, lines, interleaved, rows };
 
 /// The layout of a convolution's pixels. Lengths are in bytes, which are channels.
 struct tile_layout {
   op::conv2d conv;
   int channels, group_inputs;
   int height = 1, width = 1, out_height = 1, out_width = 1;
-  source from = source::image;
+  pixel_place from = pixel_place::image;
   bool copies_lines = false;
   int side = 0;                  ///< pixels of padding between copied lines
   int line_pixels = 1;           ///< from one copied line to the next
@@ -42,20 +42,20 @@ struct tile_layout {
   int steps = 0;
   int tile_depth = tile_row_bytes;  ///< bytes of depth in a tile
 
-  explicit tile_layout(const blocking::layer& s)
+  explicit tile_layout(const blocking::dense_problem& s)
       : conv(s.conv), channels(s.src[0].extents.back()), group_inputs(channels / conv.groups) {
     if (!s.flat) {
       height = s.src[0].extents[1], width = s.src[0].extents[2];
       out_height = s.dst->extents[1], out_width = s.dst->extents[2];
     }
-    choose_source();
+    choose_place();
     set_depth();
   }
 
   /// Where channel `i` of a tap lies in the packed depth.
   int depth_of(int i, int kh, int kw) const {
     if (whole_positions) return interleaved_offset(kh, kw) + i;
-    if (merged_taps() && from != source::interleaved) return kh * run_depth + kw * group_inputs + i;
+    if (merged_taps() && from != pixel_place::interleaved) return kh * run_depth + kw * group_inputs + i;
     return (kh * conv.kernel.w + kw) * run_depth + i;
   }
 
@@ -68,28 +68,28 @@ struct tile_layout {
   bool merged_taps() const { return conv.groups == 1 && conv.dilation.w == 1; }
   int taps() const { return conv.kernel.h * conv.kernel.w; }
 
-  void choose_source() {
+  void choose_place() {
     const padding& p = conv.pad;
     const bool plain = taps() == 1 && p.top == 0 && p.left == 0 && p.bottom == 0 && p.right == 0;
     side = std::max(p.left, p.right);
     line_pixels = width + side;
     copies_lines = !plain;
     if (plain) {
-      from = conv.stride == hw(1) ? source::image : source::rows;
+      from = conv.stride == hw(1) ? pixel_place::image : pixel_place::rows;
     } else {
       // More steps than the depth fills are worth a copy that is not made.
       const auto compact = [&](int n) { return 4 * n <= 5 * steps_of(taps() * group_inputs); };
       const int line_steps =
           merged_taps() ? conv.kernel.h * steps_of(conv.kernel.w * group_inputs) : taps() * steps_of(group_inputs);
       const bool fits = conv.stride == hw(1) && out_width <= line_pixels;
-      from = fits && compact(line_steps)                                                  ? source::lines
-             : compact(std::min(whole_position_steps(), taps() * steps_of(group_inputs))) ? source::interleaved
-                                                                                          : source::rows;
+      from = fits && compact(line_steps)                                                  ? pixel_place::lines
+             : compact(std::min(whole_position_steps(), taps() * steps_of(group_inputs))) ? pixel_place::interleaved
+                                                                                          : pixel_place::rows;
     }
-    position_bytes = from == source::interleaved ? conv.kernel.h * conv.stride.w * channels : channels;
-    grid_width = from == source::lines         ? line_pixels
-                 : from == source::interleaved ? out_width + positions_across() - 1
-                                               : out_width;
+    position_bytes = from == pixel_place::interleaved ? conv.kernel.h * conv.stride.w * channels : channels;
+    grid_width = from == pixel_place::lines         ? line_pixels
+                 : from == pixel_place::interleaved ? out_width + positions_across() - 1
+                                                    : out_width;
   }
 
   static int steps_of(int bytes) { return ceil_div(bytes, tile_row_bytes); }
@@ -105,7 +105,7 @@ struct tile_layout {
   void set_depth() {
     const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(conv.dilation.h) * line_pixels * channels;
     const std::ptrdiff_t tap = static_cast<std::ptrdiff_t>(conv.dilation.w) * channels;
-    const bool interleaved = from == source::interleaved;
+    const bool interleaved = from == pixel_place::interleaved;
     whole_positions = interleaved && whole_position_steps() <= taps() * steps_of(group_inputs);
     const int runs_per_line = merged_taps() && !interleaved ? 1 : conv.kernel.w;
     run_bytes = merged_taps() && !interleaved ? conv.kernel.w * group_inputs : group_inputs;
@@ -114,7 +114,7 @@ struct tile_layout {
         runs.push_back(interleaved ? interleaved_offset(kh, i) : kh * line + i * tap);
     int depth = taps() * group_inputs;
     if (whole_positions) depth = positions_across() * position_bytes;
-    if (from == source::rows || whole_positions) {
+    if (from == pixel_place::rows || whole_positions) {
       run_depth = run_bytes;
       for (int i = 0; i < steps_of(depth); ++i) offsets.push_back(i * tile_row_bytes);
     } else {

@@ -154,7 +154,9 @@ inline constexpr blocking::direct_microkernel direct_u8s8s32{
 
 /// conv2d and fc of one pixel.
 constexpr kernel lone_pixel_kernel(kernel k) {
-  k.supports = [](const problem& p) { return blocking::is_layer_of<element::u8>(p) && p.dst->extents.rows() == 1; };
+  k.supports = [](const problem& p) {
+    return blocking::is_dense_problem<element::u8>(p) && p.dst->extents.rows() == 1;
+  };
   return k;
 }
 

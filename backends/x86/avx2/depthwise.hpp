@@ -19,7 +19,7 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// INT8 depthwise convolution: u8 input, s8 weights, u8 or f32 output.
 struct depthwise_u8 {
-  using source = std::uint8_t;
+  using src_type = std::uint8_t;
   static constexpr int channel_block = 32;
 
   /// For each block of 32 channels: per pair of taps flips and |weights| of channels {0-7, 16-23}, the same of
@@ -47,7 +47,7 @@ struct depthwise_u8 {
     return out;
   }
 
-  static void run(const packed& w, const native::depthwise_run<source>& r) noexcept {
+  static void run(const packed& w, const native::depthwise_run<src_type>& r) noexcept {
     const std::byte* block = w.memory.data() + static_cast<std::size_t>(r.channel_begin / 32) * w.block_bytes();
     for (int c = r.channel_begin; c < r.channel_end; c += channel_block, block += w.block_bytes()) {
       const int n = std::min(channel_block, w.channels - c);
@@ -86,7 +86,7 @@ struct depthwise_u8 {
   }
 
   template <bool Partial>
-  static OCTAVO_AVX2 OCTAVO_INLINE __m256i load(const source* p, int n) {
+  static OCTAVO_AVX2 OCTAVO_INLINE __m256i load(const src_type* p, int n) {
     return Partial ? load_first(p, n) : load32(p);
   }
 
@@ -95,7 +95,7 @@ struct depthwise_u8 {
     __m256i low, high;
   };
   template <bool Partial>
-  static OCTAVO_AVX2 OCTAVO_INLINE pair_sums multiply(const source* const* taps, std::ptrdiff_t offset,
+  static OCTAVO_AVX2 OCTAVO_INLINE pair_sums multiply(const src_type* const* taps, std::ptrdiff_t offset,
                                                       const std::byte* w, int n) {
     const __m256i x0 = load<Partial>(taps[0] + offset, n), x1 = load<Partial>(taps[1] + offset, n);
     return {_mm256_maddubs_epi16(at(w, 32), _mm256_xor_si256(_mm256_unpacklo_epi8(x0, x1), at(w, 0))),
@@ -117,12 +117,12 @@ struct depthwise_u8 {
   /// Pixels from `pixel` on, `Pixels` at a time as long as so many are left, of the n channels of one block.
   template <int Pixels, bool Partial>
   static OCTAVO_AVX2 void run_block(const packed& weights, const std::byte* block,
-                                    const native::depthwise_run<source>& r, int pixel, int c, int n) {
+                                    const native::depthwise_run<src_type>& r, int pixel, int c, int n) {
     const std::byte* const ends = block + weights.pairs * 128;
     const std::ptrdiff_t step = r.step;
     for (; pixel + Pixels <= r.pixels; pixel += Pixels) {
       const std::ptrdiff_t offset = pixel * step + c;
-      const source* const* taps = r.taps;
+      const src_type* const* taps = r.taps;
       sums s[Pixels];
       OCTAVO_UNROLL
       for (sums& each : s) each = {at(ends, 0), at(ends, 32), at(ends, 64), at(ends, 96)};
@@ -146,7 +146,7 @@ struct depthwise_u8 {
 
   template <bool Partial>
   static OCTAVO_AVX2 OCTAVO_INLINE void store(const packed& w, const std::byte* ends, const sums& s,
-                                              const native::depthwise_run<source>& r, int pixel, int c, int n) {
+                                              const native::depthwise_run<src_type>& r, int pixel, int c, int n) {
     f32x32 x = {_mm256_fmadd_ps(_mm256_cvtepi32_ps(s.a), floats_at(ends, 128), floats_at(ends, 256)),
                 _mm256_fmadd_ps(_mm256_cvtepi32_ps(s.b), floats_at(ends, 160), floats_at(ends, 288)),
                 _mm256_fmadd_ps(_mm256_cvtepi32_ps(s.c), floats_at(ends, 192), floats_at(ends, 320)),
@@ -188,8 +188,8 @@ struct depthwise_u8 {
   }
 
   // Out of line: a convolution that ends in f32 is the last of its network.
-  static OCTAVO_AVX2 void store_f32(const packed& w, const f32x32& x, const native::depthwise_run<source>& r, int pixel,
-                                    int c, int n) {
+  static OCTAVO_AVX2 void store_f32(const packed& w, const f32x32& x, const native::depthwise_run<src_type>& r,
+                                    int pixel, int c, int n) {
     float* const to = static_cast<float*>(r.dst) + pixel * r.dst_stride + c;
     float y[32];
     store32(y, x);
@@ -202,7 +202,7 @@ struct depthwise_u8 {
 
 /// FP32 depthwise convolution: fused multiply-adds over the taps in raster order, then bias, residual, activation.
 struct depthwise_f32 {
-  using source = float;
+  using src_type = float;
   static constexpr int channel_block = 16;
 
   /// For each block of 16 channels: the bias, then the weights of each tap.
@@ -225,7 +225,7 @@ struct depthwise_f32 {
     return out;
   }
 
-  static void run(const packed& w, const native::depthwise_run<source>& r) noexcept {
+  static void run(const packed& w, const native::depthwise_run<src_type>& r) noexcept {
     const auto* block = reinterpret_cast<const float*>(w.memory.data()) +
                         static_cast<std::size_t>(r.channel_begin / channel_block) * w.block_floats();
     for (int c = r.channel_begin; c < r.channel_end; c += channel_block, block += w.block_floats()) {
@@ -260,7 +260,7 @@ struct depthwise_f32 {
   }
 
   template <int Pixels, bool Partial>
-  static OCTAVO_AVX2 void run_block(const packed& weights, const float* block, const native::depthwise_run<source>& r,
+  static OCTAVO_AVX2 void run_block(const packed& weights, const float* block, const native::depthwise_run<src_type>& r,
                                     int pixel, int c, int n) {
     const lanes mask = first_lanes(n);
     for (; pixel + Pixels <= r.pixels; pixel += Pixels) {

@@ -23,7 +23,7 @@ namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// INT8 depthwise convolution: u8 input, s8 weights, u8 or f32 output.
 struct depthwise_u8 {
-  using source = std::uint8_t;
+  using src_type = std::uint8_t;
   static constexpr int channel_block = 64;
 
   /// For each block of 64 channels: the weights of each group of four taps, then multipliers and offsets, all
@@ -61,7 +61,7 @@ struct depthwise_u8 {
     return out;
   }
 
-  static void run(const packed& w, const native::depthwise_run<source>& r) noexcept {
+  static void run(const packed& w, const native::depthwise_run<src_type>& r) noexcept {
     const std::byte* block = w.memory.data() + static_cast<std::size_t>(r.channel_begin / 64) * w.block_bytes();
     for (int c = r.channel_begin; c < r.channel_end; c += channel_block, block += w.block_bytes()) {
       const std::uint64_t channels = first_channels(w.channels - c);
@@ -115,10 +115,10 @@ struct depthwise_u8 {
 
   /// One pixel of any kernel.
   static OCTAVO_AVX512 void run_pixel(const packed& weights, const std::byte* block,
-                                      const native::depthwise_run<source>& r, int pixel, int c,
+                                      const native::depthwise_run<src_type>& r, int pixel, int c,
                                       std::uint64_t channels) {
     const std::ptrdiff_t offset = pixel * r.step + c;
-    const source* const* t = r.taps;
+    const src_type* const* t = r.taps;
     const std::byte* const ends = block + weights.groups * 256;
     quad s = zero();
     for (const std::byte* w = block; w < ends; w += 256, t += 4)
@@ -134,7 +134,7 @@ struct depthwise_u8 {
   /// the next begins `Stride` columns of the input later.
   template <int Stride>
   static OCTAVO_AVX512 int run_columns(const packed& weights, const std::byte* block,
-                                       const native::depthwise_run<source>& r, int c, std::uint64_t channels,
+                                       const native::depthwise_run<src_type>& r, int c, std::uint64_t channels,
                                        int width) {
     const std::ptrdiff_t column = r.step * width / Stride;
     const std::byte* const ends = block + 3 * 256;
@@ -142,8 +142,8 @@ struct depthwise_u8 {
     const int pixels = overlap ? r.pixels : r.pixels / (4 * width) * (4 * width);
     for (int done = 0; done < pixels; done += 4 * width) {
       const int pixel = std::min(done, r.pixels - 4 * width);
-      const source *x0 = r.taps[0] + pixel * r.step + c, *x1 = r.taps[1] + pixel * r.step + c,
-                   *x2 = r.taps[2] + pixel * r.step + c;
+      const src_type *x0 = r.taps[0] + pixel * r.step + c, *x1 = r.taps[1] + pixel * r.step + c,
+                     *x2 = r.taps[2] + pixel * r.step + c;
       quad s[4];
       OCTAVO_UNROLL
       for (quad& each : s) each = zero();
@@ -165,7 +165,7 @@ struct depthwise_u8 {
   }
 
   static OCTAVO_AVX512 OCTAVO_INLINE void store(const packed& w, const std::byte* ends, const quad& s,
-                                                const native::depthwise_run<source>& r, int pixel, int c,
+                                                const native::depthwise_run<src_type>& r, int pixel, int c,
                                                 std::uint64_t channels) {
     f32x64 x{_mm512_fmadd_ps(_mm512_cvtepi32_ps(s.a), floats_at(ends, 0), floats_at(ends, 4)),
              _mm512_fmadd_ps(_mm512_cvtepi32_ps(s.b), floats_at(ends, 1), floats_at(ends, 5)),
@@ -200,7 +200,7 @@ struct depthwise_u8 {
     x.d = _mm512_fmadd_ps(as_floats(r.d, zero_point), m, x.d);
   }
 
-  static OCTAVO_AVX512 void store_f32(const packed& w, const f32x64& sums, const native::depthwise_run<source>& r,
+  static OCTAVO_AVX512 void store_f32(const packed& w, const f32x64& sums, const native::depthwise_run<src_type>& r,
                                       int pixel, int c, std::uint64_t channels) {
     f32x64 x = in_order(sums);
     if (r.residual) {
@@ -215,7 +215,7 @@ struct depthwise_u8 {
 
 /// FP32 depthwise convolution: fused multiply-adds over the taps in raster order, then bias, residual, activation.
 struct depthwise_f32 {
-  using source = float;
+  using src_type = float;
   static constexpr int channel_block = 32;
 
   /// For each block of 32 channels: the bias, then the weights of each tap.
@@ -238,7 +238,7 @@ struct depthwise_f32 {
     return out;
   }
 
-  static void run(const packed& w, const native::depthwise_run<source>& r) noexcept {
+  static void run(const packed& w, const native::depthwise_run<src_type>& r) noexcept {
     const auto* block = reinterpret_cast<const float*>(w.memory.data()) +
                         static_cast<std::size_t>(r.channel_begin / channel_block) * w.block_floats();
     for (int c = r.channel_begin; c < r.channel_end; c += channel_block, block += w.block_floats()) {
@@ -250,8 +250,9 @@ struct depthwise_f32 {
 
  private:
   template <int Pixels>
-  static OCTAVO_AVX512 void run_block(const packed& weights, const float* block, const native::depthwise_run<source>& r,
-                                      int pixel, int c, std::uint64_t channels) {
+  static OCTAVO_AVX512 void run_block(const packed& weights, const float* block,
+                                      const native::depthwise_run<src_type>& r, int pixel, int c,
+                                      std::uint64_t channels) {
     const __mmask16 first = sixteen(channels, 0), second = sixteen(channels, 1);
     for (; pixel + Pixels <= r.pixels; pixel += Pixels) {
       __m512 low[Pixels], high[Pixels];

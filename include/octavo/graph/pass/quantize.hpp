@@ -112,7 +112,7 @@ class quantizer {
   }
 
   /// Value `v` as input `i` of a node that becomes INT8 or not, and whose output becomes f32 or not.
-  int source(const node& n, std::size_t i, bool int8, bool f32_out) {
+  int converted_input(const node& n, std::size_t i, bool int8, bool f32_out) {
     const int v = n.src[i];
     if (v < 0) return v;
     switch (n.op.rule(i)) {
@@ -132,7 +132,7 @@ class quantizer {
     };
     const bool f32_out = stays_f32(*n.dst);
     std::vector<int> src;
-    for (std::size_t i = 0; i < n.src.size(); ++i) src.push_back(source(n, i, int8, f32_out));
+    for (std::size_t i = 0; i < n.src.size(); ++i) src.push_back(converted_input(n, i, int8, f32_out));
     std::vector<constant> constants = n.constants;
     if (int8 && has_weights(n.op)) {
       quantized_weights q = quantize_weights(*n.constants[0], n.name);

@@ -1,4 +1,4 @@
-// What dense kernels take: convolutions, and fully connected layers as 1x1 convolutions.
+// The problems that dense kernels take: convolutions, and fully connected layers as 1x1 convolutions.
 #pragma once
 
 #include "octavo/op/kernel.hpp"
@@ -7,7 +7,7 @@ namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A convolution with its types and constants. `flat`: its operands come as (..., channels) rather than (N, H, W, C),
 /// its weights as (OC, IC).
-struct layer : signature {
+struct dense_problem : signature {
   op::conv2d conv;
   bool flat = false;
 
@@ -17,7 +17,7 @@ struct layer : signature {
 
 /// Whether `p` is a convolution or a fully connected layer whose input is of type Src, u8 or f32.
 template <element Src>
-bool is_layer_of(const problem& p) {
+bool is_dense_problem(const problem& p) {
   if (!p.op.is<op::conv2d>() && !p.op.is<op::fc>()) return false;
   return p.src[0].type == Src && (p.dst->type == element::f32 || (Src == element::u8 && p.dst->is_u8()));
 }
@@ -28,8 +28,8 @@ inline bool dense_pays(const problem& p) {
   return !c || !c->is_depthwise(p.src[0].extents[3]) || c->out != c->groups;
 }
 
-/// The layer that `p`, a convolution or a fully connected layer, describes.
-inline layer layer_of(const problem& p) {
+/// `p`, a convolution or a fully connected layer, as a convolution.
+inline dense_problem dense_problem_of(const problem& p) {
   if (const op::fc* f = p.op.as<op::fc>()) return {p, op::as_convolution(*f), true};
   return {p, *p.op.as<op::conv2d>(), false};
 }

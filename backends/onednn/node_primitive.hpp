@@ -1,7 +1,6 @@
 // One node as a primitive of oneDNN, in the cheapest form that oneDNN has for it:
 //   - weights go into whatever layout the primitive prefers;
-//   - zero points, which are constant, are folded into the bias. Only where a padded source has one, oneDNN is given
-//   it:
+//   - zero points, which are constant, are folded into the bias. Only where a padded input has one, oneDNN is given it:
 //     the border must be that of the zero point;
 //   - the residual is a sum onto the destination, where it must lie before; the activation is a clamp.
 // All in steps of the destination: q = m acc + b + zp [+ m_r (q_r - zp_r)], then the clamp, then rounding. Octavo adds
@@ -23,13 +22,13 @@
 namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
 /// A primitive that could be made, and the constants that it reads.
-struct layer {
+struct node_primitive {
   dnnl::primitive_desc primitive{};
   std::vector<std::pair<int, dnnl::memory>> constants{};  ///< by argument: bias, scales, zero points, packed weights
   dnnl::memory weights{};                                 ///< of the problem, not packed; refers to its tensor
 
-  dnnl::memory::desc source() const { return primitive.query_md(dnnl::query::src_md, 0); }
-  dnnl::memory::desc destination() const { return primitive.query_md(dnnl::query::dst_md, 0); }
+  dnnl::memory::desc src_layout() const { return primitive.query_md(dnnl::query::src_md, 0); }
+  dnnl::memory::desc dst_layout() const { return primitive.query_md(dnnl::query::dst_md, 0); }
 };
 
 namespace detail {
@@ -88,8 +87,8 @@ inline dnnl::primitive_attr make_attributes() {
 }
 
 /// What follows the sum of products of a layer with weights: m[c] and the bias; `l` gets them as constants.
-inline void add_scales_and_bias(layer& l, dnnl::primitive_attr& attr, const problem& p, bool residual, bool grouped,
-                                float& residual_multiplier) {
+inline void add_scales_and_bias(node_primitive& l, dnnl::primitive_attr& attr, const problem& p, bool residual,
+                                bool grouped, float& residual_multiplier) {
   std::vector<float> bias(static_cast<std::size_t>(p.dst->extents.back()));
   residual_multiplier = 1.0f;
   if (p.src[0].is_u8()) {
@@ -115,7 +114,7 @@ inline void add_scales_and_bias(layer& l, dnnl::primitive_attr& attr, const prob
 }
 
 /// The constant weights of `p`, which lie in that order of `extents`; returns the layout "any".
-inline dnnl::memory::desc take_weights(layer& l, const problem& p, const dnnl::memory::dims& extents) {
+inline dnnl::memory::desc take_weights(node_primitive& l, const problem& p, const dnnl::memory::dims& extents) {
   const tensor& w = *p.at(0);
   dnnl::memory::dims strides(extents.size(), 1);
   for (std::size_t i = extents.size() - 1; i > 0; --i) strides[i - 1] = strides[i] * extents[i];
@@ -148,13 +147,13 @@ inline bool has_empty_window(int in, int out, int k, int stride, int before, int
   return false;
 }
 
-inline layer make_convolution(const op::conv2d& c, problem p, const dnnl::memory::desc& x,
-                              const dnnl::memory::desc& y) {
+inline node_primitive make_convolution(const op::conv2d& c, problem p, const dnnl::memory::desc& x,
+                                       const dnnl::memory::desc& y) {
   const dims &in = p.src[0].extents, &out = p.dst->extents;
   require(!has_empty_window(in[1], out[1], c.kernel.h, c.stride.h, c.pad.top, c.dilation.h) &&
               !has_empty_window(in[2], out[2], c.kernel.w, c.stride.w, c.pad.left, c.dilation.w),
           "oneDNN before 3.1 leaves out the residual, or crashes, where a window lies in the padding");
-  layer l;
+  node_primitive l;
   dnnl::primitive_attr attr = make_attributes();
   if (p.src[0].is_u8() && p.src[0].q.zero_point != 0 && c.pad != padding{}) {
 #if DNNL_VERSION_MAJOR >= 3
@@ -183,9 +182,9 @@ inline layer make_convolution(const op::conv2d& c, problem p, const dnnl::memory
   return l;
 }
 
-inline layer make_inner_product(const op::fc& f, const problem& p, const dnnl::memory::desc& x,
-                                const dnnl::memory::desc& y) {
-  layer l;
+inline node_primitive make_inner_product(const op::fc& f, const problem& p, const dnnl::memory::desc& x,
+                                         const dnnl::memory::desc& y) {
+  node_primitive l;
   dnnl::primitive_attr attr = make_attributes();
   float residual_multiplier = 0;
   add_scales_and_bias(l, attr, p, f.residual, false, residual_multiplier);
@@ -196,8 +195,8 @@ inline layer make_inner_product(const op::fc& f, const problem& p, const dnnl::m
   return l;
 }
 
-inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::memory::desc& x,
-                          const dnnl::memory::desc& y) {
+inline node_primitive make_pooling(const op::pool2d& q, const problem& p, const dnnl::memory::desc& x,
+                                   const dnnl::memory::desc& y) {
   const dims &in = p.src[0].extents, &out = p.dst->extents;
   // Padding after the image as the windows use it: less than asked for where the last ones fit before, more in ceil
   // mode.
@@ -222,7 +221,7 @@ inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::mem
                                   : dnnl::algorithm::pooling_avg_exclude_padding;
   using pair = dnnl::memory::dims;
   const pair steps{q.stride.h, q.stride.w}, kernel{q.kernel.h, q.kernel.w}, before{q.pad.top, q.pad.left};
-  layer l;
+  node_primitive l;
   l.primitive = describe_primitive<dnnl::pooling_forward>(attr, dnnl::prop_kind::forward_inference, algorithm, x, y,
                                                           steps, kernel,
 #if DNNL_VERSION_MAJOR >= 3
@@ -232,8 +231,9 @@ inline layer make_pooling(const op::pool2d& q, const problem& p, const dnnl::mem
   return l;
 }
 
-inline layer make_sum(const op::add& a, const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
-  layer l;
+inline node_primitive make_sum(const op::add& a, const problem& p, const dnnl::memory::desc& x,
+                               const dnnl::memory::desc& y) {
+  node_primitive l;
   dnnl::primitive_attr attr = make_attributes();
   float shift = zero_of(*p.dst);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -256,10 +256,10 @@ inline layer make_sum(const op::add& a, const problem& p, const dnnl::memory::de
   return l;
 }
 
-inline layer make_softmax(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
+inline node_primitive make_softmax(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
   require(!p.src[0].is_u8() && !p.dst->is_u8(), "oneDNN: softmax of f32 only");
   constexpr int axis = 1;  // the channels, of images too
-  layer l;
+  node_primitive l;
 #if DNNL_VERSION_MAJOR >= 3
   l.primitive = describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference,
                                                           dnnl::algorithm::softmax_accurate, x, y, axis);
@@ -275,7 +275,7 @@ inline layer make_softmax(const problem& p, const dnnl::memory::desc& x, const d
 
 /// The primitive for `p`, whose source and destination have these layouts, or any that oneDNN chooses. Throws
 /// dnnl::error where oneDNN cannot do it, octavo::error where this backend cannot.
-inline layer make_layer(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
+inline node_primitive make_node_primitive(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
   if (const auto* c = p.op.as<op::conv2d>()) return detail::make_convolution(*c, p, x, y);
   if (const auto* f = p.op.as<op::fc>()) return detail::make_inner_product(*f, p, x, y);
   if (const auto* q = p.op.as<op::pool2d>()) return detail::make_pooling(*q, p, x, y);
@@ -285,24 +285,24 @@ inline layer make_layer(const problem& p, const dnnl::memory::desc& x, const dnn
 }
 
 /// The same on dense operands.
-inline layer make_layer(problem p) {
+inline node_primitive make_node_primitive(problem p) {
   const auto flatten = [](dims& e) { e = {static_cast<int>(e.rows()), e.back()}; };
   if (p.op.is<op::fc>()) {
     for (tensor_type& t : p.src) flatten(t.extents);
     flatten(p.dst->extents);
   }
-  return make_layer(p, memory_of(p.src[0]), memory_of(*p.dst));
+  return make_node_primitive(p, memory_of(p.src[0]), memory_of(*p.dst));
 }
 
 /// Whether oneDNN's implementation of `l` is quicker than Octavo's kernels can be, and reads no more than its operands:
 /// neither holds for its reference, the latter not for some of SSE4.1.
-inline bool is_worth_it(const layer& l) {
+inline bool is_worth_it(const node_primitive& l) {
   const std::string_view name = l.primitive.impl_info_str();
   return !name.starts_with("ref") && name.find("sse41") == std::string_view::npos;
 }
 
 /// Packs the weights of `l`, if it has any, for its primitive, or shares those of another that wants the same layout.
-inline void pack_weights(layer& l, std::vector<dnnl::memory>& packed) {
+inline void pack_weights(node_primitive& l, std::vector<dnnl::memory>& packed) {
   if (!l.weights) return;
   const dnnl::memory::desc wanted = l.primitive.query_md(dnnl::query::weights_md, 0);
   auto found = std::find_if(packed.begin(), packed.end(), [&](const auto& m) { return m.get_desc() == wanted; });
