@@ -90,11 +90,11 @@ class direct_convolution final : public executable {
           line(k.line_of(k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.image_.out_width)) {
       units =
           k.one_line_ ? std::max(line.pieces() / 2, std::min(line.pixels, 1)) : dst.extents[0] * k.image_.out_height;
-      // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Cutting the lines first
-      // means copying each of them once; below 8 strips for each column of weights, columns are cut instead.
+      // Cutting the lines first means copying each of them once; below 8 strips for each column of weights, columns are
+      // cut instead.
       const double products =
           static_cast<double>(dst.extents.count()) * k.depth_.count * k.depth_.groups * 4 / k.image_.value_bytes;
-      const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
+      const int wanted = native::task_count({.multiply_adds = products});
       sets = std::clamp(ceil_div(k.one_line_ ? line.pieces() : units * line.pieces(), 8), 1,
                         std::max(1, std::min(wanted, units)));
       parts = std::min(k.weights_.all_columns(), ceil_div(wanted, sets));

@@ -102,10 +102,9 @@ class dynamic_matmul : public executable {
     call(const dynamic_matmul& k, const arguments& args)
         : a(args.src[0]), b(args.src[1]), dst(*args.dst), rows(dst.extents[dst.extents.rank - 2]) {
       slices = static_cast<int>(dst.extents.rows()) / rows;
-      // Enough tasks for 8 threads to share evenly, none below a quarter of a million products, nor of so few rows that
-      // packing shows.
+      // No task has so few rows that packing shows.
       const double products = static_cast<double>(dst.extents.count()) * k.depth_;
-      const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
+      const int wanted = native::task_count({.multiply_adds = products});
       column_parts = std::min(k.columns_, ceil_div(wanted, slices));
       row_parts = std::clamp(ceil_div(wanted, slices * column_parts), 1, std::max(1, rows / 64));
     }

@@ -131,10 +131,10 @@ class panel_convolution final : public executable {
           out_width(k.flat_ ? 1 : dst.extents[2]),
           dense(k.conv_.groups == 1 && k.conv_.dilation.w == 1 && src.stride == src.extents.back()),
           blocks(static_cast<int>(dst.extents.rows()), k.kernel_.tiles) {
-      // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Cutting the pixels
-      // first means packing each of them once; below 4 panels for each column of weights, columns are cut instead.
+      // Cutting the pixels first means packing each of them once; below 4 panels for each column of weights, columns
+      // are cut instead.
       const double products = static_cast<double>(dst.extents.count()) * k.depth_;
-      const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
+      const int wanted = native::task_count({.multiply_adds = products});
       const int columns = k.conv_.groups * k.group_columns_;
       sets = std::max(ceil_div(blocks.total, k.set_blocks_), std::min(wanted, ceil_div(blocks.total, 4)));
       parts = std::min(columns, ceil_div(wanted, sets));

@@ -1,10 +1,10 @@
-// How the work of a layer is cut into tasks, and tasks are put together again.
+// Where the work of a dense kernel is cut into tasks, and how tasks are put together again.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "octavo/base/arch_namespace.hpp"
+#include "octavo/backends/native/task_count.hpp"
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 

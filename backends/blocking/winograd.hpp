@@ -162,10 +162,9 @@ class winograd_convolution final : public executable {
     call(const winograd_convolution& k, const arguments& a)
         : src(a.src[0]), dst(*a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
       tiles = dst.extents[0] * k.tile_lines_ * k.tiles_across_;
-      // Enough tasks for 8 threads to share evenly, none below a quarter of a million products. Channels are cut first:
-      // transforming inputs twice costs less than weights.
+      // Channels are cut first: transforming inputs twice costs less than weights.
       const double products = static_cast<double>(tiles) * winograd_planes * k.channels_ * k.conv_.out;
-      const int wanted = static_cast<int>(std::clamp(products / (256 * 1024), 1.0, 16.0));
+      const int wanted = native::task_count({.multiply_adds = products});
       parts = std::min(k.blocks_, wanted);
       sets = std::clamp(tiles / k.kernel_.most_rows(), 1, ceil_div(wanted, parts));
     }

@@ -45,12 +45,13 @@ struct row_grid {
   }
 };
 
-/// One long row where `flat`, cut into pieces of 16 KB or more; else groups of rows.
+/// One long row where `flat`, cut into pieces of whole cache lines; else groups of rows.
 inline row_grid make_row_grid(const dims& y, std::ptrdiff_t element_bytes, bool flat) {
   const auto rows = static_cast<std::ptrdiff_t>(y.rows()), columns = std::ptrdiff_t{y.back()};
-  const std::ptrdiff_t piece = smallest_task / element_bytes;  // 16 K is a multiple of every block
-  if (flat) return {1, rows * columns, 1, std::max<std::ptrdiff_t>(piece / 64 * 64, 64)};
-  return {rows, columns, (piece + columns - 1) / columns, columns};
+  const std::ptrdiff_t count = rows * columns,
+                       tasks = task_count({.bytes = static_cast<double>(count * element_bytes)});
+  if (flat) return {1, count, 1, std::max<std::ptrdiff_t>((count / tasks + 63) / 64 * 64, 64)};  // 64: whole blocks
+  return {rows, columns, std::max<std::ptrdiff_t>((rows + tasks - 1) / tasks, 1), columns};
 }
 
 /// Calls body(first element's row, column, how many) for the pieces of tasks [begin, end).

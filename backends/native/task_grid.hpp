@@ -3,13 +3,10 @@
 
 #include <algorithm>
 
+#include "octavo/backends/native/task_count.hpp"
 #include "octavo/base/aligned_memory.hpp"
-#include "octavo/base/arch_namespace.hpp"
 
 namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
-
-/// The least work of one task, in bytes read and written: below this a thread's wake-up costs more than it brings.
-inline constexpr std::ptrdiff_t smallest_task = 16 * 1024;
 
 /// Tasks over `rows` x `channels`, numbered with the slices of channels innermost.
 struct task_grid {
@@ -32,11 +29,10 @@ struct task_grid {
 inline task_grid make_task_grid(int rows, std::ptrdiff_t row_bytes, int channels, int channel_block) {
   constexpr int enough = 8;  // tasks; more rows than that need no slices
   task_grid g{rows, channels, 1, channels};
-  row_bytes = std::max<std::ptrdiff_t>(row_bytes, 1);
-  g.rows_per_task = static_cast<int>(std::min<std::ptrdiff_t>((smallest_task + row_bytes - 1) / row_bytes, rows));
-  const int row_tasks = ceil_div(rows, g.rows_per_task);
-  const auto slices = static_cast<int>(
-      std::min<std::ptrdiff_t>(g.rows_per_task * row_bytes / smallest_task, ceil_div(enough, row_tasks)));
+  const int wanted = task_count({.bytes = static_cast<double>(row_bytes) * rows});
+  g.rows_per_task = std::max(1, ceil_div(rows, wanted));
+  const int row_tasks = std::max(1, ceil_div(rows, g.rows_per_task));
+  const int slices = std::min(wanted / row_tasks, ceil_div(enough, row_tasks));
   if (row_tasks < enough && slices > 1)
     g.channels_per_task = ceil_div(ceil_div(channels, slices), channel_block) * channel_block;
   return g;

@@ -23,9 +23,10 @@ class matrix_product final : public executable {
         multiplier_(op::multiplier_of(*p.op.as<op::matmul>(), p)),
         epilogue_(native::make_epilogue(*p.dst, p.op.as<op::matmul>()->act)) {}
 
-  /// Blocks of columns of all batch slices.
+  /// Each some blocks of columns of the batch slices.
   int tasks(const arguments& a) const noexcept override {
-    return static_cast<int>(a.dst->extents.rows()) / rows_of(a) * ceil_div(a.dst->extents.back(), width);
+    return std::min(blocks_of(a),
+                    native::task_count({.multiply_adds = static_cast<double>(a.dst->extents.count()) * depth_}));
   }
   std::size_t scratch_bytes() const noexcept override {
     return static_cast<std::size_t>(steps_ * 4 * width + ceil_div(steps_, 4) * 16 * height) * sizeof(float);
@@ -35,8 +36,9 @@ class matrix_product final : public executable {
     auto* columns = reinterpret_cast<float*>(scratch);
     float* panel = columns + steps_ * 4 * width;
     const int blocks = ceil_div(a.dst->extents.back(), width), rows = rows_of(a);
-    for (int task = begin; task < end; ++task) {
-      const int slice = task / blocks, column = task % blocks * width;
+    const int all = blocks_of(a), parts = tasks(a);
+    for (int i = blocking::cut(all, begin, parts); i < blocking::cut(all, end, parts); ++i) {
+      const int slice = i / blocks, column = i % blocks * width;
       pack_columns(a, slice, column, columns);
       for (int row = 0; row < rows; row += height) {
         pack_rows(a.src[0], slice * rows + row, std::min(height, rows - row), panel);
@@ -50,6 +52,10 @@ class matrix_product final : public executable {
   static constexpr int exact = 256 / 4;                // steps that f32 sums exactly
 
   static int rows_of(const arguments& a) { return a.dst->extents[a.dst->extents.rank - 2]; }
+  /// Blocks of columns of all batch slices.
+  static int blocks_of(const arguments& a) {
+    return static_cast<int>(a.dst->extents.rows()) / rows_of(a) * ceil_div(a.dst->extents.back(), width);
+  }
 
   /// (depth, width); zeros beyond the depth.
   void pack_columns(const arguments& a, int slice, int first, float* to) const noexcept {

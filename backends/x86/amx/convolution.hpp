@@ -86,10 +86,9 @@ class tile_convolution final : public executable {
                     : (k.layout_.out_height - 1) * k.layout_.grid_width + k.layout_.out_width;
       image_blocks = ceil_div(pixels, block_rows);
       blocks = images * image_blocks;
-      // Enough tasks for 8 threads to share evenly, none below two million products or a quarter megabyte of weights.
       const double products = static_cast<double>(dst.extents.count()) * k.layout_.steps * tile_row_bytes;
-      const double most = std::max(products / 2e6, static_cast<double>(k.weights_.size()) / (256 * 1024));
-      const int wanted = static_cast<int>(std::clamp(most, 1.0, 16.0));
+      const int wanted =
+          native::task_count({.multiply_adds = products / 8, .weight_bytes = static_cast<double>(k.weights_.size())});
       const int columns = k.layout_.conv.groups * k.group_columns_;
       sets = std::max(1, std::min(wanted, ceil_div(blocks, 4)));
       parts = std::min(columns, ceil_div(wanted, sets));
