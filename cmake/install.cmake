@@ -1,17 +1,13 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS octavo EXPORT octavo)
-# include/octavo/backends is a link to backends/, which an install replaces by the headers themselves.
-install(DIRECTORY include/octavo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-  FILES_MATCHING PATTERN "*.hpp" PATTERN backends EXCLUDE)
-install(DIRECTORY backends/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/octavo/backends
-  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
+install(DIRECTORY include/octavo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
 
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/octavo)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
   COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
 install(EXPORT octavo FILE octavoTargets.cmake NAMESPACE octavo:: DESTINATION ${package_dir})
-install(FILES cmake/octavoConfig.cmake cmake/octavoComponents.cmake backends/kernels.cpp
+install(FILES cmake/octavoConfig.cmake cmake/octavoComponents.cmake cmake/kernels.cpp
   ${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
   DESTINATION ${package_dir})
 

@@ -5,11 +5,12 @@
 #   octavo::openmp   running a session on OpenMP threads
 #   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
 #   octavo::kernels  the native kernels compiled once, in the project that asks for them, and with its flags
-#                    (OCTAVO_COMPILED_KERNELS): octavo_kernels_source
+#                    (OCTAVO_COMPILED_KERNELS)
 
 set(octavo_images_needs "stb (Debian: libstb-dev)")
 set(octavo_openmp_needs "OpenMP for C++ (Debian: libomp-dev for clang; g++ has it)")
 set(octavo_onednn_needs "oneDNN (Debian: libdnnl-dev)")
+set(octavo_kernels_source ${CMAKE_CURRENT_LIST_DIR}/kernels.cpp)
 if(NOT octavo_components)
   set(octavo_components images openmp onednn kernels)
 endif()

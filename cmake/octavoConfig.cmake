@@ -6,7 +6,6 @@ find_dependency(nlohmann_json)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoTargets.cmake)
 
 set(octavo_components ${octavo_FIND_COMPONENTS})
-set(octavo_kernels_source ${CMAKE_CURRENT_LIST_DIR}/kernels.cpp)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoComponents.cmake)
 foreach(component IN LISTS octavo_components)
   set(octavo_${component}_FOUND FALSE)

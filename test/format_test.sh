@@ -1,7 +1,7 @@
 # format_test.sh <clang-format>: every source is as clang-format writes it, and no line is longer than 120 columns.
 set -eu
 cd "$(dirname "$0")/.."
-find backends bench examples include test \( -name '*.hpp' -o -name '*.cpp' -o -name '*.inc' \) | sort | {
+find bench cmake examples include test \( -name '*.hpp' -o -name '*.cpp' -o -name '*.inc' \) | sort | {
   failed=0
   count=0
   while read -r file; do
