@@ -1,18 +1,20 @@
 # The optional parts of Octavo: for each name in octavo_components, or for all if it is empty, a target octavo::<name> if
 # what it needs is found. The build and the installed package both include this file, so that both offer the same targets.
 #
+#   octavo::json     safetensors files and kernel choices: nlohmann-json
 #   octavo::images   reading image files: stb_image, and libjpeg where there is one (OCTAVO_HAS_LIBJPEG)
 #   octavo::openmp   running a session on OpenMP threads
 #   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
 #   octavo::kernels  the native kernels compiled once, in the project that asks for them, and with its flags
 #                    (OCTAVO_COMPILED_KERNELS)
 
+set(octavo_json_needs "nlohmann-json (Debian: nlohmann-json3-dev)")
 set(octavo_images_needs "stb (Debian: libstb-dev)")
 set(octavo_openmp_needs "OpenMP for C++ (Debian: libomp-dev for clang; g++ has it)")
 set(octavo_onednn_needs "oneDNN (Debian: libdnnl-dev)")
 set(octavo_kernels_source ${CMAKE_CURRENT_LIST_DIR}/kernels.cpp)
 if(NOT octavo_components)
-  set(octavo_components images openmp onednn kernels)
+  set(octavo_components json images openmp onednn kernels)
 endif()
 
 function(octavo_add_component name)
@@ -22,6 +24,18 @@ function(octavo_add_component name)
   target_link_libraries(octavo::${name} INTERFACE octavo::octavo ${arg_LINK})
   target_compile_definitions(octavo::${name} INTERFACE ${arg_DEFINE})
 endfunction()
+
+if("json" IN_LIST octavo_components AND NOT TARGET octavo::json)
+  if(NOT TARGET nlohmann_json::nlohmann_json)
+    find_package(nlohmann_json QUIET)
+    if(TARGET nlohmann_json::nlohmann_json AND octavo_component_scope)
+      set_target_properties(nlohmann_json::nlohmann_json PROPERTIES IMPORTED_GLOBAL TRUE)
+    endif()
+  endif()
+  if(TARGET nlohmann_json::nlohmann_json)
+    octavo_add_component(json LINK nlohmann_json::nlohmann_json)
+  endif()
+endif()
 
 if("images" IN_LIST octavo_components AND NOT TARGET octavo::images)
   find_path(OCTAVO_STB_INCLUDE_DIR stb/stb_image.h)

@@ -1,8 +1,7 @@
-# find_package(octavo) gives octavo::octavo and octavo::<component> for each of images, openmp, onednn and kernels that can
-# be had; with COMPONENTS only those, each of which must be there. octavo_<component>_FOUND says which are.
+# find_package(octavo) gives octavo::octavo and octavo::<component> for each of json, images, openmp, onednn and kernels
+# that can be had; with COMPONENTS only those, each of which must be there. octavo_<component>_FOUND says which are.
 include(CMakeFindDependencyMacro)
 find_dependency(xsimd)
-find_dependency(nlohmann_json)
 include(${CMAKE_CURRENT_LIST_DIR}/octavoTargets.cmake)
 
 set(octavo_components ${octavo_FIND_COMPONENTS})
@@ -18,7 +17,7 @@ foreach(component IN LISTS octavo_components)
         "octavo's component '${component}' needs ${octavo_${component}_needs}, which was not found. ")
     else()
       string(APPEND octavo_NOT_FOUND_MESSAGE
-        "octavo has no component '${component}': expected images, openmp, onednn or kernels. ")
+        "octavo has no component '${component}': expected json, images, openmp, onednn or kernels. ")
     endif()
   endif()
 endforeach()

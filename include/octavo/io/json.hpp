@@ -3,6 +3,10 @@
 // here all that is an error, and every error an octavo::error that names the file.
 #pragma once
 
+#if !__has_include(<nlohmann/json.hpp>)
+#error "octavo: reading JSON needs nlohmann-json: with CMake link octavo::json (Debian: nlohmann-json3-dev)"
+#endif
+
 #include <algorithm>
 #include <array>
 #include <cstddef>

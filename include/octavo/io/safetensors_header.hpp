@@ -18,8 +18,6 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "octavo/base/error.hpp"
 #include "octavo/io/json.hpp"
 #include "octavo/tensor/shape.hpp"
