@@ -21,10 +21,10 @@ TEST_CASE("correct_bias: by hand") {
       {"f.weight", values({1, 3}, {127, 10.25f, -3.5f})}, {"f.bias", values({1}, {5})}}));
   g.output(fc<1>(x, w / "f"), "y");
   // The scale is 1: the rounding errors are 0, 0.25 and 0.5 (-3.5 rounds to -4).
-  const graph corrected = pass::correct_bias(g, {{"x", {100, 8, 6}}});
+  const graph corrected = pass::correct_bias(pass::round_weights(g), {{"x", {100, 8, 6}}});
   CHECK(corrected.nodes[1].constants[1]->as<float>()[0] == 5 + 0.25f * 8 + 0.5f * 6);
   CHECK(g.nodes[1].constants[1]->as<float>()[0] == 5);
-  CHECK(pass::correct_bias(g, {}).nodes[1].constants[1] == g.nodes[1].constants[1]);
+  CHECK(pass::correct_bias(pass::round_weights(g), {}).nodes[1].constants[1] == g.nodes[1].constants[1]);
 }
 
 TEST_CASE("correct_bias: inputs of groups and taps of kernels") {
@@ -34,7 +34,7 @@ TEST_CASE("correct_bias: inputs of groups and taps of kernels") {
   const params w(std::make_shared<known_weights>(std::map<std::string, constant>{
       {"f.weight", values({2, 2, 1, 2}, {127, 1.25f, 2.125f, 3, 127, 4, 5.375f, 6.25f})}}));
   g.output(conv2d<conv{.out = 2, .kernel = {1, 2}, .groups = 2}>(x, w / "f"), "y");
-  const graph corrected = pass::correct_bias(g, {{"x", {8, 16, 32, 64}}});
+  const graph corrected = pass::correct_bias(pass::round_weights(g), {{"x", {8, 16, 32, 64}}});
   const auto bias = corrected.nodes[1].constants[1]->as<float>();
   CHECK(bias[0] == 0.25f * 8 + 0.125f * 16);
   CHECK(bias[1] == 0.375f * 64 + 0.25f * 64);

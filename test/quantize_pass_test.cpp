@@ -6,6 +6,7 @@
 #include <map>
 
 #include "octavo/graph/builder.hpp"
+#include "octavo/graph/pass/annotate.hpp"
 #include "support/pass_checks.hpp"
 #include "support/quantized_graph.hpp"
 #include "temporary_folder.hpp"
@@ -16,6 +17,10 @@ using namespace octavo;
 using namespace octavo::test;
 
 using image = nhwc<1, 4, 4, 4>;
+
+graph quantized_by(const graph& g, const range_table& ranges, const quantize_options& options = {}) {
+  return pass::quantize(pass::annotate(g, ranges), options);
+}
 
 /// The same range for every value, save those given.
 range_table ranges_of(const graph& g, std::map<std::string, range> special = {}, range others = {-1.0f, 1.0f}) {
@@ -35,7 +40,7 @@ TEST_CASE("quantize: edges between INT8 nodes are u8, the ends FP32") {
   auto x = g.input<float, image>("x");
   g.output(conv2d<conv{.out = 3}>(relu(conv2d<conv{.out = 6}>(x, w / "conv")), w / "last"), "y");
   const graph folded = fold(g);
-  const graph q = pass::quantize(folded, ranges_of(folded, {{"relu", {0.0f, 5.1f}}}));
+  const graph q = quantized_by(folded, ranges_of(folded, {{"relu", {0.0f, 5.1f}}}));
   CHECK(operators_of(folded) == "conv2d conv2d");
   CHECK(operators_of(q) == "convert conv2d conv2d");
   CHECK(q.nodes[1].name == "x.quantize");
@@ -70,7 +75,7 @@ TEST_CASE("quantize: an output that INT8 nodes read too is u8, and dequantized f
   auto y = conv2d<conv{.out = 4}>(x, w / "a");
   g.output(y, "y");
   g.output(conv2d<conv{.out = 4}>(y, w / "b"), "z");
-  const graph q = pass::quantize(g, ranges_of(g));
+  const graph q = quantized_by(g, ranges_of(g));
   CHECK(operators_of(q) == "convert conv2d conv2d convert");
   CHECK(output_type(q, "a").is_u8());
   CHECK(output_type(q, "b").type == element::f32);
@@ -83,7 +88,7 @@ TEST_CASE("quantize: an input that is an output stays FP32") {
   auto x = g.input<float, image>("x");
   g.output(x, "same");
   g.output(relu(x), "y");
-  const graph q = pass::quantize(g, ranges_of(g));
+  const graph q = quantized_by(g, ranges_of(g));
   CHECK(q.outputs[0].value == q.input_values()[0]);
 }
 
@@ -96,7 +101,7 @@ TEST_CASE("quantize: what bytes move through unchanged has one scale, that of th
   auto both = concat(a, max_pool2d<pool{.kernel = 3, .stride = 1, .pad = 1}>(pad_channels<0, 0>(b)));
   g.output(conv2d<conv{.out = 2}>(reshape<nhwc<1, 2, 8, 8>>(both), w / "d"), "y");
   g.output(conv2d<conv{.out = 2}>(c, w / "e"), "z");
-  const graph q = pass::quantize(g, ranges_of(g, {{"a", {0.0f, 2.0f}}, {"b", {-3.0f, 1.0f}}, {"c", {0.0f, 9.0f}}}));
+  const graph q = quantized_by(g, ranges_of(g, {{"a", {0.0f, 2.0f}}, {"b", {-3.0f, 1.0f}}, {"c", {0.0f, 9.0f}}}));
   const affine expected = choose_affine({-3.0f, 2.0f});
   for (const char* name : {"a", "b", "pad_channels", "max_pool", "concat", "reshape"})
     CHECK_MESSAGE(output_type(q, name).q == expected, name);
@@ -108,7 +113,7 @@ TEST_CASE("quantize: average pooling and sums have a scale of their own") {
   auto x = g.input<float, image>("x");
   auto mean = average_pool2d<pool{.kernel = 2}>(x + x);
   g.output(max_pool2d<pool{.kernel = 1}>(mean), "y");
-  const graph q = pass::quantize(g, ranges_of(g, {{"add", {-2, 2}}, {"average_pool", {-1.5f, 1.5f}}}));
+  const graph q = quantized_by(g, ranges_of(g, {{"add", {-2, 2}}, {"average_pool", {-1.5f, 1.5f}}}));
   CHECK(output_type(q, "add").q == choose_affine({-2, 2}));
   CHECK(output_type(q, "average_pool").q == choose_affine({-1.5f, 1.5f}));
 }
@@ -120,7 +125,7 @@ TEST_CASE("quantize: a residual has the type of the output") {
   auto y = conv2d<conv{.out = 4}>(x, w / "a") + x;
   g.output(conv2d<conv{.out = 4}>(y, w / "b") + x, "y");
   const graph folded = fold(g);
-  const graph q = pass::quantize(folded, ranges_of(folded));
+  const graph q = quantized_by(folded, ranges_of(folded));
   CHECK(operators_of(q) == "convert conv2d conv2d");  // "b" writes FP32 and reads the FP32 input as its residual
   CHECK(node_named(q, "a").src == std::vector<int>{1, 1});
   CHECK(node_named(q, "b").src[1] == 0);
@@ -132,10 +137,10 @@ TEST_CASE("quantize: softmax stays FP32, and so does what only it reads") {
   const params w = random_params(1);
   auto x = g.input<float, nc<1, 4>>("x");
   g.output(softmax(fc<3>(x, w / "fc")), "y");
-  CHECK(operators_of(pass::quantize(g, ranges_of(g))) == "convert fc softmax");
+  CHECK(operators_of(quantized_by(g, ranges_of(g))) == "convert fc softmax");
   graph h;
   h.output(softmax(relu(h.input<float, nc<1, 4>>("x"))), "y");
-  CHECK(operators_of(pass::quantize(h, ranges_of(h))) == "convert activate convert softmax");
+  CHECK(operators_of(quantized_by(h, ranges_of(h))) == "convert activate convert softmax");
 }
 
 TEST_CASE("quantize: nodes that shall stay FP32") {
@@ -145,23 +150,23 @@ TEST_CASE("quantize: nodes that shall stay FP32") {
   auto y = conv2d<conv{.out = 4}>(conv2d<conv{.out = 4}>(x, w / "first"), w / "middle");
   g.output(conv2d<conv{.out = 3}>(y, w / "last"), "y");
   SUBCASE("the first") {
-    const graph q = pass::quantize(g, ranges_of(g), {.keep_fp32 = {"first"}});
+    const graph q = quantized_by(g, ranges_of(g), {.keep_fp32 = {"first"}});
     CHECK(operators_of(q) == "conv2d convert conv2d conv2d");
     CHECK(node_named(q, "first").constants[0]->type() == element::f32);
     CHECK(q.nodes[2].name == "first.quantize");
   }
   SUBCASE("one in the middle") {
-    const graph q = pass::quantize(g, ranges_of(g), {.keep_fp32 = {"middle"}});
+    const graph q = quantized_by(g, ranges_of(g), {.keep_fp32 = {"middle"}});
     CHECK(operators_of(q) == "convert conv2d conv2d convert conv2d");  // "first" writes FP32 at once
     CHECK(output_type(q, "first").type == element::f32);
   }
   SUBCASE("all: the graph stays as it is") {
-    const graph q = pass::quantize(g, {}, {.keep_fp32 = {"first", "middle", "last"}});
+    const graph q = quantized_by(g, {}, {.keep_fp32 = {"first", "middle", "last"}});
     CHECK(operators_of(q) == operators_of(g));
     check_same_output(g, q);
   }
   SUBCASE("one that is not there") {
-    check_failure(failure_of([&] { pass::quantize(g, ranges_of(g), {.keep_fp32 = {"lost"}}); }), "'lost'",
+    check_failure(failure_of([&] { quantized_by(g, ranges_of(g), {.keep_fp32 = {"lost"}}); }), "'lost'",
                   "no such node");
   }
 }
@@ -176,7 +181,7 @@ TEST_CASE("quantize: nodes that are free for the planner can stay FP32 too") {
   const calibration found = random_calibration(g);
   for (const char* name : {"concat", "reshape"}) {
     CAPTURE(name);
-    const graph q = pass::quantize(fold(g), found.ranges, {.keep_fp32 = {name}});
+    const graph q = quantized_by(fold(g), found.ranges, {.keep_fp32 = {name}});
     CHECK(output_type(q, name).type == element::f32);
     check_order(q);
   }
@@ -189,7 +194,7 @@ TEST_CASE("quantize: a value without a range is named") {
   g.output(conv2d<conv{.out = 2}>(conv2d<conv{.out = 4}>(x, w / "conv"), w / "last"), "y");
   range_table ranges = ranges_of(g);
   ranges.erase("conv");
-  check_failure(failure_of([&] { pass::quantize(g, ranges); }), "no range for value 'conv'");
+  check_failure(failure_of([&] { quantized_by(g, ranges); }), "no range for value 'conv'");
 }
 
 TEST_CASE("quantize: u8 inputs are used as they are") {
@@ -200,7 +205,7 @@ TEST_CASE("quantize: u8 inputs are used as they are") {
   const int x = g.append(op::convert{}, "real", {u}, {element::f32, image::value, {}});
   const value<float, image> handle{&g, x};
   g.output(conv2d<conv{.out = 2}>(handle, w / "last"), "y");
-  const graph int8 = pass::quantize(g, ranges_of(g));
+  const graph int8 = quantized_by(g, ranges_of(g));
   CHECK(operators_of(int8) == "convert conv2d");
   CHECK(output_type(int8, "u").q == q);
   CHECK(output_type(int8, "real").is_u8());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "octavo/base/nearest_name.hpp"
 #include "octavo/graph/handle.hpp"
 #include "octavo/op/operators.hpp"
+#include "octavo/quant/weights.hpp"
 #include "octavo/tensor/params.hpp"
 
 namespace octavo {
@@ -18,6 +20,7 @@ namespace octavo {
 struct graph_value {
   std::string name;
   tensor_type type;
+  std::optional<affine> quant{};  ///< of an f32 value: the map that quantize() shall give it, if that is known
 };
 
 /// An operator, the values it reads and those it writes. A node that absorbs others keeps its own name and writes the
@@ -29,6 +32,8 @@ struct node {
   one_or_more<int> dst{-1};  ///< indices of values, by the operator's outputs
   std::vector<constant> constants;
   std::vector<std::string> fused;  ///< names of the nodes that passes folded into this one
+  /// What quantize() shall make of f32 weights, if that is known; a pass that changes the weights forgets it.
+  std::shared_ptr<const quantized_weights> rounded{};
 
   /// The operator as T, or null where it is another.
   template <class T>
@@ -97,7 +102,7 @@ class graph : public detail::graph_anchor {
   /// The same with the types of all outputs.
   one_or_more<int> append(operation op, std::string name, std::vector<int> src, std::vector<tensor_type> written,
                           std::vector<constant> constants) {
-    node n{std::move(op), unique(std::move(name)), std::move(src), {}, std::move(constants), {}};
+    node n{std::move(op), unique(std::move(name)), std::move(src), {}, std::move(constants), {}, {}};
     if (has_weights(n.op) && n.constants.size() < 2) n.constants.resize(2);  // so that every bias has a place
     try {
       signature s{types(n.src), std::move(written), n.constants};
@@ -110,7 +115,8 @@ class graph : public detail::graph_anchor {
     n.dst.clear();
     for (std::size_t i = 0; i < written.size(); ++i) {
       n.dst.push_back(static_cast<int>(values.size()));
-      values.push_back({i == 0 ? n.name : unique(text(n.name, ".", n.op.facts().outputs[i])), std::move(written[i])});
+      values.push_back(
+          {i == 0 ? n.name : unique(text(n.name, ".", n.op.facts().outputs[i])), std::move(written[i]), {}});
     }
     nodes.push_back(std::move(n));
     return nodes.back().dst;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "octavo/base/float_environment.hpp"
+#include "octavo/graph/pass/annotate.hpp"
 #include "octavo/graph/pass/correct_bias.hpp"
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
 #include "octavo/graph/pass/fold_batch_norm.hpp"
@@ -11,6 +12,7 @@
 #include "octavo/graph/pass/fuse_residual_add.hpp"
 #include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/graph/pass/quantize.hpp"
+#include "octavo/graph/pass/round_weights.hpp"
 
 namespace octavo {
 
@@ -39,12 +41,13 @@ inline graph fold(graph g) {
   return g;
 }
 
-/// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph.
+/// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph. What wants to change weights
+/// or maps, a pass of its own, takes the place of one of these lines.
 inline graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options = {}) {
   const float_environment exact;
-  graph folded = fold(g);
-  if (options.correct_bias) folded = pass::correct_bias(std::move(folded), c.means, options.keep_fp32);
-  return fold(pass::quantize(folded, c.ranges, options));
+  graph ready = pass::round_weights(pass::annotate(fold(g), c.ranges), options.keep_fp32);
+  if (options.correct_bias) ready = pass::correct_bias(std::move(ready), c.means);
+  return fold(pass::quantize(ready, options));
 }
 
 }  // namespace octavo

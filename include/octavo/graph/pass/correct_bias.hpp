@@ -3,13 +3,12 @@
 //
 //   b'[oc] = b[oc] + sum over inputs of (W - scale * q(W))[oc, i] * mean x[i]
 //
-// Source: Nagel et al., Data-Free Quantization, arXiv 1906.04721, section 4.2. Applied to the folded FP32 graph just
-// before quantization; the FP32 graph itself is then off by the same shift.
+// Source: Nagel et al., Data-Free Quantization, arXiv 1906.04721, section 4.2. Applied to the folded FP32 graph after
+// round_weights and before quantize; the FP32 graph itself is then off by the same shift.
 #pragma once
 
 #include "octavo/graph/graph_index.hpp"
 #include "octavo/quant/options.hpp"
-#include "octavo/quant/weights.hpp"
 
 namespace octavo::pass {
 
@@ -48,16 +47,16 @@ inline std::vector<float> means_of(const graph& g, const graph_index& index, int
 
 }  // namespace detail
 
-/// The pass. Layers whose input has no means, and those that stay FP32, keep their biases. Throws octavo::error, naming
-/// the value, where means do not fit it.
-inline graph correct_bias(graph g, const channel_means& means, const std::set<std::string>& keep_fp32 = {}) {
+/// The pass. Layers whose weights were not rounded, or whose input has no means, keep their biases. Throws
+/// octavo::error, naming the value, where means do not fit it.
+inline graph correct_bias(graph g, const channel_means& means) {
   const graph_index index(g);
   for (node& n : g.nodes) {
-    if (!has_weights(n.op) || keep_fp32.contains(n.name)) continue;
+    if (!n.rounded) continue;
     const std::vector<float> mean = detail::means_of(g, index, n.src[0], means);
     if (mean.empty()) continue;
     const tensor& weights = *n.constants[0];
-    const quantized_weights q = quantize_weights(weights, n.name);
+    const quantized_weights& q = *n.rounded;
     const op::conv2d* conv = n.as<op::conv2d>();
     const dims& e = weights.extents();  // (OC, IC/groups, ...)
     const auto rows = static_cast<std::size_t>(e[0]), columns = static_cast<std::size_t>(e[1]);

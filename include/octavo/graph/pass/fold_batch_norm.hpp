@@ -22,6 +22,7 @@ inline void scale_outputs(node& n, std::span<const double> gain, std::span<const
   }
   n.constants[0] = make_constant(std::move(weights));
   n.constants[1] = make_constant(std::move(bias));
+  n.rounded = nullptr;
 }
 
 /// Whether scale_outputs can scale the node: its weights are not quantized yet.

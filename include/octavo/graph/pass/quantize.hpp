@@ -1,9 +1,6 @@
-// FP32 graph + ranges -> INT8 graph: every edge between INT8 nodes becomes u8 with an affine map, weights become s8 per
-// output channel, and conversions stand where INT8 and FP32 nodes meet.
+// Annotated FP32 graph -> INT8 graph: every edge between INT8 nodes becomes u8 with the affine map that its value
+// carries, weights become the s8 that their node carries, and conversions stand where INT8 and FP32 nodes meet.
 #pragma once
-
-#include <numeric>
-#include <optional>
 
 #include "octavo/graph/graph_index.hpp"
 #include "octavo/quant/options.hpp"
@@ -12,32 +9,12 @@
 namespace octavo::pass {
 namespace detail {
 
-/// Sets of values that must have the same affine map; a concat's inputs and output are such a set.
-class scale_classes {
- public:
-  explicit scale_classes(std::size_t values) : parent_(values) { std::iota(parent_.begin(), parent_.end(), 0); }
-  /// The value that stands for the set of `v`.
-  int find(int v) {
-    for (int up; (up = parent(v)) != v; v = up) parent(v) = parent(up);  // halves the way for the next who asks
-    return v;
-  }
-  void join(int a, int b) { parent(find(a)) = find(b); }
-
- private:
-  int& parent(int v) { return parent_[static_cast<std::size_t>(v)]; }
-
-  std::vector<int> parent_;
-};
-
 /// Rewrites one graph; the state that the rewriting needs.
 class quantizer {
  public:
-  quantizer(const graph& from, const range_table& ranges, const quantize_options& options)
+  quantizer(const graph& from, const quantize_options& options)
       : from_(from),
-        ranges_(ranges),
         options_(options),
-        classes_(from.values.size()),
-        class_ranges_(from.values.size()),
         read_by_int8_(from.values.size(), false),
         u8_(from.values.size(), -1),
         f32_(from.values.size(), -1) {}
@@ -48,15 +25,9 @@ class quantizer {
     for (const std::string& name : options_.keep_fp32)
       if (!names.contains(name))
         fail("cannot keep node '", name, "' in FP32: the folded graph has no such node", hint_for(from_, name));
-    // Nodes that stay FP32 too: calibration does not see the outputs of those that the planner makes free.
     for (const node& n : from_.nodes)
-      for (std::size_t i = 0; i < n.src.size(); ++i) {
-        if (n.src[i] < 0) continue;
-        if (n.op.rule(i) == port_rule::moved)  // bytes move through unchanged, so there is one affine map
-          for (int y : n.dst) classes_.join(n.src[i], y);
-        if (is_int8(n)) read_by_int8_[static_cast<std::size_t>(n.src[i])] = true;
-      }
-    find_class_ranges();
+      for (int v : n.src)
+        if (v >= 0 && is_int8(n)) read_by_int8_[static_cast<std::size_t>(v)] = true;
     for (const node& n : from_.nodes) rewrite(n);
     for (const graph_output& o : from_.outputs) to_.outputs.push_back({as_f32(o.value), o.name});
     return std::move(to_);
@@ -74,24 +45,11 @@ class quantizer {
   /// Whether every reader of the value wants FP32, so that its producer may as well write FP32.
   bool only_f32_readers(int v) const { return !read_by_int8_[static_cast<std::size_t>(v)]; }
 
-  /// The widest range in each class, at the value that stands for the class.
-  void find_class_ranges() {
-    for (std::size_t i = 0; i < from_.values.size(); ++i) {
-      const auto found = ranges_.find(from_.values[i].name);
-      if (found == ranges_.end()) continue;
-      const range r = found->second;
-      require(std::isfinite(r.lower) && std::isfinite(r.upper) && r.lower <= r.upper, "value '", found->first,
-              "' has the range [", r.lower, ", ", r.upper, "]: it must be finite and not empty");
-      std::optional<range>& widest = class_ranges_[static_cast<std::size_t>(classes_.find(static_cast<int>(i)))];
-      widest = widest ? range{std::min(widest->lower, r.lower), std::max(widest->upper, r.upper)} : r;
-    }
-  }
-
-  /// The affine map of a value: that of the widest range in its class.
-  affine map_of(int v) {
-    const std::optional<range>& widest = class_ranges_[static_cast<std::size_t>(classes_.find(v))];
-    require(widest.has_value(), "no range for value '", name(v), "': was the network calibrated from the same graph?");
-    return choose_affine(*widest);
+  /// The affine map that a value carries.
+  const affine& map_of(int v) const {
+    const std::optional<affine>& q = from_.values[static_cast<std::size_t>(v)].quant;
+    require(q.has_value(), "no range for value '", name(v), "': was the network calibrated from the same graph?");
+    return *q;
   }
 
   const std::string& name(int v) const { return from_.values[static_cast<std::size_t>(v)].name; }
@@ -111,13 +69,21 @@ class quantizer {
     return known;
   }
 
+  /// The bytes of `v`, as u8, that move into a value with the map `to`: requantized where `v` has another.
+  int as_u8_like(int v, const affine& to) {
+    const int x = as_u8(v);
+    if (to_.type(x).q == to) return x;
+    return *to_.append(op::convert{}, name(v) + ".requantize", {x},
+                       tensor_type{element::u8, from_.type(v).extents, to});
+  }
+
   /// Value `v` as input `i` of a node that becomes INT8 or not, and whose output becomes f32 or not.
   int converted_input(const node& n, std::size_t i, bool int8, bool f32_out) {
     const int v = n.src[i];
     if (v < 0) return v;
     switch (n.op.rule(i)) {
-      case port_rule::quantized:
-      case port_rule::moved: return int8 ? as_u8(v) : as_f32(v);
+      case port_rule::quantized: return int8 ? as_u8(v) : as_f32(v);
+      case port_rule::moved: return int8 ? as_u8_like(v, map_of(*n.dst)) : as_f32(v);
       case port_rule::as_output: return f32_out ? as_f32(v) : as_u8(v);
       case port_rule::f32: return as_f32(v);
       case port_rule::untouched: break;
@@ -135,8 +101,9 @@ class quantizer {
     for (std::size_t i = 0; i < n.src.size(); ++i) src.push_back(converted_input(n, i, int8, f32_out));
     std::vector<constant> constants = n.constants;
     if (int8 && has_weights(n.op)) {
-      quantized_weights q = quantize_weights(*n.constants[0], n.name);
-      constants = {make_constant(std::move(q.values)), n.constants[1], make_constant(std::move(q.scales))};
+      auto q = n.rounded;
+      if (!q) q = std::make_shared<const quantized_weights>(quantize_weights(*n.constants[0], n.name));
+      constants = {constant(q, &q->values), n.constants[1], constant(q, &q->scales)};
     }
     std::vector<tensor_type> types = from_.types(n.dst);
     for (std::size_t k = 0; k < types.size(); ++k)
@@ -148,21 +115,19 @@ class quantizer {
   }
 
   const graph& from_;
-  const range_table& ranges_;
   const quantize_options& options_;
   graph to_;
-  scale_classes classes_;
-  std::vector<std::optional<range>> class_ranges_;
   std::vector<bool> read_by_int8_;
   std::vector<int> u8_, f32_;  // where each old value is in the new graph, by representation; -1: not there yet
 };
 
 }  // namespace detail
 
-/// The pass. Ranges are looked up by value name; a missing one throws octavo::error. Outputs stay FP32.
-inline graph quantize(const graph& folded, const range_table& ranges, const quantize_options& options = {}) {
-  const graph_index well_formed(folded);
-  return detail::quantizer(folded, ranges, options).rewrite();
+/// The pass, on what annotate() and round_weights() made; weights that were not rounded are rounded to nearest. An edge
+/// that needs a map and has none throws octavo::error, naming the value. Outputs stay FP32.
+inline graph quantize(const graph& annotated, const quantize_options& options = {}) {
+  const graph_index well_formed(annotated);
+  return detail::quantizer(annotated, options).rewrite();
 }
 
 }  // namespace octavo::pass
