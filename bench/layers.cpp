@@ -54,9 +54,10 @@ std::string name_of_layer(const graph& g, const node& n) {
   dims image;
   const dims& extents = g.type(n.as<op::concat>() ? *n.dst : n.src[0]).extents;
   for (int i = 1; i < extents.rank; ++i) image.push_back(extents[i]);
-  const std::size_t number = n.name.find_last_not_of("0123456789");  // a graph numbers nodes of one kind: "relu_7"
-  const bool numbered = number + 1 < n.name.size() && n.name[number] == '_';
-  return text(numbered ? n.name.substr(0, number) : n.name, "_", image);
+  std::string kind = n.name.substr(n.name.rfind('.') + 1);         // of "conv1.relu_7", which a graph made and numbered
+  const std::size_t number = kind.find_last_not_of("0123456789");
+  if (number + 1 < kind.size() && kind[number] == '_') kind.resize(number);
+  return text(kind, "_", image);
 }
 
 /// Distinct layers, in the order in which they were added.

@@ -35,10 +35,10 @@ TEST_CASE("annotate: ranges become maps; what has none stays without") {
   graph g;
   auto x = g.input<float, image>("x");
   g.output(clip(relu(x), 0, 1), "y");
-  const graph a = pass::annotate(g, {{"x", {-1, 1}}, {"relu", {0, 5.1f}}});
+  const graph a = pass::annotate(g, {{"x", {-1, 1}}, {"x.relu", {0, 5.1f}}});
   CHECK(map_of(a, "x") == affine{1.0f / 127, 128});
-  CHECK(map_of(a, "relu") == choose_affine({0, 5.1f}));
-  CHECK_FALSE(map_of(a, "clip").has_value());
+  CHECK(map_of(a, "x.relu") == choose_affine({0, 5.1f}));
+  CHECK_FALSE(map_of(a, "x.clip").has_value());
   CHECK_FALSE(map_of(g, "x").has_value());
   check_failure(failure_of([&] { pass::annotate(g, {{"x", {1, -1}}}); }), "value 'x'", "[1, -1]");
 }
@@ -49,7 +49,7 @@ TEST_CASE("annotate: values whose bytes move into one another have one map") {
   auto x = g.input<float, image>("x"), y = g.input<float, image>("y");
   g.output(concat(x, max_pool2d<pool{.kernel = 1}>(y)), "z");
   const graph a = pass::annotate(g, {{"x", {0, 2}}, {"y", {-3, 1}}});
-  for (const char* name : {"x", "y", "max_pool", "concat"})
+  for (const char* name : {"x", "y", "y.max_pool", "x.concat"})
     CHECK_MESSAGE(map_of(a, name) == choose_affine({-3, 2}), name);
 }
 
@@ -60,14 +60,14 @@ TEST_CASE("annotate: a map that is there stays, and goes where its bytes go") {
   const affine mine{0.25f, 7}, other{0.5f, 9};
   value_named(g, "x").quant = mine;
   SUBCASE("to all that have none") {
-    const graph a = pass::annotate(g, {{"x", {0, 2}}, {"y", {-3, 1}}, {"concat", {-9, 9}}});
-    for (const char* name : {"x", "y", "concat"}) CHECK_MESSAGE(map_of(a, name) == mine, name);
+    const graph a = pass::annotate(g, {{"x", {0, 2}}, {"y", {-3, 1}}, {"x.concat", {-9, 9}}});
+    for (const char* name : {"x", "y", "x.concat"}) CHECK_MESSAGE(map_of(a, name) == mine, name);
   }
   SUBCASE("not to one that has another; the bytes are requantized on their way") {
     value_named(g, "y").quant = other;
     const graph a = pass::annotate(g, {});
     CHECK(map_of(a, "y") == other);
-    CHECK(map_of(a, "concat") == mine);
+    CHECK(map_of(a, "x.concat") == mine);
     const graph q = pass::quantize(a);
     CHECK(operators_of(q) == "convert convert convert concat convert");
     CHECK(node_named(q, "y.requantize").src[0] == *node_named(q, "y.quantize").dst);
@@ -97,9 +97,9 @@ TEST_CASE("annotate: a map survives the fusion of its node, and that a relu is i
   };
   for (const bool with_relu : {false, true}) {
     graph g = composed(with_relu);
-    value_named(g, "relu").quant = affine{0.125f, 0};
+    value_named(g, "middle.relu").quant = affine{0.125f, 0};
     const graph folded = fold(g);
     CHECK(operators_of(folded) == "conv2d conv2d conv2d");
-    CHECK(map_of(folded, "relu") == affine{0.125f, 0});
+    CHECK(map_of(folded, "middle.relu") == affine{0.125f, 0});
   }
 }

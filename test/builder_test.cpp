@@ -66,7 +66,8 @@ TEST_CASE("builder: what is appended is what was asked for") {
   CHECK(g.nodes.back().constants[1]->extents() == dims{6});
   clip(y, -1.0f, 2.0f);
   CHECK(g.nodes.back().as<op::activate>()->act == activation{-1.0f, 2.0f});
-  check_failure(failure_of([&] { clip(y, 2.0f, -1.0f); }), "node 'clip_1'", "the lower bound 2", "the upper bound -1");
+  check_failure(failure_of([&] { clip(y, 2.0f, -1.0f); }), "node 'dw.clip_1'", "the lower bound 2",
+                "the upper bound -1");
   max_pool2d<pool{.kernel = 2}>(x);
   CHECK(g.nodes.back().as<op::pool2d>()->stride == hw(2));
 }
@@ -77,10 +78,10 @@ TEST_CASE("builder: names are made unique") {
   auto x_again = g.input<float, nc<1, 3>>("x");
   relu(relu(x));
   relu(x_again);
-  bias_add(x, random_params(1) / "relu_1");
+  bias_add(x, random_params(1) / "x" / "relu_1");
   std::vector<std::string> names;
   for (const node& n : g.nodes) names.push_back(n.name);
-  CHECK(names == std::vector<std::string>{"x", "x_1", "relu", "relu_1", "relu_2", "relu_1_1"});
+  CHECK(names == std::vector<std::string>{"x", "x_1", "x.relu", "x.relu_1", "x_1.relu", "x.relu_1_1"});
   for (const node& n : g.nodes) CHECK(g.values[static_cast<std::size_t>(n.dst)].name == n.name);
 }
 
@@ -157,6 +158,6 @@ TEST_CASE("builder: any DAG of ordinary functions") {
   CHECK(g.uses(x.id) == 3);
   CHECK(g.is_output(y.id));
   CHECK(g.uses(y.id) == 2);
-  CHECK(g.nodes[static_cast<std::size_t>(g.producer(y.id))].name == "relu_3");
+  CHECK(g.nodes[static_cast<std::size_t>(g.producer(y.id))].name == "block.3.relu");
   CHECK(g.input_values() == std::vector<int>{x.id});
 }

@@ -48,13 +48,13 @@ TEST_CASE("calibrate: ranges and means of all samples") {
       calibrate(plan_graph(known_graph(), {}), samples_of({{1, -2}, {3, 0.5f}, {-0.25f, -1}}), options);
   const range_table& r = c.ranges;
   CHECK(r.at("x") == range{-2.0f, 3.0f});
-  CHECK(r.at("relu") == range{0.0f, 3.0f});
-  CHECK(r.at("clip") == range{-1.5f, 0.0f});
-  CHECK(r.at("relu6") == range{0.0f, 3.0f});
+  CHECK(r.at("x.relu") == range{0.0f, 3.0f});
+  CHECK(r.at("x.clip") == range{-1.5f, 0.0f});
+  CHECK(r.at("x.relu6") == range{0.0f, 3.0f});
   CHECK(r.at("one") == range{-1.0f, 4.0f});
   CHECK(c.means.at("x") == std::vector<float>{1.25f, -2.5f / 3});
-  CHECK(c.means.at("relu") == std::vector<float>{4.0f / 3, 0.5f / 3});  // a slice of the concat's buffer: strided
-  CHECK(c.means.at("clip") == std::vector<float>{-0.25f / 3, -2.5f / 3});
+  CHECK(c.means.at("x.relu") == std::vector<float>{4.0f / 3, 0.5f / 3});  // a slice of the concat's buffer: strided
+  CHECK(c.means.at("x.clip") == std::vector<float>{-0.25f / 3, -2.5f / 3});
 }
 
 TEST_CASE("calibrate: a recipe for a single value") {
@@ -176,14 +176,14 @@ TEST_CASE("calibrate: what was found about another graph is refused by the value
   };
   const graph narrow = composed(std::integral_constant<int, 3>()), wide = composed(std::integral_constant<int, 300>());
   const calibration of_narrow = random_calibration(narrow);
-  check_failure(failure_of([&] { quantize_graph(wide, of_narrow); }), "value 'relu' has 300 channels", "3 means");
+  check_failure(failure_of([&] { quantize_graph(wide, of_narrow); }), "value 'a.relu' has 300 channels", "3 means");
   calibration bad = of_narrow;
-  bad.means["relu"][1] = std::numeric_limits<float>::quiet_NaN();
-  check_failure(failure_of([&] { quantize_graph(narrow, bad); }), "value 'relu'", "nan");
+  bad.means["a.relu"][1] = std::numeric_limits<float>::quiet_NaN();
+  check_failure(failure_of([&] { quantize_graph(narrow, bad); }), "value 'a.relu'", "nan");
   for (const range r : {range{0, std::numeric_limits<float>::quiet_NaN()}, range{2, 1},
                         range{0, std::numeric_limits<float>::infinity()}}) {
     bad = of_narrow;
-    bad.ranges["relu"] = r;
-    check_failure(failure_of([&] { quantize_graph(narrow, bad); }), "value 'relu'", "range");
+    bad.ranges["a.relu"] = r;
+    check_failure(failure_of([&] { quantize_graph(narrow, bad); }), "value 'a.relu'", "range");
   }
 }

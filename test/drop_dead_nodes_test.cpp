@@ -26,7 +26,7 @@ TEST_CASE("drop_dead_nodes: whole branches go, what outputs need stays") {
   CHECK(g.nodes.size() == 6);
   CHECK(operators_of(dropped) == "activate softmax");
   CHECK(dropped.input_values() == g.input_values());  // the user still gives both
-  CHECK(dropped.nodes.back().name == "softmax_1");
+  CHECK(dropped.nodes.back().name == "x.softmax_1");
   check_same_output(g, dropped);
 }
 

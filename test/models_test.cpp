@@ -231,7 +231,7 @@ class composer {
     return g_.append(op::batch_norm{}, name, {x},
                      {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)});
   }
-  int relu(int x) { return g_.append(op::activate{relu_activation}, "relu", {x}); }
+  int relu(int x) { return g_.append_after(op::activate{relu_activation}, "relu", {x}); }
 
   int bottleneck(int x, const std::string& name, int width, int stride, bool projection) {
     int y = relu(batch_norm(convolution(x, name + ".conv1", width, 1, 1, 0), name + ".bn1"));
@@ -239,7 +239,7 @@ class composer {
     y = batch_norm(convolution(y, name + ".conv3", 4 * width, 1, 1, 0), name + ".bn3");
     if (projection)
       x = batch_norm(convolution(x, name + ".downsample.0", 4 * width, 1, stride, 0), name + ".downsample.1");
-    return relu(g_.append(op::add{}, "add", {y, x}));
+    return relu(g_.append_after(op::add{}, "add", {y, x}));
   }
 
  private:
@@ -256,13 +256,13 @@ TEST_CASE("ResNet-50 composed at run time is the same graph, line by line") {
   composer c(built, w);
   int x = built.append(op::input{}, "image", {}, tensor_type{element::f32, {1, 224, 224, 3}, {}});
   x = c.relu(c.batch_norm(c.convolution(x, "conv1", 64, 7, 2, 3), "bn1"));
-  x = built.append(op::pool2d{{.kernel = 3, .stride = 2, .pad = 1}}, "max_pool", {x});
+  x = built.append_after(op::pool2d{{.kernel = 3, .stride = 2, .pad = 1}}, "max_pool", {x});
   const int blocks[] = {3, 4, 6, 3};
   for (int stage = 0; stage < 4; ++stage)
     for (int i = 0; i < blocks[stage]; ++i)
       x = c.bottleneck(x, text("layer", stage + 1, ".", i), 64 << stage, i == 0 && stage > 0 ? 2 : 1, i == 0);
-  x = built.append(op::pool2d{{.kernel = 7}, op::pool2d::average}, "average_pool", {x});
-  x = built.append(op::reshape{{1, 2048}}, "reshape", {x});
+  x = built.append_after(op::pool2d{{.kernel = 7}, op::pool2d::average}, "average_pool", {x});
+  x = built.append_after(op::reshape{{1, 2048}}, "reshape", {x});
   const params fc = w / "fc";
   x = built.append(op::fc{.out = 1000}, "fc", {x}, {fc.get("weight", {1000, 2048}), fc.maybe("bias", {1000})});
   built.outputs.push_back({x, "logits"});

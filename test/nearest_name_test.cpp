@@ -38,12 +38,13 @@ TEST_CASE("names: messages say where a fused node went, and what was meant") {
   const auto keep = [&](const char* name) {
     return failure_of([&] { quantize_graph(g, found, {.keep_fp32 = {name}}); });
   };
-  check_failure(keep("bn"), "'bn'", "it is part of node 'first', which computes 'relu'");
+  check_failure(keep("bn"), "'bn'", "it is part of node 'first', which computes 'bn.relu'");
   check_failure(keep("secnod"), "did you mean 'second'?");
+  check_failure(keep("relu"), "did you mean 'bn.relu'?");
   check_failure(failure_of([&] {
                   random_calibration(g, {.by_value = {{"first", absmax{}}}});
                 }),
-                "no step computes value 'first'", "which computes 'relu'");
+                "no step computes value 'first'", "which computes 'bn.relu'");
   check_failure(failure_of([&] {
                   plan_graph(fold(g), {}, {.by_node = {{"seconds", "reference"}}});
                 }),

@@ -107,8 +107,8 @@ TEST_CASE("placement: a slice can be read by others too") {
   check_placed(g, a.id, both.id + 1, 6, 12);
   check_placed(g, b.id, both.id + 1, 0, 12);
   const network net = checked_plan(g);
-  CHECK(has_step(net, "concat"));
-  CHECK_FALSE(has_step(net, "concat_1"));
+  CHECK(has_step(net, "x.concat"));
+  CHECK_FALSE(has_step(net, "x.concat_1"));
 }
 
 TEST_CASE("placement: where an input cannot be a slice, the concat copies") {
@@ -124,7 +124,7 @@ TEST_CASE("placement: where an input cannot be a slice, the concat copies") {
   SUBCASE("another axis") { g.output(relu6(concat<1>(a, softmax(x))), "y"); }
   SUBCASE("the outermost axis") { g.output(relu6(concat<0>(a, softmax(x))), "y"); }
   const network net = checked_plan(g);
-  CHECK(has_step(net, "concat"));
+  CHECK(has_step(net, "x.concat"));
 }
 
 TEST_CASE("placement: a concat that is an output gets its inputs written into the user's memory") {
@@ -207,8 +207,8 @@ TEST_CASE("placement: where a reshape cannot be free, it copies") {
   }
   SUBCASE("both sides in one concat") { g.output(relu(concat(a, reshape<image>(a))), "y"); }
   const network net = checked_plan(g);
-  const auto copies =
-      std::count_if(net->steps.begin(), net->steps.end(), [](const step& s) { return s.name.starts_with("reshape"); });
+  const auto copies = std::count_if(net->steps.begin(), net->steps.end(),
+                                    [](const step& s) { return s.name.starts_with("x.reshape"); });
   CHECK(copies == 1);
 }
 
@@ -219,8 +219,8 @@ TEST_CASE("placement: a concat of one value, both in another concat, is not mist
   auto same_again = concat(a);
   g.output(relu(concat(same_again, a)), "y");
   const network net = checked_plan(g);
-  CHECK(has_step(net, "concat"));
-  CHECK_FALSE(has_step(net, "concat_1"));
+  CHECK(has_step(net, "x.concat"));
+  CHECK_FALSE(has_step(net, "x.concat_1"));
 }
 
 TEST_CASE("placement: in the user's memory rows may lie apart, so no value with other rows lives there") {

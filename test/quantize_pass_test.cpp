@@ -40,7 +40,7 @@ TEST_CASE("quantize: edges between INT8 nodes are u8, the ends FP32") {
   auto x = g.input<float, image>("x");
   g.output(conv2d<conv{.out = 3}>(relu(conv2d<conv{.out = 6}>(x, w / "conv")), w / "last"), "y");
   const graph folded = fold(g);
-  const graph q = quantized_by(folded, ranges_of(folded, {{"relu", {0.0f, 5.1f}}}));
+  const graph q = quantized_by(folded, ranges_of(folded, {{"conv.relu", {0.0f, 5.1f}}}));
   CHECK(operators_of(folded) == "conv2d conv2d");
   CHECK(operators_of(q) == "convert conv2d conv2d");
   CHECK(q.nodes[1].name == "x.quantize");
@@ -51,7 +51,7 @@ TEST_CASE("quantize: edges between INT8 nodes are u8, the ends FP32") {
   CHECK(output_type(q, "last") == tensor_type{element::f32, {1, 4, 4, 3}, {}});
   CHECK(q.outputs[0].name == "y");
   CHECK(q.type(q.outputs[0].value).type == element::f32);
-  CHECK(node_named(q, "conv").fused == std::vector<std::string>{"relu"});
+  CHECK(node_named(q, "conv").fused == std::vector<std::string>{"conv.relu"});
   check_order(q);
 
   const node &fp32 = node_named(folded, "conv"), &int8 = node_named(q, "conv");
@@ -103,7 +103,7 @@ TEST_CASE("quantize: what bytes move through unchanged has one scale, that of th
   g.output(conv2d<conv{.out = 2}>(c, w / "e"), "z");
   const graph q = quantized_by(g, ranges_of(g, {{"a", {0.0f, 2.0f}}, {"b", {-3.0f, 1.0f}}, {"c", {0.0f, 9.0f}}}));
   const affine expected = choose_affine({-3.0f, 2.0f});
-  for (const char* name : {"a", "b", "pad_channels", "max_pool", "concat", "reshape"})
+  for (const char* name : {"a", "b", "b.pad_channels", "b.max_pool", "a.concat", "a.reshape"})
     CHECK_MESSAGE(output_type(q, name).q == expected, name);
   CHECK(output_type(q, "c").q == choose_affine({0.0f, 9.0f}));
 }
@@ -113,9 +113,9 @@ TEST_CASE("quantize: average pooling and sums have a scale of their own") {
   auto x = g.input<float, image>("x");
   auto mean = average_pool2d<pool{.kernel = 2}>(x + x);
   g.output(max_pool2d<pool{.kernel = 1}>(mean), "y");
-  const graph q = quantized_by(g, ranges_of(g, {{"add", {-2, 2}}, {"average_pool", {-1.5f, 1.5f}}}));
-  CHECK(output_type(q, "add").q == choose_affine({-2, 2}));
-  CHECK(output_type(q, "average_pool").q == choose_affine({-1.5f, 1.5f}));
+  const graph q = quantized_by(g, ranges_of(g, {{"x.add", {-2, 2}}, {"x.average_pool", {-1.5f, 1.5f}}}));
+  CHECK(output_type(q, "x.add").q == choose_affine({-2, 2}));
+  CHECK(output_type(q, "x.average_pool").q == choose_affine({-1.5f, 1.5f}));
 }
 
 TEST_CASE("quantize: a residual has the type of the output") {
@@ -179,7 +179,7 @@ TEST_CASE("quantize: nodes that are free for the planner can stay FP32 too") {
   auto both = concat(a, relu(x));
   g.output(fc<3>(flatten(both), w / "fc"), "y");
   const calibration found = random_calibration(g);
-  for (const char* name : {"concat", "reshape"}) {
+  for (const char* name : {"a.concat", "a.reshape"}) {
     CAPTURE(name);
     const graph q = quantized_by(fold(g), found.ranges, {.keep_fp32 = {name}});
     CHECK(output_type(q, name).type == element::f32);

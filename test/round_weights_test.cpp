@@ -34,7 +34,7 @@ TEST_CASE("round_weights: to nearest, and the weights stay") {
   CHECK(same_bytes(after.rounded->values, expected.values));
   CHECK(same_bytes(after.rounded->scales, expected.scales));
   CHECK(node_named(rounded, "b").rounded == nullptr);
-  CHECK(node_named(rounded, "relu").rounded == nullptr);
+  CHECK(node_named(rounded, "a.relu").rounded == nullptr);
 }
 
 TEST_CASE("round_weights: what another pass rounded is what quantize takes") {

@@ -35,7 +35,7 @@ OCTAVO_COLD inline value_handle append_node(const operation& op, const char* nam
   graph& g = graph_of(name, inputs);
   std::vector<int> src;
   for (const value_handle* input : inputs) src.push_back(input->id);
-  return {&g, *g.append(op, name, std::move(src))};
+  return {&g, *g.append_after(op, name, std::move(src))};
 }
 
 OCTAVO_COLD inline value_handle append_conv2d(const value_handle& x, const conv& options, const params& w) {
@@ -66,7 +66,7 @@ OCTAVO_COLD inline value_handle append_bias_add(const value_handle& x, const par
 OCTAVO_COLD inline value_handle append_pool2d(const value_handle& x, const pool& options, op::pool2d::kind_type kind) {
   const char* name = kind == op::pool2d::max ? "max_pool" : "average_pool";
   graph& g = x.owner(name);
-  return {&g, *g.append(op::pool2d{options, kind}, name, {x.id})};
+  return {&g, *g.append_after(op::pool2d{options, kind}, name, {x.id})};
 }
 
 /// Appends a node without constants and returns the handle on its output, of x's type and extents D.

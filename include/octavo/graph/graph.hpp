@@ -21,6 +21,7 @@ struct graph_value {
   std::string name;
   tensor_type type;
   std::optional<affine> quant{};  ///< of an f32 value: the map that quantize() shall give it, if that is known
+  std::string stem{};             ///< of a value that append_after() named: the name that it was made from
 };
 
 /// An operator, the values it reads and those it writes. A node that absorbs others keeps its own name and writes the
@@ -116,10 +117,21 @@ class graph : public detail::graph_anchor {
     for (std::size_t i = 0; i < written.size(); ++i) {
       n.dst.push_back(static_cast<int>(values.size()));
       values.push_back(
-          {i == 0 ? n.name : unique(text(n.name, ".", n.op.facts().outputs[i])), std::move(written[i]), {}});
+          {i == 0 ? n.name : unique(text(n.name, ".", n.op.facts().outputs[i])), std::move(written[i]), {}, {}});
     }
     nodes.push_back(std::move(n));
     return nodes.back().dst;
+  }
+
+  /// append() for a node that the user gave no name: it is called after the last named value on the way to its first
+  /// input, "conv1.relu", and so keeps its name when something is inserted elsewhere.
+  one_or_more<int> append_after(const operation& op, std::string_view kind, std::vector<int> src) {
+    const auto first = static_cast<std::size_t>(src.empty() ? -1 : src[0]);
+    if (first >= values.size()) return append(op, std::string(kind), std::move(src));  // no inputs, or a wrong one
+    const std::string stem = values[first].stem.empty() ? values[first].name : values[first].stem;
+    const one_or_more<int> dst = append(op, text(stem, ".", kind), std::move(src));
+    for (int v : dst) values[static_cast<std::size_t>(v)].stem = stem;
+    return dst;
   }
 
   /// The type of a value. Throws octavo::error when there is no such value.
@@ -198,7 +210,10 @@ inline std::string hint_for(const graph& g, std::string_view name) {
     names.push_back(n.name);
     for (int v : n.dst) names.push_back(g.values[static_cast<std::size_t>(v)].name);
   }
-  return did_you_mean(name, names);
+  std::string hint = did_you_mean(name, names);
+  for (std::string_view known : names)  // a node that the user did not name is called after what it follows
+    if (hint.empty() && known.ends_with(text(".", name))) hint = text("; did you mean '", known, "'?");
+  return hint;
 }
 
 graph& value_handle::owner(std::string_view what) const {
