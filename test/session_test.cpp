@@ -356,3 +356,70 @@ TEST_CASE("session: more workers than memory has room for") {
   const network net = plan_graph(sum_of_two<2>(), std::span(&k, 1));
   check_failure(failure_of([&] { session run(net, threads); }), "workers");
 }
+
+TEST_CASE("session: arguments by name") {
+  graph g;
+  auto x = g.input<float, nc<1, 2>>("x"), y = g.input<float, nc<1, 2>>("y");
+  g.output(concat(x, y), "both");
+  session run(plan_graph(g, {}));
+  const std::vector<float> one{1, 2}, two{3, 4};
+  std::vector<float> both(4);
+  CHECK(run({{"both", both}, {"y", two}, {"x", one}}));
+  CHECK(both == std::vector<float>{1, 2, 3, 4});
+  const auto message = [&](std::initializer_list<named_argument> list) { return run(list).message(); };
+  CHECK(message({{"both", both}, {"x", one}}) == "expected the arguments x, y; both; found 2");
+  CHECK(message({{"both", both}, {"z", two}, {"x", one}}) ==
+        "argument 1 is called 'z': expected the arguments x, y; both");
+  CHECK(message({{"both", both}, {"x", two}, {"x", one}}) ==
+        "argument 2 is called 'x': expected the arguments x, y; both, each of them once");
+  CHECK(message({{"both", both}, {"x", both}, {"y", two}}) == "argument 0 'x': expected f32[1x2], found 4 elements");
+  const std::string long_name(100, 'n');
+  CHECK(message({{long_name, both}, {"x", one}, {"y", two}}).find(long_name.substr(0, 63) + "'") != std::string::npos);
+}
+
+namespace {
+
+/// y = x - max x over all elements, in two phases: the maximum of each row, then what all rows need.
+class from_largest : public executable {
+ public:
+  int phases() const noexcept override { return 2; }
+  int tasks(const arguments& a) const noexcept override { return static_cast<int>(a.dst->extents.rows()); }
+  std::size_t shared_bytes() const noexcept override { return 64 * sizeof(float); }
+  void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
+    const auto largest = reinterpret_cast<float*>(a.shared);
+    const auto rows = static_cast<std::size_t>(tasks(a)), columns = static_cast<std::size_t>(a.dst->extents.back());
+    for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
+      const float* x = a.src[0].row<float>(r);
+      if (a.phase == 0)
+        largest[r] = *std::max_element(x, x + columns);
+      else
+        for (std::size_t c = 0; c < columns; ++c)
+          a.dst->row<float>(r)[c] = x[c] - *std::max_element(largest, largest + rows);
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("session: the phases of a step follow one another, and share memory") {
+  graph g;
+  auto x = g.input<float, nc<upto<64>, 5>>("x");
+  g.output(relu(x), "y");
+  const kernel k{"from_largest", isa::portable, reference_kernel.supports,
+                 [](const problem&) -> std::unique_ptr<const executable> { return std::make_unique<from_largest>(); }};
+  const network net = plan_graph(g, std::span(&k, 1));
+  CHECK(net->shared_bytes == 64 * sizeof(float));
+  worker_threads threads(3, 1);
+  session serial_run(net), threaded_run(net, threads);
+  for (const std::size_t rows : {1u, 2u, 17u, 64u}) {
+    CAPTURE(rows);
+    std::vector<float> in(rows * 5), out(rows * 5), threaded(rows * 5);
+    random_numbers random(static_cast<unsigned>(rows));
+    for (float& v : in) v = random.real(-1, 1);
+    const float largest = *std::max_element(in.begin(), in.end());
+    CHECK(serial_run(in, out));
+    CHECK(threaded_run(in, threaded));
+    CHECK(out == threaded);
+    CHECK(std::ranges::equal(out, in, {}, {}, [&](float v) { return v - largest; }));
+  }
+}

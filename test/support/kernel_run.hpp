@@ -102,8 +102,7 @@ inline kernel_list kernels_for(const problem& p) {
   return list;
 }
 
-/// Runs all tasks of `e` in random portions and order.
-inline void run_in_portions(const executable& e, const arguments& a, random_numbers& random) {
+inline void run_phase_in_portions(const executable& e, const arguments& a, std::byte* scratch, random_numbers& random) {
   const int tasks = e.tasks(a);
   REQUIRE(tasks >= 1);
   std::vector<std::pair<int, int>> portions;
@@ -112,13 +111,20 @@ inline void run_in_portions(const executable& e, const arguments& a, random_numb
     portions.push_back({begin, end});
     begin = end;
   }
-  aligned_memory scratch(e.scratch_bytes());
   while (!portions.empty()) {
     const auto at = portions.begin() + random.below(static_cast<int>(portions.size()));
-    std::fill_n(scratch.data(), e.scratch_bytes(), std::byte{random.byte()});
-    e.run(a, at->first, at->second, scratch.data());
+    std::fill_n(scratch, e.scratch_bytes(), std::byte{random.byte()});
+    e.run(a, at->first, at->second, scratch);
     portions.erase(at);
   }
+}
+
+/// Runs all tasks of each phase of `e` in random portions and order.
+inline void run_in_portions(const executable& e, arguments a, random_numbers& random) {
+  aligned_memory scratch(e.scratch_bytes()), shared(e.shared_bytes());
+  a.shared = shared.data();
+  std::fill_n(shared.data(), shared.size(), std::byte{random.byte()});
+  for (a.phase = 0; a.phase < e.phases(); ++a.phase) run_phase_in_portions(e, a, scratch.data(), random);
 }
 
 /// Checks each kernel of `list` that supports `p` against evaluate(), on random inputs. `batch` is the outermost extent

@@ -1,6 +1,7 @@
 // Running a planned network. A session owns the memory of one run; run() allocates nothing and throws nothing.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <optional>
 #include <ranges>
@@ -47,10 +48,26 @@ struct tensor_argument {
         writable(!std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<R>>>) {}
 };
 
+/// An argument by the name that the graph's input or output has: {"image", pixels}.
+struct named_argument {
+  std::string_view name;
+  tensor_argument value;
+};
+
 /// Whether a run took place. `if (!run(x, y)) ...`, or `run(x, y).or_throw()`.
 class [[nodiscard]] run_status {
  public:
-  enum code_type : std::uint8_t { ok, no_network, wrong_count, wrong_type, wrong_extents, read_only, no_data };
+  enum code_type : std::uint8_t {
+    ok,
+    no_network,
+    wrong_count,
+    wrong_type,
+    wrong_extents,
+    read_only,
+    no_data,
+    unknown_name,
+    repeated_name
+  };
 
   run_status(code_type code = ok) noexcept : code_(code) {}
   /// So many arguments were given to `net`.
@@ -61,6 +78,12 @@ class [[nodiscard]] run_status {
              const tensor_argument& found) noexcept
       : code_(code), argument_(argument), net_(std::move(net)), expected_(expected), found_(found) {}
 
+  /// Argument number `argument` of those given by name has a name that none has, or one has already.
+  run_status(code_type code, network net, std::size_t argument, std::string_view name) noexcept
+      : code_(code), argument_(argument), net_(std::move(net)) {
+    std::copy_n(name.begin(), std::min(name.size(), name_.size() - 1), name_.begin());
+  }
+
   explicit operator bool() const noexcept { return code_ == ok; }
   code_type code() const noexcept { return code_; }
 
@@ -69,12 +92,10 @@ class [[nodiscard]] run_status {
   std::string message() const {
     if (code_ == ok) return "ok";
     if (code_ == no_network) return "the session was moved from";
-    if (code_ == wrong_count) {
-      std::string names;
-      for (std::size_t i = 0; i < net_->inputs.size() + net_->outputs.size(); ++i)
-        names += (i == 0 ? "" : i == net_->inputs.size() ? "; " : ", ") + name_of_argument(i);
-      return text("expected the arguments ", names, "; found ", argument_);
-    }
+    if (code_ == wrong_count) return text("expected the arguments ", all_names(), "; found ", argument_);
+    if (code_ == unknown_name || code_ == repeated_name)
+      return text("argument ", argument_, " is called '", name_.data(), "': expected the arguments ", all_names(),
+                  code_ == repeated_name ? ", each of them once" : "");
     const std::string argument = text("argument ", argument_, " '", name_of_argument(argument_), "'");
     if (code_ == read_only) return argument + " is an output and read-only";
     if (code_ == no_data) return argument + " has no elements: a null pointer";
@@ -95,9 +116,12 @@ class [[nodiscard]] run_status {
     const int v = argument < inputs ? net_->inputs[argument] : net_->outputs[argument - inputs];
     return net_->values[static_cast<std::size_t>(v)];
   }
-  std::string name_of_argument(std::size_t i) const {
-    const std::size_t inputs = net_->inputs.size();
-    return i < inputs ? value(i).name : net_->source.outputs[i - inputs].name;
+  std::string name_of_argument(std::size_t i) const { return std::string(argument_name(*net_, i)); }
+  std::string all_names() const {
+    std::string names;
+    for (std::size_t i = 0; i < net_->inputs.size() + net_->outputs.size(); ++i)
+      names += (i == 0 ? "" : i == net_->inputs.size() ? "; " : ", ") + name_of_argument(i);
+    return names;
   }
 
   code_type code_;
@@ -105,6 +129,7 @@ class [[nodiscard]] run_status {
   network net_;               ///< where there is an argument to tell of
   dims expected_;
   std::optional<tensor_argument> found_;
+  std::array<char, 64> name_{};  ///< of unknown_name and repeated_name, or how it begins
 };
 
 /// Runs a network; one thread at a time. Its memory is allocated when it is made, so it moves and is not copied.
@@ -123,6 +148,8 @@ class session {
         arena_(net_->arena_bytes),
         workers_(std::max(threads.workers(), 1)),
         scratch_(scratch_of(*net_, workers_)),
+        shared_(net_->shared_bytes),
+        ordered_(net_->inputs.size() + net_->outputs.size(), tensor_argument(view<const float>())),
         operands_(net_->values.size()),
         profile_(net_->steps.size()) {
     std::size_t most = 0;
@@ -144,6 +171,24 @@ class session {
     return run(arguments, [](int, const operand&) noexcept {});
   }
 
+  /// The same with the arguments by name, in any order: run({{"image", pixels}, {"logits", logits}}).
+  run_status operator()(std::initializer_list<named_argument> arguments) noexcept {
+    return run(std::span<const named_argument>(arguments.begin(), arguments.size()));
+  }
+  run_status run(std::span<const named_argument> arguments) noexcept {
+    if (!net_) return run_status::no_network;
+    if (arguments.size() != ordered_.size()) return {net_, arguments.size()};
+    for (tensor_argument& a : ordered_) a.data = nullptr, a.type = element::none;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      std::size_t place = 0;
+      while (place < ordered_.size() && argument_name(*net_, place) != arguments[i].name) ++place;
+      if (place == ordered_.size()) return {run_status::unknown_name, net_, i, arguments[i].name};
+      if (ordered_[place].type != element::none) return {run_status::repeated_name, net_, i, arguments[i].name};
+      ordered_[place] = arguments[i].value;
+    }
+    return run(std::span<const tensor_argument>(ordered_));
+  }
+
   /// The same; `observe(value, operand)` is called for every input and for every value as soon as it is computed.
   template <class Observe>
   run_status run(std::span<const tensor_argument> arguments, Observe&& observe) {
@@ -156,7 +201,7 @@ class session {
         src_[k] = s.src[k] < 0 ? operand{} : operands_[static_cast<std::size_t>(s.src[k])];
       for (std::size_t k = 0; k < s.dst.size(); ++k) dst_[k] = operands_[static_cast<std::size_t>(s.dst[k])];
       const std::span<const operand> src(src_.data(), s.src.size()), dst(dst_.data(), s.dst.size());
-      const arguments_of_step a{{*s.run, {src, dst, s.ahead}}, scratch_.data(), net_->scratch_bytes};
+      const arguments_of_step a{{*s.run, {src, dst, s.ahead, 0, shared_.data()}}, scratch_.data(), net_->scratch_bytes};
       if (profiling_) {
         const auto start = std::chrono::steady_clock::now();
         execute(a);
@@ -182,8 +227,8 @@ class session {
 
   const network& planned() const noexcept { return net_; }
 
-  /// Bytes that this session owns: arena and scratch.
-  std::size_t memory_bytes() const noexcept { return arena_.size() + scratch_.size(); }
+  /// Bytes that this session owns: arena, scratch and what phases share.
+  std::size_t memory_bytes() const noexcept { return arena_.size() + scratch_.size() + shared_.size(); }
 
  private:
   struct call {
@@ -205,7 +250,12 @@ class session {
     return p.scratch_bytes * n;
   }
 
-  void execute(const arguments_of_step& a) noexcept {
+  void execute(arguments_of_step a) noexcept {
+    const int phases = a.run.phases();
+    for (a.args.phase = 0; a.args.phase < phases; ++a.args.phase) execute_phase(a);
+  }
+
+  void execute_phase(const arguments_of_step& a) noexcept {
     const int tasks = a.run.tasks(a.args);
     if (workers_ == 1 || tasks == 1) return a.run.run(a.args, 0, tasks, a.scratch);
     threads_->run(
@@ -287,8 +337,10 @@ class session {
   pooled_memory arena_;
   int workers_;
   pooled_memory scratch_;
-  std::vector<operand> operands_;   // of each value, for the current run
-  std::vector<operand> src_, dst_;  // of the current step
+  pooled_memory shared_;
+  std::vector<tensor_argument> ordered_;  // those that were given by name
+  std::vector<operand> operands_;         // of each value, for the current run
+  std::vector<operand> src_, dst_;        // of the current step
   std::vector<duration_statistics> profile_;
   bool profiling_ = false;
 };

@@ -21,11 +21,17 @@ struct problem : signature {
 };
 
 /// What a kernel makes of a problem. Immutable; shared by all threads.
+///
+/// A call may have phases: the input product of a recurrent layer, then its time steps; a matrix product, then a
+/// softmax. All tasks of a phase are done, on whatever threads, before the next one begins, and what they leave in the
+/// shared memory of the call is there for it.
 class executable {
  public:
   virtual ~executable() = default;
 
-  /// Into how many independent tasks this call splits.
+  virtual int phases() const noexcept { return 1; }
+
+  /// Into how many independent tasks the phase of this call splits.
   virtual int tasks(const arguments&) const noexcept { return 1; }
 
   /// Runs the tasks [begin, end); allocates nothing. The residual of a sum may be the output's own memory: each element
@@ -34,8 +40,11 @@ class executable {
   /// the same bits in whatever order and on however many threads they run.
   virtual void run(const arguments&, int begin, int end, std::byte* scratch) const noexcept = 0;
 
-  /// Scratch memory that each worker needs.
+  /// Scratch memory that each worker needs. What is in there does not last from one run() to the next.
   virtual std::size_t scratch_bytes() const noexcept { return 0; }
+
+  /// Memory that all tasks of a call share, through all its phases: arguments::shared, aligned to a cache line.
+  virtual std::size_t shared_bytes() const noexcept { return 0; }
 
   /// The packed weights that a run reads first, if it has any.
   virtual std::span<const std::byte> first_weights() const noexcept { return {}; }
@@ -43,6 +52,11 @@ class executable {
   /// Bytes of packed weights and tables.
   virtual std::size_t packed_bytes() const noexcept { return 0; }
 };
+
+/// Runs all phases of `e` on this thread. `scratch` is scratch_bytes() of memory; `a` has its shared memory.
+inline void run_all(const executable& e, arguments a, std::byte* scratch) noexcept {
+  for (a.phase = 0; a.phase < e.phases(); ++a.phase) e.run(a, 0, e.tasks(a), scratch);
+}
 
 /// Instruction sets, each of which includes the ones before it.
 enum class isa : std::uint8_t { portable, avx2, avx_vnni, avx512_vnni, amx };

@@ -105,6 +105,8 @@ struct arguments {
   std::span<const operand> src;
   operand_list dst;
   std::span<const std::byte> ahead{};  ///< what the next step will read first; a kernel may bring it into the cache
+  int phase = 0;                       ///< of an executable that has several
+  std::byte* shared = nullptr;         ///< its shared_bytes()
 };
 
 /// What quantization does at an input of an operator.

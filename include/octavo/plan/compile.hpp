@@ -185,8 +185,10 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels, const
     } catch (const error& e) {
       fail("node '", n.name, "': ", e.what());
     }
-    p->scratch_bytes = std::max(p->scratch_bytes, round_up(p->steps.back().run->scratch_bytes(), cache_line));
-    p->weight_bytes += p->steps.back().run->packed_bytes();
+    const executable& run = *p->steps.back().run;
+    p->scratch_bytes = std::max(p->scratch_bytes, round_up(run.scratch_bytes(), cache_line));
+    p->shared_bytes = std::max(p->shared_bytes, run.shared_bytes());
+    p->weight_bytes += run.packed_bytes();
   }
   for (std::size_t i = 1; i < p->steps.size(); ++i) p->steps[i - 1].ahead = p->steps[i].run->first_weights();
   std::set<std::string_view> names;

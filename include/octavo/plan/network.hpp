@@ -42,8 +42,15 @@ struct plan {
   std::size_t arena_bytes = 0;          ///< memory of a session
   std::size_t bytes_without_reuse = 0;  ///< what the arena would be if every value had memory of its own
   std::size_t scratch_bytes = 0;        ///< of each worker
+  std::size_t shared_bytes = 0;         ///< of all workers together, for the phases of a step
   std::size_t weight_bytes = 0;         ///< packed weights and tables
 };
+
+/// The name of argument `i` of a run: the inputs come before the outputs.
+inline std::string_view argument_name(const plan& p, std::size_t i) {
+  return i < p.inputs.size() ? p.values[static_cast<std::size_t>(p.inputs[i])].name
+                             : p.source.outputs[i - p.inputs.size()].name;
+}
 
 /// A planned network. Copies share one plan.
 using network = std::shared_ptr<const plan>;

@@ -55,17 +55,19 @@ inline std::vector<std::chrono::nanoseconds> time_kernels(const std::vector<cons
                                                           const problem& p, const std::vector<std::ptrdiff_t>& strides,
                                                           int repetitions) {
   const random_operands operands(p, strides);
-  const arguments a = operands.arguments();
+  arguments a = operands.arguments();
   std::vector<std::unique_ptr<const executable>> packed;
-  std::size_t scratch_bytes = 0;
+  std::size_t scratch_bytes = 0, shared_bytes = 0;
   for (const kernel* k : candidates) {
     packed.push_back(pack(*k, p));
     scratch_bytes = std::max(scratch_bytes, packed.back()->scratch_bytes());
+    shared_bytes = std::max(shared_bytes, packed.back()->shared_bytes());
   }
-  const aligned_memory scratch(scratch_bytes);
+  const aligned_memory scratch(scratch_bytes), shared(shared_bytes);
+  a.shared = shared.data();
   const auto time = [&](const executable& e) -> std::chrono::nanoseconds {
     const auto start = std::chrono::steady_clock::now();
-    e.run(a, 0, e.tasks(a), scratch.data());
+    run_all(e, a, scratch.data());
     return std::chrono::steady_clock::now() - start;
   };
   std::vector<std::chrono::nanoseconds> medians;  // at first of the one run that warms up
