@@ -18,6 +18,7 @@
 #include "timing.hpp"
 #ifdef _OPENMP
 #include "octavo/exec/openmp.hpp"
+#include "octavo/graph/pass/limit_batch.hpp"
 #endif
 #ifdef OCTAVO_HAS_ONEDNN
 #include "onednn_network.hpp"

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <set>
 
+#include "octavo/graph/pass/drop_dead_nodes.hpp"
+#include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/graph/passes.hpp"
 
 namespace octavo::bench {
@@ -54,7 +56,7 @@ std::string name_of_layer(const graph& g, const node& n) {
   dims image;
   const dims& extents = g.type(n.as<op::concat>() ? *n.dst : n.src[0]).extents;
   for (int i = 1; i < extents.rank; ++i) image.push_back(extents[i]);
-  std::string kind = n.name.substr(n.name.rfind('.') + 1);         // of "conv1.relu_7", which a graph made and numbered
+  std::string kind = n.name.substr(n.name.rfind('.') + 1);  // of "conv1.relu_7", which a graph made and numbered
   const std::size_t number = kind.find_last_not_of("0123456789");
   if (number + 1 < kind.size() && kind[number] == '_') kind.resize(number);
   return text(kind, "_", image);

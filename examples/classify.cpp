@@ -19,6 +19,7 @@
 #include "report.hpp"
 #ifdef OCTAVO_HAS_ONEDNN
 #include "octavo/backends/onednn/kernels.hpp"
+#include "octavo/graph/pass/limit_batch.hpp"
 #endif
 
 namespace {

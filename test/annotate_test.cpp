@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "octavo/graph/builder.hpp"
+#include "octavo/graph/pass/quantize.hpp"
 #include "octavo/graph/passes.hpp"
 #include "support/pass_checks.hpp"
 #include "support/quantized_graph.hpp"

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "octavo/graph/pass/round_weights.hpp"
 #include "octavo/graph/passes.hpp"
 #include "support/pass_checks.hpp"
 #include "support/quantized_graph.hpp"

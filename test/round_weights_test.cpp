@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include "octavo/graph/builder.hpp"
+#include "octavo/graph/pass/annotate.hpp"
+#include "octavo/graph/pass/quantize.hpp"
 #include "octavo/graph/passes.hpp"
 #include "support/pass_checks.hpp"
 #include "support/random.hpp"

@@ -11,6 +11,7 @@
 
 #include "octavo/exec/prepare.hpp"
 #include "octavo/graph/builder.hpp"
+#include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/plan/compile.hpp"
 #include "support/quantized_graph.hpp"
 #include "support/random_graph.hpp"

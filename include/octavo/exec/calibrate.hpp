@@ -4,6 +4,7 @@
 #include <functional>
 #include <set>
 
+#include "octavo/base/compiled.hpp"
 #include "octavo/exec/session.hpp"
 #include "octavo/quant/observer.hpp"
 #include "octavo/quant/options.hpp"
@@ -24,6 +25,15 @@ struct calibrate_options {
   std::map<std::string, calibration_recipe> by_value{};  ///< recipes of single values, by name
   std::function<void(int)> progress{};                   ///< called with the number of samples done
 };
+
+/// Runs `net`, an FP32 network, over the samples and returns the range and the channel means of every value that a step
+/// computes, and of the inputs. A value that was 0 throughout will be 0 in the INT8 network whatever its input. Throws
+/// octavo::error when `net` is null or quantized, when there are no samples or all inputs are 0 in all of them, when
+/// `by_value` names no value, or when a value is not finite.
+OCTAVO_COMPILED_ONCE calibration calibrate(const network& net, const sample_set& samples,
+                                           const calibrate_options& options = {}, parallel_for& threads = serial());
+
+#if OCTAVO_BODIES
 
 namespace detail {
 
@@ -98,12 +108,8 @@ inline void check_not_all_zero(const plan& p, const std::map<int, value_statisti
 
 }  // namespace detail
 
-/// Runs `net`, an FP32 network, over the samples and returns the range and the channel means of every value that a step
-/// computes, and of the inputs. A value that was 0 throughout will be 0 in the INT8 network whatever its input. Throws
-/// octavo::error when `net` is null or quantized, when there are no samples or all inputs are 0 in all of them, when
-/// `by_value` names no value, or when a value is not finite.
-inline calibration calibrate(const network& net, const sample_set& samples, const calibrate_options& options = {},
-                             parallel_for& threads = serial()) {
+OCTAVO_COMPILED_ONCE calibration calibrate(const network& net, const sample_set& samples,
+                                           const calibrate_options& options, parallel_for& threads) {
   detail::check_calibrated(net);
   require(samples.count > 0, "calibration needs at least one sample");
   require(samples.read != nullptr, "calibration: the samples have no callback that reads them");
@@ -154,5 +160,7 @@ inline calibration calibrate(const network& net, const sample_set& samples, cons
   }
   return found;
 }
+
+#endif
 
 }  // namespace octavo

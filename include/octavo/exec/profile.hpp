@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "octavo/base/compiled.hpp"
+
 namespace octavo {
 
 /// Number, sum, minimum and maximum of some durations, in milliseconds.
@@ -42,7 +44,11 @@ struct step_profile {
 };
 
 /// Writes a table: event, calls, total, min, max, average, share. Steps in order of execution, then sums by kernel.
-inline void write_profile(std::ostream& out, const std::vector<step_profile>& steps) {
+OCTAVO_COMPILED_ONCE void write_profile(std::ostream& out, const std::vector<step_profile>& steps);
+
+#if OCTAVO_BODIES
+
+OCTAVO_COMPILED_ONCE void write_profile(std::ostream& out, const std::vector<step_profile>& steps) {
   double total = 0;
   std::size_t width = 10;
   std::map<std::string, duration_statistics> by_kernel;
@@ -62,5 +68,7 @@ inline void write_profile(std::ostream& out, const std::vector<step_profile>& st
   out << "by kernel\n";
   for (const auto& [kernel, time] : by_kernel) line(kernel, time, "");
 }
+
+#endif
 
 }  // namespace octavo

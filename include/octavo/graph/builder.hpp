@@ -23,51 +23,93 @@ namespace detail {
 // instantiates those 50 times.
 
 /// The graph that all of `inputs` belong to. Throws octavo::error, beginning with `what`, when there is none.
-OCTAVO_COLD inline graph& graph_of(std::string_view what, std::initializer_list<const value_handle*> inputs) {
+OCTAVO_COMPILED_ONCE graph& graph_of(std::string_view what, std::initializer_list<const value_handle*> inputs);
+OCTAVO_COMPILED_ONCE value_handle append_node(const operation& op, const char* name,
+                                              std::initializer_list<const value_handle*> inputs);
+OCTAVO_COMPILED_ONCE value_handle append_conv2d(const value_handle& x, const conv& options, const params& w);
+OCTAVO_COMPILED_ONCE value_handle append_fc(const value_handle& x, int out, const params& w);
+OCTAVO_COMPILED_ONCE value_handle append_batch_norm(const value_handle& x, float eps, const params& w);
+OCTAVO_COMPILED_ONCE value_handle append_bias_add(const value_handle& x, const params& w);
+OCTAVO_COMPILED_ONCE value_handle append_dequantize(const value_handle& x);
+OCTAVO_COMPILED_ONCE value_handle append_normalize(const value_handle& x, std::span<const float> mean,
+                                                   std::span<const float> deviation);
+OCTAVO_COMPILED_ONCE value_handle append_pool2d(const value_handle& x, const pool& options, op::pool2d::kind_type kind);
+
+#if OCTAVO_BODIES
+
+OCTAVO_COMPILED_ONCE graph& graph_of(std::string_view what, std::initializer_list<const value_handle*> inputs) {
   graph& g = (*inputs.begin())->owner(what);
   for (const value_handle* input : inputs)
     require(&input->owner(what) == &g, what, ": the inputs belong to different graphs");
   return g;
 }
 
-OCTAVO_COLD inline value_handle append_node(const operation& op, const char* name,
-                                            std::initializer_list<const value_handle*> inputs) {
+OCTAVO_COMPILED_ONCE value_handle append_node(const operation& op, const char* name,
+                                              std::initializer_list<const value_handle*> inputs) {
   graph& g = graph_of(name, inputs);
   std::vector<int> src;
   for (const value_handle* input : inputs) src.push_back(input->id);
   return {&g, *g.append_after(op, name, std::move(src))};
 }
 
-OCTAVO_COLD inline value_handle append_conv2d(const value_handle& x, const conv& options, const params& w) {
+OCTAVO_COMPILED_ONCE value_handle append_conv2d(const value_handle& x, const conv& options, const params& w) {
   graph& g = x.owner("conv2d");
   const op::conv2d c{options};
   constant weight = w.get("weight", op::weight_extents(c, g.type(x.id).extents)), bias = w.maybe("bias", {c.out});
   return {&g, *g.append(c, w.path(), {x.id}, {std::move(weight), std::move(bias)})};
 }
 
-OCTAVO_COLD inline value_handle append_fc(const value_handle& x, int out, const params& w) {
+OCTAVO_COMPILED_ONCE value_handle append_fc(const value_handle& x, int out, const params& w) {
   graph& g = x.owner("fc");
   constant weight = w.get("weight", {out, g.type(x.id).extents.back()}), bias = w.maybe("bias", {out});
   return {&g, *g.append(op::fc{.out = out}, w.path(), {x.id}, {std::move(weight), std::move(bias)})};
 }
 
-OCTAVO_COLD inline value_handle append_batch_norm(const value_handle& x, float eps, const params& w) {
+OCTAVO_COMPILED_ONCE value_handle append_batch_norm(const value_handle& x, float eps, const params& w) {
   graph& g = x.owner("batch_norm");
   const dims c{g.type(x.id).extents.back()};
   return {&g, *g.append(op::batch_norm{.eps = eps}, w.path(), {x.id},
                         {w.get("weight", c), w.get("bias", c), w.get("running_mean", c), w.get("running_var", c)})};
 }
 
-OCTAVO_COLD inline value_handle append_bias_add(const value_handle& x, const params& w) {
+OCTAVO_COMPILED_ONCE value_handle append_bias_add(const value_handle& x, const params& w) {
   graph& g = x.owner("bias_add");
   return {&g, *g.append(op::bias_add{}, w.path(), {x.id}, {w.get("bias", {g.type(x.id).extents.back()})})};
 }
 
-OCTAVO_COLD inline value_handle append_pool2d(const value_handle& x, const pool& options, op::pool2d::kind_type kind) {
+OCTAVO_COMPILED_ONCE value_handle append_dequantize(const value_handle& x) {
+  graph& g = x.owner("dequantize");
+  const std::string& name = g.values[static_cast<std::size_t>(x.id)].name;
+  return {&g,
+          *g.append(op::convert{}, name + ".dequantize", {x.id}, tensor_type{element::f32, g.type(x.id).extents, {}})};
+}
+
+OCTAVO_COMPILED_ONCE value_handle append_normalize(const value_handle& x, std::span<const float> mean,
+                                                   std::span<const float> deviation) {
+  graph& g = x.owner("normalize");
+  const dims channels{static_cast<int>(mean.size())};
+  tensor gain(element::f32, channels), zeros(element::f32, channels), ones(element::f32, channels);
+  for (std::size_t c = 0; c < mean.size(); ++c) {
+    require(deviation[c] > 0 && std::isfinite(deviation[c]) && std::isfinite(mean[c]), "normalize: channel ", c,
+            " has mean ", mean[c], " and deviation ", deviation[c], ", expected a finite and a positive number");
+    gain.as<float>()[c] = 1.0f / deviation[c], ones.as<float>()[c] = 1.0f;
+  }
+  op::batch_norm norm;
+  norm.eps = 0;
+  const int y = *g.append_after(norm, "normalize", {x.id},
+                                {make_constant(std::move(gain)), make_constant(std::move(zeros)),
+                                 make_constant(tensor::of(channels, mean)), make_constant(std::move(ones))});
+  return {&g, y};
+}
+
+OCTAVO_COMPILED_ONCE value_handle append_pool2d(const value_handle& x, const pool& options,
+                                                op::pool2d::kind_type kind) {
   const char* name = kind == op::pool2d::max ? "max_pool" : "average_pool";
   graph& g = x.owner(name);
   return {&g, *g.append_after(op::pool2d{options, kind}, name, {x.id})};
 }
+
+#endif
 
 /// Appends a node without constants and returns the handle on its output, of x's type and extents D.
 template <dims D, class T, class S, class... More>
@@ -167,6 +209,24 @@ template <class T, class S>
 auto batch_norm(const value<T, S>& x, const params& w, float eps = 1e-5f) {
   static_assert(!innermost_bounded(S::value), "octavo: batch_norm's innermost axis cannot be bounded");
   return value<T, S>(detail::append_batch_norm(x, eps, w));
+}
+
+/// The real numbers that u8 elements are.
+template <class S>
+auto dequantize(const value<std::uint8_t, S>& x) {
+  return value<float, S>(detail::append_dequantize(x));
+}
+
+/// (x - mean(c)) / deviation(c) of each channel: pixels as a network wants them. Where that is exact it costs nothing at
+/// run time: see graph/pass/fold_normalization.hpp. Throws octavo::error where a deviation is not positive.
+template <class T, class S>
+auto normalize(const value<T, S>& x, const std::array<float, static_cast<std::size_t>(S::value.back())>& mean,
+               const std::array<float, static_cast<std::size_t>(S::value.back())>& deviation) {
+  static_assert(!innermost_bounded(S::value), "octavo: normalize's innermost axis cannot be bounded");
+  if constexpr (std::is_same_v<T, std::uint8_t>)
+    return normalize(dequantize(x), mean, deviation);
+  else
+    return value<T, S>(detail::append_normalize(x, mean, deviation));
 }
 
 /// Adds "bias" (C) of `w` to each innermost row.

@@ -1,49 +1,54 @@
 // The passes in their order. Each is a function from a graph to a graph and can be printed, tested and used alone.
 #pragma once
 
+#include "octavo/base/compiled.hpp"
+#include "octavo/graph/graph.hpp"
+#include "octavo/quant/options.hpp"
+
+namespace octavo {
+
+/// The graph after all folding passes, which run until they find nothing more to fold: a batch norm behind a bias, say,
+/// can go into the weights only after the bias did.
+OCTAVO_COMPILED_ONCE graph fold(graph g);
+
+/// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph.
+OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options = {});
+
+}  // namespace octavo
+
+#if OCTAVO_BODIES
+
 #include "octavo/base/float_environment.hpp"
 #include "octavo/graph/pass/annotate.hpp"
 #include "octavo/graph/pass/correct_bias.hpp"
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
 #include "octavo/graph/pass/fold_batch_norm.hpp"
 #include "octavo/graph/pass/fold_conversions.hpp"
+#include "octavo/graph/pass/fold_normalization.hpp"
 #include "octavo/graph/pass/fuse_activation.hpp"
 #include "octavo/graph/pass/fuse_bias.hpp"
 #include "octavo/graph/pass/fuse_residual_add.hpp"
-#include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/graph/pass/quantize.hpp"
 #include "octavo/graph/pass/round_weights.hpp"
 
 namespace octavo {
 
-/// A rewriting of graphs.
-struct graph_pass {
-  std::string_view name;
-  graph (*rewrite)(graph);
-};
-
-/// Run on every graph before it is calibrated, quantized or planned. Batch norms and biases go into the weights first,
-/// since a convolution can take them only while nothing else was fused into it.
-inline constexpr graph_pass folding_passes[] = {
-    {"fold_batch_norm", pass::fold_batch_norm},     {"fuse_bias", pass::fuse_bias},
-    {"fuse_residual_add", pass::fuse_residual_add}, {"fuse_activation", pass::fuse_activation},
-    {"fold_conversions", pass::fold_conversions},   {"drop_dead_nodes", pass::drop_dead_nodes},
-};
-
-/// The graph after all folding passes, which run until they find nothing more to fold: a batch norm behind a bias, say,
-/// can go into the weights only after the bias did.
-inline graph fold(graph g) {
+// Batch norms and biases go into the weights first, since a convolution can take them only while nothing else was fused
+// into it.
+OCTAVO_COMPILED_ONCE graph fold(graph g) {
+  constexpr graph (*passes[])(graph) = {pass::fold_batch_norm,   pass::fold_normalization, pass::fuse_bias,
+                                        pass::fuse_residual_add, pass::fuse_activation,    pass::fold_conversions,
+                                        pass::drop_dead_nodes};
   const float_environment exact;
   for (std::size_t before = 0; before != g.nodes.size();) {
     before = g.nodes.size();
-    for (const graph_pass& p : folding_passes) g = p.rewrite(std::move(g));
+    for (const auto rewrite : passes) g = rewrite(std::move(g));
   }
   return g;
 }
 
-/// Folds `g` and rewrites it to INT8 by what calibrate() found out about the folded graph. What wants to change weights
-/// or maps, a pass of its own, takes the place of one of these lines.
-inline graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options = {}) {
+// What wants to change weights or maps, a pass of its own, takes its place among these lines.
+OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options) {
   const float_environment exact;
   graph ready = pass::round_weights(pass::annotate(fold(g), c.ranges), options.keep_fp32);
   if (options.correct_bias) ready = pass::correct_bias(std::move(ready), c.means);
@@ -51,3 +56,5 @@ inline graph quantize_graph(const graph& g, const calibration& c, const quantize
 }
 
 }  // namespace octavo
+
+#endif

@@ -3,13 +3,21 @@
 
 #include <ostream>
 
+#include "octavo/base/compiled.hpp"
 #include "octavo/graph/graph_index.hpp"
 
 namespace octavo {
 
 /// One line per node:
 ///   layer1.0.conv1: u8[1x56x56x64] scale 0.02 zp 0 = conv2d kernel 3x3 out 64 relu (pool)  fused: layer1.0.bn1, relu_1
-inline std::ostream& operator<<(std::ostream& out, const graph& g) {
+OCTAVO_COMPILED_ONCE std::ostream& operator<<(std::ostream& out, const graph& g);
+
+/// Writes `g` as a Graphviz digraph: INT8 nodes green, FP32 nodes grey; edges carry type, extents and scale.
+OCTAVO_COMPILED_ONCE void write_dot(std::ostream& out, const graph& g, std::string_view title);
+
+#if OCTAVO_BODIES
+
+OCTAVO_COMPILED_ONCE std::ostream& operator<<(std::ostream& out, const graph& g) {
   const auto name = [&](int v) { return v < 0 ? std::string("-") : g.values[static_cast<std::size_t>(v)].name; };
   for (const node& n : g.nodes) {
     out << n.name << ": ";
@@ -25,8 +33,7 @@ inline std::ostream& operator<<(std::ostream& out, const graph& g) {
   return out;
 }
 
-/// Writes `g` as a Graphviz digraph: INT8 nodes green, FP32 nodes grey; edges carry type, extents and scale.
-inline void write_dot(std::ostream& out, const graph& g, std::string_view title) {
+OCTAVO_COMPILED_ONCE void write_dot(std::ostream& out, const graph& g, std::string_view title) {
   const auto quoted = [](const std::string& s) {
     std::string q = "\"";
     for (char c : s) {
@@ -67,5 +74,7 @@ inline void write_dot(std::ostream& out, const graph& g, std::string_view title)
         << "];\n";
   out << "}\n";
 }
+
+#endif
 
 }  // namespace octavo

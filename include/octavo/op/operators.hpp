@@ -1,6 +1,7 @@
 // The operators that come with Octavo, and finding one by its name, as files have it.
 #pragma once
 
+#include "octavo/base/compiled.hpp"
 #include "octavo/base/nearest_name.hpp"
 #include "octavo/op/batch_norm.hpp"
 #include "octavo/op/concat.hpp"
@@ -26,12 +27,33 @@ operator_set with_operators(operator_set set) {
   return set;
 }
 
+// Every operator that comes with Octavo is one entry here.
+#define OCTAVO_FOR_EACH_OPERATOR(X)                                                                          \
+  X(input)                                                                                                   \
+  X(conv2d) X(fc) X(matmul) X(batch_norm) X(activate) X(bias_add) X(add) X(pool2d) X(concat) X(pad_channels) \
+      X(softmax) X(reshape) X(convert)
+
+// Their virtual functions, reference evaluations among them, are compiled once where that is asked for.
+#if !OCTAVO_BODIES
+#define OCTAVO_DECLARE_OPERATOR(name) extern template class detail::described_operator<op::name>;
+OCTAVO_FOR_EACH_OPERATOR(OCTAVO_DECLARE_OPERATOR)
+#undef OCTAVO_DECLARE_OPERATOR
+#elif defined(OCTAVO_COMPILING)
+#define OCTAVO_DEFINE_OPERATOR(name) template class detail::described_operator<op::name>;
+OCTAVO_FOR_EACH_OPERATOR(OCTAVO_DEFINE_OPERATOR)
+#undef OCTAVO_DEFINE_OPERATOR
+#endif
+
 /// The operators that come with Octavo. To add one of your own to those that files may name:
 /// with_operators<leaky_relu>(builtin_operators()).
 inline const operator_set& builtin_operators() {
-  static const operator_set all =
-      with_operators<op::input, op::conv2d, op::fc, op::matmul, op::batch_norm, op::activate, op::bias_add, op::add,
-                     op::pool2d, op::concat, op::pad_channels, op::softmax, op::reshape, op::convert>({});
+#define OCTAVO_ADD_OPERATOR(name) set = with_operators<op::name>(std::move(set));
+  static const operator_set all = [] {
+    operator_set set;
+    OCTAVO_FOR_EACH_OPERATOR(OCTAVO_ADD_OPERATOR)
+    return set;
+  }();
+#undef OCTAVO_ADD_OPERATOR
   return all;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <span>
 
+#include "octavo/base/compiled.hpp"
 #include "octavo/base/float_environment.hpp"
 #include "octavo/graph/passes.hpp"
 #include "octavo/plan/kernel_choices.hpp"
@@ -71,6 +72,14 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
   require(known, choices.origin, ": no kernel '", name, "' is in the list; this CPU or OCTAVO_ISA may not allow it");
   fail(choices.origin, ": kernel '", name, "' does not support ", p.op, " on ", p.src[0], " to ", *p.dst);
 }
+
+/// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
+/// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be
+/// kept.
+OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> kernels,
+                                        const kernel_choices& choices = {});
+
+#if OCTAVO_BODIES
 
 namespace detail {
 
@@ -163,10 +172,8 @@ inline graph ready_to_plan(const graph& g) {
 
 }  // namespace detail
 
-/// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
-/// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be
-/// kept.
-inline network plan_graph(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices = {}) {
+OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> kernels,
+                                        const kernel_choices& choices) {
   require(keeps_ieee_arithmetic(),
           "the results would be wrong: compile without parts of -ffast-math, such as "
           "-fassociative-math, -freciprocal-math or -fno-signed-zeros");
@@ -202,5 +209,7 @@ inline network plan_graph(const graph& g, std::span<const kernel> kernels, const
   for (node& n : p->source.nodes) n.constants.clear();
   return p;
 }
+
+#endif
 
 }  // namespace octavo

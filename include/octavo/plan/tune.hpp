@@ -17,6 +17,14 @@ struct tune_options {
   std::function<void(int, int)> progress{};
 };
 
+/// Times every kernel of `kernels` that supports a node of `g`, a graph as plan_graph() takes it, on the calling thread
+/// with random operands, and returns the fastest of each node. Equal problems are timed once. Throws octavo::error,
+/// naming the node, when one cannot be run.
+OCTAVO_COMPILED_ONCE kernel_choices tune_kernels(const graph& g, std::span<const kernel> kernels,
+                                                 const tune_options& how = {});
+
+#if OCTAVO_BODIES
+
 namespace detail {
 
 /// Operands of a problem, with elements that it can take: f32 from -1 to 1, u8 any, the others, which may be indices or
@@ -137,10 +145,8 @@ class tuner {
 
 }  // namespace detail
 
-/// Times every kernel of `kernels` that supports a node of `g`, a graph as plan_graph() takes it, on the calling thread
-/// with random operands, and returns the fastest of each node. Equal problems are timed once. Throws octavo::error,
-/// naming the node, when one cannot be run.
-inline kernel_choices tune_kernels(const graph& g, std::span<const kernel> kernels, const tune_options& how = {}) {
+OCTAVO_COMPILED_ONCE kernel_choices tune_kernels(const graph& g, std::span<const kernel> kernels,
+                                                 const tune_options& how) {
   require(how.repetitions > 0, "tuning needs at least 1 repetition, found ", how.repetitions);
   const float_environment exact;
   const graph planned = detail::ready_to_plan(g);
@@ -158,5 +164,7 @@ inline kernel_choices tune_kernels(const graph& g, std::span<const kernel> kerne
   }
   return choices;
 }
+
+#endif
 
 }  // namespace octavo

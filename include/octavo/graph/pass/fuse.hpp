@@ -13,6 +13,7 @@ class folding {
 
   node& at(std::size_t i) { return graph_.nodes[i]; }
   const tensor_type& type(int value) const { return graph_.type(value); }
+  tensor_type& type(int value) { return graph_.type(value); }
   int uses(int value) const { return index_.uses[static_cast<std::size_t>(value)]; }
   bool is_output(int value) const { return index_.is_output[static_cast<std::size_t>(value)] != 0; }
 
