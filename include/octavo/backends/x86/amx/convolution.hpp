@@ -12,9 +12,11 @@
 
 #include <array>
 
+#include "octavo/backends/blocking/channel_epilogue.hpp"
 #include "octavo/backends/blocking/copy.hpp"
 #include "octavo/backends/blocking/task_pieces.hpp"
-#include "octavo/backends/x86/amx/microkernel.hpp"
+#include "octavo/backends/x86/amx/gather.hpp"
+#include "octavo/backends/x86/amx/multiply_and_end.hpp"
 #include "octavo/backends/x86/amx/tile_layout.hpp"
 
 namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {

@@ -6,7 +6,7 @@
 
 #if OCTAVO_X86_64
 
-#include "octavo/backends/x86/amx/microkernel.hpp"
+#include "octavo/backends/x86/amx/epilogue.hpp"
 #include "octavo/backends/x86/avx2/pack_columns.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).

@@ -1,13 +1,11 @@
-// The innermost parts of the AMX convolution: 2x2 tiles of 16 pixels x 16 channels multiplied, their sums brought to an
-// end with AVX-512, and pixels gathered into rows of depth.
+// The epilogue of a block's sums, with AVX-512: two rows of 32 channels at a time to u8, or one after the other to f32.
 #pragma once
 
-#include "octavo/backends/x86/amx/tile.hpp"
+#include "octavo/backends/x86/amx/multiply.hpp"
 
 #if OCTAVO_X86_64
 
-#include "octavo/backends/blocking/channel_epilogue.hpp"
-#include "octavo/backends/blocking/memory_ahead.hpp"
+#include "octavo/backends/native/epilogue.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
@@ -20,66 +18,6 @@ namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 using native::clamping;
 using native::epilogue;
-
-inline constexpr int block_rows = 2 * tile_rows, block_channels = 32;
-inline constexpr int sums_stride = block_channels * 4;  ///< bytes of a row of sums
-inline constexpr int sums_bytes = block_rows * sums_stride;
-
-/// Weights that will be needed soon, brought into L2 a few lines at a time.
-struct prefetch : blocking::memory_ahead {
-  int lines = 0;  ///< in each step
-};
-
-/// What a block multiplies.
-struct factors {
-  const std::byte* a[2];         ///< first pixel of either tile
-  std::ptrdiff_t a_stride;       ///< bytes from pixel to pixel
-  const std::ptrdiff_t* offset;  ///< bytes from a pixel to its 64 bytes of depth, for each step
-  const std::byte* b;            // (steps, NT tiles of 16 groups x 16 channels x 4 bytes)
-  int steps;
-  std::byte* sums;  // (32 rows, 32 channels) of s32
-};
-
-/// Sums of MT x 16 pixels times NT x 16 channels.
-template <int MT, int NT>
-OCTAVO_TARGET_AMX inline void multiply(const factors& f, prefetch& next) noexcept {
-  OCTAVO_TILE_FENCE;
-  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b;
-  std::uintptr_t ahead = next.at;
-  const std::ptrdiff_t stride = f.a_stride;
-  const int lines = next.lines;
-  OCTAVO_TILE_ZERO(0);
-  if constexpr (NT > 1) OCTAVO_TILE_ZERO(1);
-  if constexpr (MT > 1) OCTAVO_TILE_ZERO(2);
-  if constexpr (MT > 1 && NT > 1) OCTAVO_TILE_ZERO(3);
-  for (int k = 0; k < f.steps; ++k, b += NT * tile_bytes) {
-    const std::ptrdiff_t at = f.offset[k];
-    OCTAVO_TILE_LOAD(6, b, tile_row_bytes);
-    OCTAVO_TILE_LOAD(4, a0 + at, stride);
-    OCTAVO_TILE_MULTIPLY(0, 4, 6);
-    if constexpr (MT > 1) {
-      OCTAVO_TILE_LOAD(5, a1 + at, stride);
-      OCTAVO_TILE_MULTIPLY(2, 5, 6);
-    }
-    if constexpr (NT > 1) {
-      OCTAVO_TILE_LOAD(7, b + tile_bytes, tile_row_bytes);
-      OCTAVO_TILE_MULTIPLY(1, 4, 7);
-      if constexpr (MT > 1) OCTAVO_TILE_MULTIPLY(3, 5, 7);
-    }
-    if (ahead < next.end)
-      for (int i = 0; i < lines; ++i, ahead += 64) _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
-  }
-  next.at = ahead;
-}
-
-/// Stores the sums of multiply<MT, NT>().
-template <int MT, int NT>
-OCTAVO_TARGET_AMX inline void store_sums(std::byte* sums) noexcept {
-  OCTAVO_TILE_STORE(0, sums, sums_stride);
-  if constexpr (NT > 1) OCTAVO_TILE_STORE(1, sums + 64, sums_stride);
-  if constexpr (MT > 1) OCTAVO_TILE_STORE(2, sums + tile_rows * sums_stride, sums_stride);
-  if constexpr (MT > 1 && NT > 1) OCTAVO_TILE_STORE(3, sums + tile_rows * sums_stride + 64, sums_stride);
-}
 
 /// Rows of a block's sums that are neighbours in the output too.
 struct piece {
@@ -231,43 +169,6 @@ OCTAVO_TARGET_AMX inline void end_u8(const rows& t, const epilogue& e) noexcept 
   block.end_pairs(block.pairs());
 }
 
-/// multiply<2, 2>() and, between its instructions, which leave the vector units idle, the epilogue of 32 channels of
-/// the block before.
-template <bool Residual, clamping Clamp>
-OCTAVO_TARGET_AMX inline void multiply_and_end(const factors& f, prefetch& next, const rows& t,
-                                               const epilogue& e) noexcept {
-  OCTAVO_TILE_FENCE;
-  const std::byte *a0 = f.a[0], *a1 = f.a[1], *b = f.b;
-  std::uintptr_t ahead = next.at;
-  const std::ptrdiff_t stride = f.a_stride;
-  const int lines = next.lines;
-  u8_epilogue<Residual, Clamp, true> before(t, e);
-  int pairs = before.pairs();
-  const int together = ceil_div(pairs, 2 * f.steps);
-  OCTAVO_TILE_ZERO(0);
-  OCTAVO_TILE_ZERO(1);
-  OCTAVO_TILE_ZERO(2);
-  OCTAVO_TILE_ZERO(3);
-  for (int k = 0; k < f.steps; ++k, b += 2 * tile_bytes) {
-    const std::ptrdiff_t at = f.offset[k];
-    OCTAVO_TILE_LOAD(6, b, tile_row_bytes);
-    OCTAVO_TILE_LOAD(4, a0 + at, stride);
-    OCTAVO_TILE_MULTIPLY(0, 4, 6);
-    OCTAVO_TILE_LOAD(5, a1 + at, stride);
-    OCTAVO_TILE_MULTIPLY(2, 5, 6);
-    before.end_pairs(std::min(together, pairs));
-    pairs -= std::min(together, pairs);
-    OCTAVO_TILE_LOAD(7, b + tile_bytes, tile_row_bytes);
-    OCTAVO_TILE_MULTIPLY(1, 4, 7);
-    OCTAVO_TILE_MULTIPLY(3, 5, 7);
-    before.end_pairs(std::min(together, pairs));
-    pairs -= std::min(together, pairs);
-    if (ahead < next.end)
-      for (int i = 0; i < lines; ++i, ahead += 64) _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
-  }
-  next.at = ahead;
-}
-
 /// Ends a block of f32.
 OCTAVO_TARGET_AMX inline void end_f32(const rows& t, const epilogue& e) noexcept {
   const __m512 lower = _mm512_set1_ps(e.lower), upper = _mm512_set1_ps(e.upper);
@@ -298,41 +199,6 @@ inline row_epilogue row_epilogue_of(const epilogue& e, bool residual) noexcept {
   if (e.clamp == clamping::as_floats)
     return residual ? end_u8<true, clamping::as_floats> : end_u8<false, clamping::as_floats>;
   return residual ? end_u8<true, clamping::as_bytes> : end_u8<false, clamping::as_bytes>;
-}
-
-using multiplication_and_epilogue = void (*)(const factors&, prefetch&, const rows&, const epilogue&) noexcept;
-
-/// What multiplies a block and ends the whole one before it as `end` says, or null where there is no such function.
-inline multiplication_and_epilogue multiplication_and_epilogue_of(const epilogue& e, bool residual) noexcept {
-  if (e.type != element::u8 || e.clamp == clamping::as_floats) return nullptr;
-  if (e.clamp == clamping::by_packing)
-    return residual ? multiply_and_end<true, clamping::by_packing> : multiply_and_end<false, clamping::by_packing>;
-  return residual ? multiply_and_end<true, clamping::as_bytes> : multiply_and_end<false, clamping::as_bytes>;
-}
-
-/// Copies at least n bytes, reading and writing whole vectors of 32.
-OCTAVO_TARGET_AMX OCTAVO_INLINE void copy_vectors(std::byte* to, const std::byte* from, int n) noexcept {
-  for (int i = 0; i < n; i += 32)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
-                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
-}
-
-/// Gathers the depth of one pixel: `count` runs of `bytes` each. Touches up to 31 bytes beyond either end.
-OCTAVO_TARGET_AMX inline void gather_pixel(std::byte* to, const std::byte* from, const std::ptrdiff_t* offset,
-                                           int count, int bytes) noexcept {
-  for (int i = 0; i < count; ++i, to += bytes) copy_vectors(to, from + offset[i], bytes);
-}
-
-/// Interleaves `lines` lines: (positions, lines, bytes). Touches up to 31 bytes beyond either end.
-OCTAVO_TARGET_AMX inline void interleave(std::byte* to, const std::byte* from, std::ptrdiff_t line, int lines,
-                                         int bytes, int positions) noexcept {
-  for (; positions > 0; --positions, from += bytes) {
-    const std::byte* at = from;
-    if (bytes <= 8)  // the usual first layer: two pixels of three channels
-      for (int i = 0; i < lines; ++i, to += bytes, at += line) std::memcpy(to, at, 8);
-    else
-      for (int i = 0; i < lines; ++i, to += bytes, at += line) copy_vectors(to, at, bytes);
-  }
 }
 
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
