@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "octavo/base/arch_namespace.hpp"
+#include "octavo/op/block_store.hpp"
 #include "octavo/op/operators.hpp"
 
 namespace octavo {
@@ -18,6 +19,7 @@ namespace octavo {
 /// Everything that is known about a node when a kernel is chosen for it.
 struct problem : signature {
   operation op;
+  block_source blocks{};  ///< where packed weights go
 };
 
 /// What a kernel makes of a problem. Immutable; shared by all threads.

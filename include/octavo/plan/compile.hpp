@@ -7,6 +7,7 @@
 #include "octavo/base/compiled.hpp"
 #include "octavo/base/float_environment.hpp"
 #include "octavo/graph/passes.hpp"
+#include "octavo/plan/digest.hpp"
 #include "octavo/plan/kernel_choices.hpp"
 #include "octavo/plan/network.hpp"
 
@@ -74,10 +75,10 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
 }
 
 /// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
-/// weights, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be
+/// weights, into `store` where there is one, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be
 /// kept.
 OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> kernels,
-                                        const kernel_choices& choices = {});
+                                        const kernel_choices& choices = {}, block_store* store = nullptr);
 
 #if OCTAVO_BODIES
 
@@ -172,8 +173,8 @@ inline graph ready_to_plan(const graph& g) {
 
 }  // namespace detail
 
-OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> kernels,
-                                        const kernel_choices& choices) {
+OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices,
+                                        block_store* store) {
   require(keeps_ieee_arithmetic(),
           "the results would be wrong: compile without parts of -ffast-math, such as "
           "-fassociative-math, -freciprocal-math or -fno-signed-zeros");
@@ -185,9 +186,10 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
   for (const node& n : p->source.nodes) {
     step_of_node.push_back(static_cast<int>(p->steps.size()));
     if (detail::is_free(n, p->source, where)) continue;
-    const problem q{p->source.signature_of(n), n.op};
+    problem q{p->source.signature_of(n), n.op};
     try {
       const kernel& k = choose_kernel(kernels, q, choices, n.name);
+      if (store) q.blocks = {store, text(n.name, "/", k.name, "/", digest_of(q))};
       p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, pack(k, q)});
     } catch (const error& e) {
       fail("node '", n.name, "': ", e.what());

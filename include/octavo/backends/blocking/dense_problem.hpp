@@ -10,6 +10,7 @@ namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 struct dense_problem : signature {
   op::conv2d conv;
   bool flat = false;
+  block_source blocks{};
 
   /// How messages call it.
   std::string_view name() const { return flat ? op::fc::name : op::conv2d::name; }
@@ -30,8 +31,8 @@ inline bool dense_pays(const problem& p) {
 
 /// `p`, a convolution or a fully connected layer, as a convolution.
 inline dense_problem dense_problem_of(const problem& p) {
-  if (const op::fc* f = p.op.as<op::fc>()) return {p, op::as_convolution(*f), true};
-  return {p, *p.op.as<op::conv2d>(), false};
+  if (const op::fc* f = p.op.as<op::fc>()) return {p, op::as_convolution(*f), true, p.blocks};
+  return {p, *p.op.as<op::conv2d>(), false, p.blocks};
 }
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE

@@ -42,10 +42,15 @@ class direct_weights {
         group_outputs_(s.conv.out / s.conv.groups),
         group_columns_(ceil_div(group_outputs_, block_)),
         all_columns_(s.conv.groups * group_columns_),
+        orders_(kernel.pairs),
         ranges_{{0, depth.count}},
-        weights_(static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(column_bytes())) {
-    pack(*s.at(op::conv2d::weights));
-    if (kernel.pairs) order_groups();
+        weight_bytes_(static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(column_bytes())) {
+    const std::size_t runs = static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(depth_.count);
+    const std::size_t orders = orders_ ? runs * static_cast<std::size_t>(depth_.groups + 1) : 0;
+    packed_ = s.blocks.make("weights", weight_bytes_ + orders * sizeof(std::int32_t), [&](std::byte* to) {
+      pack(*s.at(op::conv2d::weights), to);
+      if (orders_) order_groups(to);
+    });
     const int zero = s.src[0].is_u8() ? s.src[0].q.zero_point : 0;
     for (const run_range& r : inside)
       if ((zero != 0 || kernel.pairs) && std::ranges::find(ranges_, r) == ranges_.end()) ranges_.push_back(r);
@@ -65,8 +70,8 @@ class direct_weights {
     return static_cast<std::ptrdiff_t>(depth_.count * depth_.groups) * block_ * group_bytes;
   }
   const std::byte* at(int group, int column) const noexcept { return memory_of(group * group_columns_ + column); }
-  std::span<const std::byte> packed() const noexcept { return {weights_.data(), weights_.size()}; }
-  std::size_t bytes() const noexcept { return weights_.size() + starts_.size(); }
+  std::span<const std::byte> packed() const noexcept { return {packed_.data(), weight_bytes_}; }
+  std::size_t bytes() const noexcept { return packed_.size() + starts_.size(); }
 
   /// Where the starts of sums over the runs `r` are, the others being outside the image: for point_at.
   int start_of(const run_range& r) const noexcept {
@@ -80,22 +85,28 @@ class direct_weights {
     t.channels = channels(column);
     t.weights = memory_of(index) + static_cast<std::ptrdiff_t>(first_run) * depth_.groups * width_bytes(column);
     t.start = starts() + start + index * block_;
-    if (order_.empty()) return;
-    const auto run =
-        static_cast<std::size_t>(index) * static_cast<std::size_t>(depth_.count) + static_cast<std::size_t>(first_run);
-    t.order = order_.data() + run * static_cast<std::size_t>(depth_.groups);
-    t.exact = exact_.data() + run;
+    if (!orders_) return;
+    const std::ptrdiff_t run = static_cast<std::ptrdiff_t>(index) * depth_.count + first_run;
+    t.order = order() + run * depth_.groups;
+    t.exact = exact() + run;
   }
 
  private:
-  std::byte* memory_of(int index) const noexcept { return weights_.data() + index * column_bytes(); }
+  const std::byte* memory_of(int index) const noexcept { return packed_.data() + index * column_bytes(); }
+  /// See direct_tile; for kernels that sum pairs. Both lie behind the weights.
+  const std::int32_t* order() const noexcept {
+    return reinterpret_cast<const std::int32_t*>(packed_.data() + weight_bytes_);
+  }
+  const std::int32_t* exact() const noexcept {
+    return order() + static_cast<std::ptrdiff_t>(all_columns_) * depth_.count * depth_.groups;
+  }
   /// Bytes of a column's weights for one group of depth.
   int width_bytes(int column) const noexcept { return vectors(column) * vector_ * group_bytes; }
   int range_starts() const noexcept { return all_columns_ * block_; }
   std::int32_t* starts() const noexcept { return reinterpret_cast<std::int32_t*>(starts_.data()); }
 
   /// From (channels, i, kh, kw).
-  void pack(const tensor& w) {
+  void pack(const tensor& w, std::byte* weights) const {
     const auto value = size_of(w.type());
     const int inputs = w.extents()[1];
     const std::byte* from = w.bytes().data();
@@ -103,7 +114,7 @@ class direct_weights {
       const int column = index % group_columns_;
       const std::ptrdiff_t group_step = width_bytes(column);
       for (int channel = 0; channel < channels(column); ++channel) {
-        std::byte* to = memory_of(index) + channel * group_bytes;
+        std::byte* to = weights + index * column_bytes() + channel * group_bytes;
         for (int i = 0; i < inputs; ++i)
           for (int run = 0; run < depth_.count; ++run)
             for (int tap = 0; tap < depth_.taps; ++tap, from += value) {
@@ -125,13 +136,16 @@ class direct_weights {
   }
 
   /// Within each run, puts the groups whose pairs are exact first.
-  void order_groups() {
+  void order_groups(std::byte* packed) const {
+    auto* order = reinterpret_cast<std::int32_t*>(packed + weight_bytes_);
+    auto* exact = order + static_cast<std::ptrdiff_t>(all_columns_) * depth_.count * depth_.groups;
     std::vector<std::byte> ordered(static_cast<std::size_t>(depth_.groups * block_ * group_bytes));
     for (int index = 0; index < all_columns_; ++index) {
       const auto bytes = static_cast<std::size_t>(width_bytes(index % group_columns_));
       for (int run = 0; run < depth_.count; ++run) {
-        const std::span<std::byte> all(memory_of(index) + static_cast<std::size_t>(run * depth_.groups) * bytes,
-                                       static_cast<std::size_t>(depth_.groups) * bytes);
+        const std::span<std::byte> all(
+            packed + index * column_bytes() + static_cast<std::size_t>(run * depth_.groups) * bytes,
+            static_cast<std::size_t>(depth_.groups) * bytes);
         std::size_t to = 0;
         for (const bool wanted : {true, false}) {
           for (int group = 0; group < depth_.groups; ++group) {
@@ -139,9 +153,9 @@ class direct_weights {
             if (is_exact(weights) != wanted) continue;
             std::ranges::copy(weights, ordered.begin() + static_cast<std::ptrdiff_t>(to));
             to += bytes;
-            order_.push_back(group * group_bytes);
+            *order++ = group * group_bytes;
           }
-          if (wanted) exact_.push_back(static_cast<std::int32_t>(to / bytes));
+          if (wanted) *exact++ = static_cast<std::int32_t>(to / bytes);
         }
         std::copy_n(ordered.begin(), all.size(), all.begin());
       }
@@ -158,10 +172,9 @@ class direct_weights {
         const int bytes = width_bytes(index % group_columns_);
         for (int run = 0; run < depth_.count; ++run) {
           const bool outside = run < r.first || run >= r.last;
-          const int exact =
-              order_.empty() ? depth_.groups : exact_[static_cast<std::size_t>(index * depth_.count + run)];
+          const int whole = orders_ ? exact()[index * depth_.count + run] : depth_.groups;
           for (int group = 0; group < depth_.groups; ++group, from += bytes)
-            for (int i = 0; i < bytes && (outside || group >= exact); ++i) {
+            for (int i = 0; i < bytes && (outside || group >= whole); ++i) {
               const int w = std::to_integer<std::int8_t>(from[i]);
               to[i / group_bytes] += w * (outside ? zero : w < 0 ? 127 : 128);
             }
@@ -172,9 +185,10 @@ class direct_weights {
   depth_runs depth_;
   int vector_, block_;  ///< channels
   int group_outputs_, group_columns_, all_columns_;
+  bool orders_;                    ///< whether groups are put in order: for kernels that sum pairs
   std::vector<run_range> ranges_;  ///< all runs, then others
-  pooled_memory weights_;
-  std::vector<std::int32_t> order_, exact_;  ///< see direct_tile; empty for kernels that do not sum pairs
+  std::size_t weight_bytes_;       ///< of the weights; behind them lie order and exact
+  packed_block packed_;
   aligned_memory starts_;
 };
 

@@ -81,7 +81,8 @@ class panel_convolution final : public executable {
     set_blocks_ = std::clamp(static_cast<int>(panel_budget / panel_bytes_), std::min(4, most_blocks), most_blocks);
     padding_ = aligned_memory(static_cast<std::size_t>(group_inputs_ * src_bytes_));
     if (s.src[0].is_u8()) std::memset(padding_.data(), s.src[0].q.zero_point, padding_.size());
-    pack_weights(s);
+    weights_ = s.blocks.make("weights", static_cast<std::size_t>(conv_.groups) * group_weight_bytes(),
+                             [&](std::byte* to) { pack_weights(s, to); });
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -144,15 +145,14 @@ class panel_convolution final : public executable {
   std::size_t line_bytes() const { return round_up(static_cast<std::size_t>(steps_ * 4 * src_bytes_), cache_line); }
 
   /// To (groups, columns, depth, NR); the last column of a group is one or two vectors wide.
-  void pack_weights(const signature& s) {
+  void pack_weights(const signature& s, std::byte* packed) const {
     const op::conv2d& c = conv_;
-    weights_ = pooled_memory(static_cast<std::size_t>(c.groups) * group_weight_bytes());
     const bool quantized = s.src[0].is_u8();
     const std::byte* from = s.at(op::conv2d::weights)->bytes().data();
     const int taps = c.kernel.h * c.kernel.w;
     for (int oc = 0; oc < c.out; ++oc) {
       const int group = oc / group_outputs_, column = oc % group_outputs_ / block_channels_;
-      std::byte* to = column_weights(group, column) + oc % group_outputs_ % block_channels_ * group_bytes;
+      std::byte* to = packed + column_offset(group, column) + oc % group_outputs_ % block_channels_ * group_bytes;
       const int group_step = column_vectors(column) * kernel_.vector * group_bytes;
       for (int i = 0; i < group_inputs_; ++i)
         for (int tap = 0; tap < taps; ++tap, from += quantized ? 1 : 4) {
@@ -166,10 +166,13 @@ class panel_convolution final : public executable {
   std::size_t group_weight_bytes() const {
     return static_cast<std::size_t>(steps_) * 4 * static_cast<std::size_t>(padded_outputs_) * group_bytes;
   }
-  std::byte* column_weights(int group, int column) const {
-    return weights_.data() + static_cast<std::size_t>(group) * group_weight_bytes() +
+  std::size_t column_offset(int group, int column) const {
+    return static_cast<std::size_t>(group) * group_weight_bytes() +
            static_cast<std::size_t>(column) * static_cast<std::size_t>(block_channels_ * group_bytes) *
                static_cast<std::size_t>(steps_ * 4);
+  }
+  const std::byte* column_weights(int group, int column) const {
+    return weights_.data() + column_offset(group, column);
   }
   int column_vectors(int column) const {
     return ceil_div(std::min(group_outputs_ - column * block_channels_, block_channels_), kernel_.vector);
@@ -277,7 +280,7 @@ class panel_convolution final : public executable {
   std::size_t panel_bytes_;
   int set_blocks_ = 1;  ///< the most pixel blocks that are packed at a time
   channel_epilogue epilogue_;
-  pooled_memory weights_;
+  packed_block weights_;
   aligned_memory padding_;
 };
 

@@ -126,7 +126,8 @@ class winograd_convolution final : public executable {
     together_ = std::min(channels_, winograd_channels_together);
     keeps_weights_ = together_ == channels_ && blocks_ * transformed_bytes() <= winograd_kept_budget;
     std::memset(outside_.data(), s.src[0].q.zero_point, outside_.size());
-    pack_weights(*s.at(op::conv2d::weights));
+    weights_ = s.blocks.make("weights", static_cast<std::size_t>(blocks_ * block_bytes()),
+                             [&](std::byte* to) { pack_weights(*s.at(op::conv2d::weights), to); });
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -183,12 +184,11 @@ class winograd_convolution final : public executable {
   std::ptrdiff_t sums_bytes() const { return winograd_planes * sums_row_bytes(); }
 
   /// To (blocks, groups, 9 taps, NR, 2).
-  void pack_weights(const tensor& weights) {
-    weights_ = pooled_memory(static_cast<std::size_t>(blocks_ * block_bytes()));
+  void pack_weights(const tensor& weights, std::byte* packed) const {
     const std::byte* from = weights.bytes().data();
     for (int oc = 0; oc < conv_.out; ++oc)
       for (int ic = 0; ic < channels_; ++ic) {
-        std::byte* to = weights_.data() + oc / kernel_.block * block_bytes() +
+        std::byte* to = packed + oc / kernel_.block * block_bytes() +
                         (ic / 2 * 9 * kernel_.block + oc % kernel_.block) * 2 + ic % 2;
         for (int tap = 0; tap < 9; ++tap, to += kernel_.block * 2) *to = *from++;
       }
@@ -288,7 +288,7 @@ class winograd_convolution final : public executable {
   bool keeps_weights_ = false;
   channel_epilogue epilogue_;
   int chunk_tiles_;
-  pooled_memory weights_;
+  packed_block weights_;
   aligned_memory outside_;  ///< a pixel of the padding
 };
 

@@ -38,7 +38,7 @@ inline std::vector<tap> raster_taps(hw kernel, int group) {
 /// What an instruction set packs.
 struct depthwise_filter {
   const op::conv2d* op = nullptr;
-  const signature* types = nullptr;
+  const problem* types = nullptr;
   std::vector<tap> taps;
   output_scales scales;  ///< INT8: all three; f32: `offset` is the bias
   native::epilogue epilogue;

@@ -25,7 +25,7 @@ struct depthwise {
   /// For each block of channels: multipliers (1 for f32), offsets or bias, then the weights of each tap in the order of
   /// the vectors.
   struct packed {
-    aligned_memory memory;
+    packed_block memory;
     std::size_t taps = 0;
     int channels = 0;
     native::epilogue epilogue;
@@ -38,17 +38,19 @@ struct depthwise {
   static packed pack(const native::depthwise_filter& f) {
     packed out{{}, f.taps.size(), f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
-    out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
-    float* to = reinterpret_cast<float*>(out.memory.data());
-    for (int c = 0; c < f.channels(); ++c) {
-      float* block_begin = to + static_cast<std::size_t>(c / channel_block) * out.block_floats();
-      const int in_block = c % channel_block;
-      block_begin[in_block] = is_int8 ? f.scales.multiplier[static_cast<std::size_t>(c)] : 1.0f;
-      block_begin[channel_block + in_block] = f.scales.offset[static_cast<std::size_t>(c)];
-      for (std::size_t t = 0; t < out.taps; ++t)
-        block_begin[(t + 2) * channel_block + static_cast<std::size_t>(place(in_block))] =
-            static_cast<float>(f.weight<std::conditional_t<is_int8, std::int8_t, float>>(c, t));
-    }
+    const std::size_t bytes = static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float);
+    out.memory = f.types->blocks.make("weights", bytes, [&](std::byte* memory) {
+      float* to = reinterpret_cast<float*>(memory);
+      for (int c = 0; c < f.channels(); ++c) {
+        float* block_begin = to + static_cast<std::size_t>(c / channel_block) * out.block_floats();
+        const int in_block = c % channel_block;
+        block_begin[in_block] = is_int8 ? f.scales.multiplier[static_cast<std::size_t>(c)] : 1.0f;
+        block_begin[channel_block + in_block] = f.scales.offset[static_cast<std::size_t>(c)];
+        for (std::size_t t = 0; t < out.taps; ++t)
+          block_begin[(t + 2) * channel_block + static_cast<std::size_t>(place(in_block))] =
+              static_cast<float>(f.weight<std::conditional_t<is_int8, std::int8_t, float>>(c, t));
+      }
+    });
     return out;
   }
 

@@ -8,7 +8,6 @@
 
 #include "octavo/backends/x86/amx/multiply.hpp"
 #include "octavo/backends/x86/amx/tile_layout.hpp"
-#include "octavo/base/pooled_memory.hpp"
 
 namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
@@ -18,13 +17,14 @@ inline constexpr int column_budget = 32 * 1024;
 /// The packed weights. A column is counted from the first of its group.
 class tile_weights {
  public:
-  tile_weights(const tile_layout& layout, const signature& s)
+  tile_weights(const tile_layout& layout, const blocking::dense_problem& s)
       : steps_(layout.steps),
         group_outputs_(layout.conv.out / layout.conv.groups),
         group_columns_(ceil_div(group_outputs_, block_channels)),
         all_columns_(layout.conv.groups * group_columns_),
         columns_together_(std::max(2, column_budget / (steps_ * 2 * tile_bytes))) {
-    pack(layout, *s.at(op::conv2d::weights));
+    const auto bytes = static_cast<std::size_t>(layout.conv.groups) * static_cast<std::size_t>(group_bytes());
+    memory_ = s.blocks.make("weights", bytes, [&](std::byte* to) { pack(layout, *s.at(op::conv2d::weights), to); });
   }
 
   int group_outputs() const noexcept { return group_outputs_; }
@@ -36,9 +36,7 @@ class tile_weights {
   int channels(int column) const noexcept { return std::min(group_outputs_ - column * block_channels, block_channels); }
   int tiles(int column) const noexcept { return channels(column) > tile_rows ? 2 : 1; }
 
-  std::byte* at(int group, int column) const noexcept {
-    return memory_.data() + group * group_bytes() + static_cast<std::ptrdiff_t>(column) * 2 * steps_ * tile_bytes;
-  }
+  const std::byte* at(int group, int column) const noexcept { return memory_.data() + offset(group, column); }
   std::ptrdiff_t group_bytes() const noexcept {
     return static_cast<std::ptrdiff_t>(ceil_div(group_outputs_, 16)) * steps_ * tile_bytes;
   }
@@ -50,14 +48,17 @@ class tile_weights {
   }
 
  private:
+  std::ptrdiff_t offset(int group, int column) const noexcept {
+    return group * group_bytes() + static_cast<std::ptrdiff_t>(column) * 2 * steps_ * tile_bytes;
+  }
+
   /// To (groups, columns, steps, tiles, 16 groups of depth, 16 channels, 4 bytes).
-  void pack(const tile_layout& layout, const tensor& weights) {
-    memory_ = pooled_memory(static_cast<std::size_t>(layout.conv.groups) * static_cast<std::size_t>(group_bytes()));
+  void pack(const tile_layout& layout, const tensor& weights, std::byte* packed) const {
     const std::int8_t* from = weights.as<std::int8_t>().data();
     for (int oc = 0; oc < layout.conv.out; ++oc) {
       const int channel = oc % group_outputs_, column = channel / block_channels, n = channel % block_channels;
       const int across = tiles(column);
-      std::byte* to = at(oc / group_outputs_, column) + n / 16 * tile_bytes + n % 16 * 4;
+      std::byte* to = packed + offset(oc / group_outputs_, column) + n / 16 * tile_bytes + n % 16 * 4;
       for (int i = 0; i < layout.group_inputs; ++i)
         for (int kh = 0; kh < layout.conv.kernel.h; ++kh)
           for (int kw = 0; kw < layout.conv.kernel.w; ++kw) {
@@ -70,7 +71,7 @@ class tile_weights {
   }
 
   int steps_, group_outputs_, group_columns_, all_columns_, columns_together_;
-  pooled_memory memory_;
+  packed_block memory_;
 };
 
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE

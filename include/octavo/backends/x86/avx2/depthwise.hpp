@@ -25,7 +25,7 @@ struct depthwise_u8 {
   /// For each block of 32 channels: per pair of taps flips and |weights| of channels {0-7, 16-23}, the same of
   /// {8-15, 24-31}; then s32 starts, multipliers and offsets, interleaved as pack_interleaved says.
   struct packed {
-    aligned_memory memory;
+    packed_block memory;
     std::size_t pairs = 0;
     int channels = 0;
     native::epilogue epilogue;
@@ -38,12 +38,11 @@ struct depthwise_u8 {
   static packed pack(const native::depthwise_filter& f) {
     packed out{{}, f.taps.size() / 2, f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
-    out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_bytes());
-    std::byte* to = out.memory.data();
-    for (int block = 0; block < blocks; ++block, to += out.block_bytes()) {
-      const int first = block * channel_block;
-      for (int c = 0; c < channel_block; ++c) pack_channel(f, first + c, c, out.pairs, to);
-    }
+    out.memory =
+        f.types->blocks.make("weights", static_cast<std::size_t>(blocks) * out.block_bytes(), [&](std::byte* to) {
+          for (int block = 0; block < blocks; ++block, to += out.block_bytes())
+            for (int c = 0; c < channel_block; ++c) pack_channel(f, block * channel_block + c, c, out.pairs, to);
+        });
     return out;
   }
 
@@ -207,7 +206,7 @@ struct depthwise_f32 {
 
   /// For each block of 16 channels: the bias, then the weights of each tap.
   struct packed {
-    aligned_memory memory;
+    packed_block memory;
     std::size_t taps = 0;
     int channels = 0;
     native::epilogue epilogue;
@@ -220,8 +219,9 @@ struct depthwise_f32 {
   static packed pack(const native::depthwise_filter& f) {
     packed out{{}, f.taps.size(), f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
-    out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
-    native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(out.memory.data()));
+    out.memory = f.types->blocks.make(
+        "weights", static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float),
+        [&](std::byte* to) { native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(to)); });
     return out;
   }
 

@@ -29,7 +29,7 @@ struct depthwise_u8 {
   /// For each block of 64 channels: the weights of each group of four taps, then multipliers and offsets, all
   /// interleaved as pack_interleaved says.
   struct packed {
-    aligned_memory memory;
+    packed_block memory;
     std::size_t groups = 0;
     int channels = 0;
     int shared_columns = 0;  ///< the stride, 1 or 2, where columns can be shared
@@ -54,10 +54,12 @@ struct depthwise_u8 {
     if (f.op->kernel == hw(3) && f.op->dilation.w == 1 && f.op->stride.w <= 2) out.shared_columns = f.op->stride.w;
     out.pairs = out.shared_columns == 1 && f.channels() == 32;
     const int blocks = ceil_div(f.channels(), channel_block);
-    out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_bytes());
-    std::byte* to = out.memory.data();
-    for (int block = 0; block < blocks; ++block, to += out.block_bytes())
-      for (int c = 0; c < channel_block; ++c) pack_channel(f, out.pairs ? c % 32 : block * channel_block + c, c, to);
+    out.memory =
+        f.types->blocks.make("weights", static_cast<std::size_t>(blocks) * out.block_bytes(), [&](std::byte* to) {
+          for (int block = 0; block < blocks; ++block, to += out.block_bytes())
+            for (int c = 0; c < channel_block; ++c)
+              pack_channel(f, out.pairs ? c % 32 : block * channel_block + c, c, to);
+        });
     return out;
   }
 
@@ -220,7 +222,7 @@ struct depthwise_f32 {
 
   /// For each block of 32 channels: the bias, then the weights of each tap.
   struct packed {
-    aligned_memory memory;
+    packed_block memory;
     std::size_t taps = 0;
     int channels = 0;
     native::epilogue epilogue;
@@ -233,8 +235,9 @@ struct depthwise_f32 {
   static packed pack(const native::depthwise_filter& f) {
     packed out{{}, f.taps.size(), f.channels(), f.epilogue};
     const int blocks = ceil_div(f.channels(), channel_block);
-    out.memory = aligned_memory(static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float));
-    native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(out.memory.data()));
+    out.memory = f.types->blocks.make(
+        "weights", static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float),
+        [&](std::byte* to) { native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(to)); });
     return out;
   }
 
