@@ -1,6 +1,6 @@
 // Where the bodies of long functions are. Header-only programs have them inline in every unit. Those that link
-// octavo::kernels (OCTAVO_COMPILED_KERNELS) see declarations: the bodies are compiled once, in the library, whose source
-// defines OCTAVO_COMPILING.
+// octavo::kernels (OCTAVO_COMPILED_KERNELS) see declarations: the bodies are compiled once, in the library, whose
+// source defines OCTAVO_COMPILING.
 #pragma once
 
 #if defined(OCTAVO_COMPILING)

@@ -27,11 +27,24 @@ operator_set with_operators(operator_set set) {
   return set;
 }
 
-// Every operator that comes with Octavo is one entry here.
-#define OCTAVO_FOR_EACH_OPERATOR(X)                                                                          \
-  X(input)                                                                                                   \
-  X(conv2d) X(fc) X(matmul) X(batch_norm) X(activate) X(bias_add) X(add) X(pool2d) X(concat) X(pad_channels) \
-      X(softmax) X(reshape) X(convert)
+// Every operator that comes with Octavo is one line here.
+// clang-format off
+#define OCTAVO_FOR_EACH_OPERATOR(X) \
+  X(input) \
+  X(conv2d) \
+  X(fc) \
+  X(matmul) \
+  X(batch_norm) \
+  X(activate) \
+  X(bias_add) \
+  X(add) \
+  X(pool2d) \
+  X(concat) \
+  X(pad_channels) \
+  X(softmax) \
+  X(reshape) \
+  X(convert)
+// clang-format on
 
 // Their virtual functions, reference evaluations among them, are compiled once where that is asked for.
 #if !OCTAVO_BODIES

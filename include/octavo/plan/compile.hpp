@@ -75,8 +75,8 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
 }
 
 /// Plans `g` as it is: chooses a kernel for each node, by `choices` or the first of `kernels` that supports it, packs
-/// weights, into `store` where there is one, lays out the arena. Throws octavo::error, naming the node, when a node cannot be run or a choice not be
-/// kept.
+/// weights, into `store` where there is one, lays out the arena. Throws octavo::error, naming the node, when a node
+/// cannot be run or a choice not be kept.
 OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> kernels,
                                         const kernel_choices& choices = {}, block_store* store = nullptr);
 
