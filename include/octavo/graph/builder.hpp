@@ -218,7 +218,8 @@ auto dequantize(const value<std::uint8_t, S>& x) {
 }
 
 /// (x - mean(c)) / deviation(c) of each channel: pixels as a network wants them. Where that is exact it costs nothing
-/// when the network runs: see graph/pass/fold_normalization.hpp. Throws octavo::error where a deviation is not positive.
+/// when the network runs: see graph/pass/fold_normalization.hpp. Throws octavo::error where a deviation is not
+/// positive.
 template <class T, class S>
 auto normalize(const value<T, S>& x, const std::array<float, static_cast<std::size_t>(S::value.back())>& mean,
                const std::array<float, static_cast<std::size_t>(S::value.back())>& deviation) {
