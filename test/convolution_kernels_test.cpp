@@ -44,6 +44,7 @@ enum class values { any, ends, largest, least };  // largest: 255 x 127 everywhe
 struct trial {
   bool fc = false;
   dims x{1, 1, 1, 1};
+  dims most{};  ///< what x may be at most, bounded axes where it is planned for more than one run; of rank 0: x
   op::conv2d conv{};
   bool u8_src = true, u8_dst = true;
   values draw = values::any;
@@ -52,9 +53,9 @@ struct trial {
 };
 
 std::ostream& operator<<(std::ostream& os, const trial& t) {
-  return os << (t.fc ? "fc " : "") << operation(t.conv) << " on " << t.x << (t.u8_src ? " u8" : " f32")
-            << (t.u8_dst ? " -> u8" : " -> f32") << " draw " << static_cast<int>(t.draw) << " gain " << t.gain
-            << " gaps " << t.src_gap << "," << t.dst_gap << "," << t.residual_gap;
+  return os << (t.fc ? "fc " : "") << operation(t.conv) << " on " << t.x << " of " << t.most
+            << (t.u8_src ? " u8" : " f32") << (t.u8_dst ? " -> u8" : " -> f32") << " draw " << static_cast<int>(t.draw)
+            << " gain " << t.gain << " gaps " << t.src_gap << "," << t.dst_gap << "," << t.residual_gap;
 }
 
 std::uint8_t draw_u8(generator& r, values how) {
@@ -104,11 +105,14 @@ struct rows_buffer {
   }
 };
 
+/// The output's extents for an input of extents `x`.
+dims output_of(const trial& t, const dims& x) { return t.fc ? dims{t.x[0], t.conv.out} : op::infer(t.conv, x); }
+
 /// A problem with random constants whose output uses the range of u8 well.
 problem make_problem(const trial& t, generator& r) {
   problem p;
-  const dims y = t.fc ? dims{t.x[0], t.conv.out} : op::infer(t.conv, t.x);
-  const dims x = t.fc ? dims{t.x[0], t.x[3]} : t.x;
+  const dims most = t.most.rank == 0 ? t.x : t.most;
+  const dims x = t.fc ? dims{t.x[0], t.x[3]} : most, y = output_of(t, most);
   const dims weights = t.fc ? dims{t.conv.out, t.x[3]} : op::weight_extents(t.conv, t.x);
   const auto outputs = static_cast<std::size_t>(t.conv.out);
   const double depth = static_cast<double>(weights.count()) / t.conv.out;
@@ -163,7 +167,8 @@ void compare(const trial& t, generator& r) {
   CAPTURE(text(t));
   const problem p = make_problem(t, r);
   check(p.op, p);
-  rows_buffer<X> src(p.src[0].extents, t.src_gap);
+  const dims y = output_of(t, t.x);
+  rows_buffer<X> src(t.fc ? p.src[0].extents : t.x, t.src_gap);
   std::optional<rows_buffer<Y>> residual;
   const auto draw = [&](auto zero) {
     using T = decltype(zero);
@@ -175,30 +180,30 @@ void compare(const trial& t, generator& r) {
   src.fill([&] { return draw(X{}); });
   std::vector<operand> operands{src.view()};
   if (t.conv.residual) {
-    residual.emplace(p.dst->extents, t.residual_gap).fill([&] { return draw(Y{}); });
+    residual.emplace(y, t.residual_gap).fill([&] { return draw(Y{}); });
     operands.push_back(residual->view());
   }
-  rows_buffer<Y> expected(p.dst->extents, 0);
+  rows_buffer<Y> expected(y, 0);
   evaluate(p.op, p, {operands, expected.view()});
 
   for (const kernel& k : kernels_for(p)) {
     CAPTURE(k.name);
     const std::unique_ptr<const executable> e = k.pack(p);
-    rows_buffer<Y> dst(p.dst->extents, t.dst_gap);
+    rows_buffer<Y> dst(y, t.dst_gap);
     run_split(*e, {operands, dst.view()}, r);
     CHECK(dst.canaries_live());
     std::size_t wrong = 0;
-    for (std::size_t row = 0; row < p.dst->extents.rows(); ++row)
+    for (std::size_t row = 0; row < y.rows(); ++row)
       for (int c = 0; c < t.conv.out; ++c) {
         const Y got = dst.at(row, c), want = expected.at(row, c);
         if (std::memcmp(&got, &want, sizeof got) != 0 && wrong++ == 0)
           MESSAGE(k.name << " row " << row << " channel " << c << ": " << +got << ", expected " << +want);
       }
     CHECK(wrong == 0);
-    rows_buffer<Y> again(p.dst->extents, t.dst_gap);
+    rows_buffer<Y> again(y, t.dst_gap);
     std::vector<operand> in_place = operands;
     if (residual) {  // the sum overwrites it
-      for (std::size_t row = 0; row < p.dst->extents.rows(); ++row)
+      for (std::size_t row = 0; row < y.rows(); ++row)
         for (int c = 0; c < t.conv.out; ++c) again.at(row, c) = residual->at(row, c);
       in_place[1] = again.view();
     }
@@ -226,6 +231,10 @@ void decorate(trial& t, generator& r) {
   t.gain = uniform(r, 0, 7) == 0 ? 1e9 : 1;
   if (uniform(r, 0, 1))
     t.src_gap = uniform(r, 0, 20), t.dst_gap = uniform(r, 0, 20), t.residual_gap = uniform(r, 0, 20);
+  if (t.fc || uniform(r, 0, 1)) return;
+  t.most = t.x;
+  for (const auto& [axis, more] : {std::pair{0, 2}, {1, 12}, {2, 40}})
+    if (uniform(r, 0, 2) != 0) t.most[axis] += uniform(r, 0, more), t.most.bind(axis, {});
 }
 
 bool fits(const trial& t) {

@@ -127,15 +127,26 @@ inline void run_in_portions(const executable& e, arguments a, random_numbers& ra
   for (a.phase = 0; a.phase < e.phases(); ++a.phase) run_phase_in_portions(e, a, scratch.data(), random);
 }
 
-/// Checks each kernel of `list` that supports `p` against evaluate(), on random inputs. `batch` is the outermost extent
-/// of the run, 0 for that of the problem. Returns how many kernels support `p`.
-inline int check_kernels(const problem& p, random_numbers& random, const comparison& how = {}, int batch = 0,
+/// What bounded axes 0, 1 and 2 of the inputs are at a run, and what follows from them: 0 for the bound.
+struct run_extents {
+  int n = 0, h = 0, w = 0;
+  run_extents(int batch = 0, int height = 0, int width = 0) : n(batch), h(height), w(width) {}
+
+  /// `e` at the run.
+  dims operator()(dims e) const {
+    for (int i = 0; i < e.rank; ++i) {
+      const int symbol = e.form(i).symbol, actual = symbol == 0 ? n : symbol == 1 ? h : symbol == 2 ? w : 0;
+      if (e.is_bounded(i) && actual > 0) e.fix(i, static_cast<int>(e.form(i).at(actual)));
+    }
+    e.bounded = 0;
+    return e;
+  }
+};
+
+/// Checks each kernel of `list` that supports `p` against evaluate(), on random inputs. Returns how many do.
+inline int check_kernels(const problem& p, random_numbers& random, const comparison& how = {}, run_extents at_run = {},
                          std::span<const kernel> list = all_kernels()) {
   check(p.op, p);
-  const auto at_run = [&](dims extents) {
-    if (batch > 0) extents[0] = batch;
-    return extents;
-  };
   const auto stride = [&](const dims& e) { return e.back() + (random.chance(50) ? 0 : random.between(1, 40)); };
   std::vector<std::unique_ptr<guarded_operand>> src;
   std::vector<operand> views;

@@ -35,18 +35,19 @@ class direct_convolution final : public executable {
       : kernel_(kernel),
         image_(s),
         from_(choose_place(kernel, s)),
+        flat_(s.flat),
         one_line_(from_ == pixel_place::rows || (from_ == pixel_place::image && s.conv.stride == hw(1))),
         residual_(s.conv.residual),
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         depth_(s.conv.kernel, run_taps(), image_.tap_bytes),
         epilogue_(s, kernel.vectors * kernel.vector),
-        weights_(kernel, s, depth_, ranges_inside()),
+        weights_(kernel, s, depth_, ranges_inside(s)),
         columns_together_(std::max(1, direct_column_budget / static_cast<int>(weights_.column_bytes()))) {
     const op::conv2d& conv = s.conv;
     for (int tap = 0; tap < conv.kernel.h * conv.kernel.w; tap += depth_.taps)
       runs_.push_back(static_cast<std::ptrdiff_t>(tap / conv.kernel.w) * conv.dilation.h * image_.line_bytes() +
                       static_cast<std::ptrdiff_t>(tap % conv.kernel.w) * conv.dilation.w * image_.pixel_bytes);
-    set_chunk(static_cast<int>(s.dst->extents.rows()));
+    set_chunk(s);
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -79,6 +80,7 @@ class direct_convolution final : public executable {
     const operand &src, &dst;
     const operand* residual;
     std::span<const std::byte> ahead;
+    direct_image image;
     cut_line line;  ///< each line of the output
     int units, sets, parts;
 
@@ -87,13 +89,13 @@ class direct_convolution final : public executable {
           dst(*a.dst),
           residual(k.residual_ ? &a.src[1] : nullptr),
           ahead(a.ahead),
-          line(k.line_of(k.one_line_ ? static_cast<int>(dst.extents.rows()) : k.image_.out_width)) {
-      units =
-          k.one_line_ ? std::max(line.pieces() / 2, std::min(line.pixels, 1)) : dst.extents[0] * k.image_.out_height;
+          image(k.image_.at(a, k.flat_)),
+          line(k.line_of(k.one_line_ ? static_cast<int>(dst.extents.rows()) : image.out_width)) {
+      units = k.one_line_ ? std::max(line.pieces() / 2, std::min(line.pixels, 1)) : dst.extents[0] * image.out_height;
       // Cutting the lines first means copying each of them once; below 8 strips for each column of weights, columns are
       // cut instead.
       const double products =
-          static_cast<double>(dst.extents.count()) * k.depth_.count * k.depth_.groups * 4 / k.image_.value_bytes;
+          static_cast<double>(dst.extents.count()) * k.depth_.count * k.depth_.groups * 4 / image.value_bytes;
       const int wanted = native::task_count({.multiply_adds = products});
       sets = std::clamp(ceil_div(k.one_line_ ? line.pieces() : units * line.pieces(), 8), 1,
                         std::max(1, std::min(wanted, units)));
@@ -122,25 +124,36 @@ class direct_convolution final : public executable {
   int row_bytes() const { return depth_.groups * group_bytes; }
 
   /// The runs that are inside the image at output line `oh`.
-  run_range runs_inside(int oh) const {
-    const auto [first, last] = image_.lines_inside(oh);
-    return {first * line_runs(), last * line_runs()};
-  }
+  run_range runs_inside(const direct_image& image, int oh) const { return runs_of(image.lines_inside(oh)); }
+  run_range runs_of(std::pair<int, int> lines) const { return {lines.first * line_runs(), lines.second * line_runs()}; }
   /// Runs in a line of the kernel.
   int line_runs() const { return depth_.count / image_.conv.kernel.h; }
   /// Those of all output lines, where taps outside are skipped.
-  std::vector<run_range> ranges_inside() const {
+  std::vector<run_range> ranges_inside(const dense_problem& s) const {
     std::vector<run_range> ranges;
-    for (int oh = 0; oh < image_.out_height && from_ == pixel_place::lines; ++oh) ranges.push_back(runs_inside(oh));
+    if (from_ != pixel_place::lines) return ranges;
+    if (!s.src[0].extents.is_bounded(1)) {
+      for (int oh = 0; oh < image_.out_height; ++oh) ranges.push_back(runs_inside(image_, oh));
+      return ranges;
+    }
+    ranges.push_back({0, 0});  // any lines of the kernel may be outside an image of few lines
+    for (int last = 1; last <= image_.conv.kernel.h; ++last)
+      for (int first = 0; first < last; ++first) ranges.push_back(runs_of({first, last}));
     return ranges;
   }
 
-  void set_chunk(int most_pixels) {
+  void set_chunk(const dense_problem& s) {
     const int strip_bytes = kernel_.strip * (from_ == pixel_place::rows ? row_bytes() : image_.pixel_bytes);
     const int unit_bytes = one_line_ ? 2 * strip_bytes : image_.conv.stride.h * image_.line_bytes();
-    const int units = one_line_ ? ceil_div(most_pixels, 2 * kernel_.strip) : image_.out_height;
+    const int units =
+        one_line_ ? ceil_div(static_cast<int>(s.dst->extents.rows()), 2 * kernel_.strip) : image_.out_height;
     chunk_units_ = std::clamp(direct_chunk_budget / unit_bytes, 1, units);
-    chunk_tiles_ = one_line_ ? 2 * chunk_units_ + kernel_.strip : chunk_units_ * line_of(image_.out_width).pieces();
+    if (one_line_)
+      chunk_tiles_ = 2 * chunk_units_ + kernel_.strip;
+    else if (s.dst->extents.is_bounded(2))  // a shorter line may have more pieces
+      chunk_tiles_ = chunk_units_ * (image_.out_width / kernel_.strip + kernel_.strip - 1);
+    else
+      chunk_tiles_ = chunk_units_ * line_of(image_.out_width).pieces();
     if (from_ == pixel_place::image) return;
     copied_bytes_ = from_ == pixel_place::rows
                         ? static_cast<std::size_t>(2 * chunk_units_ + 1) * static_cast<std::size_t>(strip_bytes)
@@ -157,12 +170,12 @@ class direct_convolution final : public executable {
   void run_units(const call& c, int first, int last, int from, int to, std::byte* scratch) const noexcept {
     auto* tiles = reinterpret_cast<placed_tile*>(scratch);
     std::byte* copy = scratch + tiles_bytes();
-    const int height = image_.out_height, group_columns = weights_.group_columns();
+    const int height = c.image.out_height, group_columns = weights_.group_columns();
     while (first < last) {
       int end = std::min(last, first + chunk_units_);
       if (!one_line_) end = std::min(end, (first / height + 1) * height);  // of one image
       const int count = one_line_ ? place_pieces(c, first, end, tiles) : place_lines(c, first, end, tiles);
-      if (from_ == pixel_place::lines) image_.copy_lines(c.src, first / height, first % height, end - first, copy);
+      if (from_ == pixel_place::lines) c.image.copy_lines(c.src, first / height, first % height, end - first, copy);
       for (int column = from; column < to;) {
         const int group = column / group_columns, base = group * group_columns;
         if (from_ == pixel_place::rows && (column == from || column == base)) gather_rows(c, first, end, group, copy);
@@ -181,7 +194,7 @@ class direct_convolution final : public executable {
 
   void gather_rows(const call& c, int first, int end, int group, std::byte* to) const noexcept {
     const auto [begin, last] = pieces_of(c, first, end);
-    image_.gather_rows(c.src, c.line.first(begin), c.line.end(last - 1), group, row_bytes(), to);
+    c.image.gather_rows(c.src, c.line.first(begin), c.line.end(last - 1), group, row_bytes(), to);
   }
 
   /// The tiles of units [first, end) of the one line.
@@ -199,25 +212,25 @@ class direct_convolution final : public executable {
 
   /// The tiles of output lines [first, end) of one image.
   int place_lines(const call& c, int first, int end, placed_tile* tiles) const noexcept {
-    const hw stride = image_.conv.stride;
-    const std::ptrdiff_t pixel_bytes =
-        from_ == pixel_place::image ? c.src.stride * image_.value_bytes : image_.pixel_bytes;
-    const std::ptrdiff_t line_bytes = from_ == pixel_place::image ? image_.width * pixel_bytes : image_.line_bytes();
-    const int image = first / image_.out_height, begin = first % image_.out_height;
+    const direct_image& at = c.image;
+    const hw stride = at.conv.stride;
+    const std::ptrdiff_t pixel_bytes = from_ == pixel_place::image ? c.src.stride * at.value_bytes : at.pixel_bytes;
+    const std::ptrdiff_t line_bytes = from_ == pixel_place::image ? at.width * pixel_bytes : at.line_bytes();
+    const int image = first / at.out_height, begin = first % at.out_height;
     // The line read that is the image's first: a copy begins with the first one that exists.
-    const int origin = from_ == pixel_place::image ? image * image_.height : -std::max(0, image_.top_of(begin));
+    const int origin = from_ == pixel_place::image ? image * at.height : -std::max(0, at.top_of(begin));
     tile_list list(tiles);
     for (int i = first; i < end; ++i) {
-      const int oh = i % image_.out_height;
-      const run_range runs = runs_inside(oh);
+      const int oh = i % at.out_height;
+      const run_range runs = runs_inside(at, oh);
       const int start = weights_.start_of(runs);
       // Under the first run that is inside the image: there may be no memory above.
-      const int skipped = runs.first / line_runs() * image_.conv.dilation.h;
-      const int line = runs.first < runs.last ? origin + image_.top_of(oh) + skipped : 0;
+      const int skipped = runs.first / line_runs() * at.conv.dilation.h;
+      const int line = runs.first < runs.last ? origin + at.top_of(oh) + skipped : 0;
       for (int piece = 0; piece < c.line.pieces(); ++piece) {
         const int ow = c.line.first(piece);
         list.add({{line * line_bytes + ow * stride.w * pixel_bytes, 0},
-                  {static_cast<std::ptrdiff_t>(i) * image_.out_width + ow, 0},
+                  {static_cast<std::ptrdiff_t>(i) * at.out_width + ow, 0},
                   c.line.is_strip(piece) ? 1 : 0,
                   runs.first,
                   runs.last - runs.first,
@@ -270,7 +283,7 @@ class direct_convolution final : public executable {
   direct_microkernel kernel_;
   direct_image image_;
   pixel_place from_;
-  bool one_line_, residual_;
+  bool flat_, one_line_, residual_;
   int dst_bytes_;
   depth_runs depth_;
   std::vector<std::ptrdiff_t> runs_;  ///< from a pixel's first run inside the image to each of the others

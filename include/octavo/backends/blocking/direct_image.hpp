@@ -9,10 +9,12 @@
 
 namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE {
 
-/// The images under a layer's windows; of a fully connected layer, one pixel each.
+/// The images under a layer's windows; of a fully connected layer, one pixel each. Planned, its extents are the most
+/// that a run may have; at() has those of a run.
 struct direct_image {
   octavo::conv conv;
   int height = 1, width = 1, out_height = 1, out_width = 1;
+  int most_width = 1;
   int value_bytes, pixel_bytes;
   int tap_bytes;  ///< of a pixel, those of one group of the convolution
   int zero;       ///< what the bytes of the padding are
@@ -24,12 +26,19 @@ struct direct_image {
         tap_bytes(pixel_bytes / conv.groups),
         zero(s.src[0].is_u8() ? s.src[0].q.zero_point : 0) {
     if (s.flat) return;
-    height = s.src[0].extents[1], width = s.src[0].extents[2];
-    out_height = s.dst->extents[1], out_width = s.dst->extents[2];
+    set_extents(s.src[0].extents, s.dst->extents);
+    most_width = width;
   }
 
-  /// Bytes of a copied line, with its padding.
-  int line_bytes() const { return (width + conv.pad.left + conv.pad.right) * pixel_bytes; }
+  /// The images of a run.
+  direct_image at(const arguments& a, bool flat) const {
+    direct_image image = *this;
+    if (!flat) image.set_extents(a.src[0].extents, a.dst->extents);
+    return image;
+  }
+
+  /// Bytes from a copied line, with its padding, to the next: the same in all runs, as packed layers count on it.
+  int line_bytes() const { return (most_width + conv.pad.left + conv.pad.right) * pixel_bytes; }
   /// Taps that are neighbours in a line are neighbours in the depth of a pixel.
   bool merges_taps() const { return conv.groups == 1 && conv.dilation.w == 1; }
 
@@ -53,7 +62,7 @@ struct direct_image {
     const auto left = static_cast<std::size_t>(conv.pad.left * pixel_bytes),
                right = static_cast<std::size_t>(conv.pad.right * pixel_bytes),
                line = static_cast<std::size_t>(width * pixel_bytes);
-    for (int ih = std::max(0, top); ih < std::min(height, top + lines); ++ih, to += left + line + right) {
+    for (int ih = std::max(0, top); ih < std::min(height, top + lines); ++ih, to += line_bytes()) {
       std::memset(to, zero, left);
       copy_pixels(to + left, src.as<const std::byte>() + line_at(src, image, ih), width, pixel_bytes,
                   src.stride * value_bytes);
@@ -70,6 +79,11 @@ struct direct_image {
   }
 
  private:
+  void set_extents(const dims& x, const dims& y) {
+    height = x[1], width = x[2];
+    out_height = y[1], out_width = y[2];
+  }
+
   /// Bytes from the first image to line `ih` of one, which may be outside.
   std::ptrdiff_t line_at(const operand& src, int image, int ih) const noexcept {
     return (static_cast<std::ptrdiff_t>(image) * height + ih) * width * src.stride * value_bytes;

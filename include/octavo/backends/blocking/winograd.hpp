@@ -114,12 +114,6 @@ class winograd_convolution final : public executable {
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         channels_(s.src[0].extents.back()),
         blocks_(conv_.out / kernel.block),
-        height_(s.src[0].extents[1]),
-        width_(s.src[0].extents[2]),
-        out_height_(s.dst->extents[1]),
-        out_width_(s.dst->extents[2]),
-        tile_lines_(winograd_tiles(out_height_)),
-        tiles_across_(winograd_tiles(out_width_)),
         epilogue_(s, kernel.block),
         chunk_tiles_(winograd_chunk_tiles(kernel, channels_)),
         outside_(static_cast<std::size_t>(channels_)) {
@@ -158,11 +152,22 @@ class winograd_convolution final : public executable {
     const operand &src, &dst;
     const operand* residual;
     std::span<const std::byte> ahead;
+    int height, width, out_height, out_width;
+    int tile_lines, tiles_across;
     int tiles, sets, parts;
 
     call(const winograd_convolution& k, const arguments& a)
-        : src(a.src[0]), dst(*a.dst), residual(k.conv_.residual ? &a.src[1] : nullptr), ahead(a.ahead) {
-      tiles = dst.extents[0] * k.tile_lines_ * k.tiles_across_;
+        : src(a.src[0]),
+          dst(*a.dst),
+          residual(k.conv_.residual ? &a.src[1] : nullptr),
+          ahead(a.ahead),
+          height(src.extents[1]),
+          width(src.extents[2]),
+          out_height(dst.extents[1]),
+          out_width(dst.extents[2]),
+          tile_lines(winograd_tiles(out_height)),
+          tiles_across(winograd_tiles(out_width)) {
+      tiles = dst.extents[0] * tile_lines * tiles_across;
       // Channels are cut first: transforming inputs twice costs less than weights.
       const double products = static_cast<double>(tiles) * winograd_planes * k.channels_ * k.conv_.out;
       const int wanted = native::task_count({.multiply_adds = products});
@@ -222,22 +227,22 @@ class winograd_convolution final : public executable {
   struct corner {
     int image, h, w;
   };
-  corner corner_of(int tile) const {
-    return {tile / (tile_lines_ * tiles_across_), tile / tiles_across_ % tile_lines_ * winograd_outputs,
-            tile % tiles_across_ * winograd_outputs};
+  static corner corner_of(const call& c, int tile) {
+    return {tile / (c.tile_lines * c.tiles_across), tile / c.tiles_across % c.tile_lines * winograd_outputs,
+            tile % c.tiles_across * winograd_outputs};
   }
 
   void transform_pixels(const call& c, int tile, std::byte* to) const noexcept {
-    const auto [image, h, w] = corner_of(tile);
+    const auto [image, h, w] = corner_of(c, tile);
     const int left = w - conv_.pad.left;
     const std::byte* pixels[winograd_planes];
     for (int line = 0; line < winograd_points; ++line) {
       const int ih = h - conv_.pad.top + line;
-      const bool inside = ih >= 0 && ih < height_;
-      std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(image) * height_ + ih) * width_ + left) * c.src.stride;
+      const bool inside = ih >= 0 && ih < c.height;
+      std::ptrdiff_t at = ((static_cast<std::ptrdiff_t>(image) * c.height + ih) * c.width + left) * c.src.stride;
       for (int i = 0; i < winograd_points; ++i, at += c.src.stride)
         pixels[line * winograd_points + i] =
-            inside && left + i >= 0 && left + i < width_ ? c.src.as<const std::byte>() + at : outside_.data();
+            inside && left + i >= 0 && left + i < c.width ? c.src.as<const std::byte>() + at : outside_.data();
     }
     kernel_.transform_pixels(pixels, channels_, to, plane_bytes());
   }
@@ -262,19 +267,19 @@ class winograd_convolution final : public executable {
   }
 
   void transform_sums(const call& c, int tile, int block, const std::byte* sums) const noexcept {
-    const auto [image, h, w] = corner_of(tile);
-    const std::ptrdiff_t pixel = (static_cast<std::ptrdiff_t>(image) * out_height_ + h) * out_width_ + w;
+    const auto [image, h, w] = corner_of(c, tile);
+    const std::ptrdiff_t pixel = (static_cast<std::ptrdiff_t>(image) * c.out_height + h) * c.out_width + w;
     const int channel = block * kernel_.block;
     winograd_sums s{};
     s.sums = sums;
     s.multiplier = epilogue_.multiplier(0, channel), s.offset = epilogue_.offset(0, channel);
-    s.dst_pixel = c.dst.stride * dst_bytes_, s.dst_line = out_width_ * s.dst_pixel;
+    s.dst_pixel = c.dst.stride * dst_bytes_, s.dst_line = c.out_width * s.dst_pixel;
     s.dst = c.dst.as<std::byte>() + pixel * s.dst_pixel + channel * dst_bytes_;
     if (c.residual) {
-      s.residual_pixel = c.residual->stride * dst_bytes_, s.residual_line = out_width_ * s.residual_pixel;
+      s.residual_pixel = c.residual->stride * dst_bytes_, s.residual_line = c.out_width * s.residual_pixel;
       s.residual = c.residual->as<const std::byte>() + pixel * s.residual_pixel + channel * dst_bytes_;
     }
-    s.lines = std::min(winograd_outputs, out_height_ - h), s.pixels = std::min(winograd_outputs, out_width_ - w);
+    s.lines = std::min(winograd_outputs, c.out_height - h), s.pixels = std::min(winograd_outputs, c.out_width - w);
     s.epilogue = &epilogue_.shared();
     kernel_.transform_sums(s);
   }
@@ -282,8 +287,6 @@ class winograd_convolution final : public executable {
   winograd_microkernel kernel_;
   op::conv2d conv_;
   int dst_bytes_, channels_, blocks_;
-  int height_, width_, out_height_, out_width_;
-  int tile_lines_, tiles_across_;
   int together_ = 0;  ///< input channels whose weights are transformed at a time
   bool keeps_weights_ = false;
   channel_epilogue epilogue_;

@@ -40,7 +40,7 @@ class tile_convolution final : public executable {
     if (begin >= end || c.grid.pixels == 0 || c.grid.images == 0) return;
     const tile_region region(std::min(tile_rows, c.grid.pixels), pixels_.layout().tile_depth);
     worker w;
-    w.sums = scratch, w.copies = pixels_.copies_in(scratch + 2 * sums_bytes);
+    w.sums = scratch, w.copies = pixels_.copies_in(c.grid, scratch + 2 * sums_bytes);
     blocking::for_each_piece(begin, end, c.grid.blocks(), c.sets, weights_.all_columns(), c.parts,
                              [&](int first, int last, int from, int to) { run_blocks(c, w, first, last, from, to); });
     if (w.waiting) finish(c, w);
@@ -51,8 +51,7 @@ class tile_convolution final : public executable {
       : residual_(s.conv.residual),
         dst_bytes_(static_cast<int>(size_of(s.dst->type))),
         weights_(layout, s),
-        pixels_(layout, s.src[0].q.zero_point, static_cast<int>(s.dst->extents.rows()),
-                weights_.group_columns() > weights_.columns_together()),
+        pixels_(layout, s, weights_.group_columns() > weights_.columns_together()),
         epilogue_(s, block_channels),
         end_rows_(row_epilogue_of(epilogue_.shared(), residual_)),
         multiply_and_end_(multiplication_and_epilogue_of(epilogue_.shared(), residual_)) {}

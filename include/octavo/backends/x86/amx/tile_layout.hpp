@@ -23,33 +23,56 @@ namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 /// See above.
 enum class pixel_place : std::uint8_t { image, lines, interleaved, rows };
 
+/// The extents of the images of a run.
+struct tile_image {
+  int height = 1, width = 1, out_height = 1, out_width = 1;
+  int line_pixels = 1;  ///< from one copied line to the next
+  int grid_width = 1;   ///< pixels from an output line to the next, those between them included
+
+  /// Pixels of an output image, those between its lines included.
+  int pixels() const { return (out_height - 1) * grid_width + out_width; }
+};
+
 /// The layout of a convolution's pixels. Lengths are in bytes, which are channels.
 struct tile_layout {
   op::conv2d conv;
   int channels, group_inputs;
-  int height = 1, width = 1, out_height = 1, out_width = 1;
+  bool flat;
   pixel_place from = pixel_place::image;
   bool copies_lines = false;
   int side = 0;                  ///< pixels of padding between copied lines
-  int line_pixels = 1;           ///< from one copied line to the next
-  int grid_width = 1;            ///< pixels from an output line to the next, those between them included
+  tile_image most;               ///< the largest images that a run may have
   int position_bytes = 0;        ///< from a pixel of a block to the next, with lines and interleaved
   bool whole_positions = false;  ///< interleaved, the depth is all bytes of some positions, those of no tap included
-  std::vector<std::ptrdiff_t> runs;     ///< from a pixel to each run of its depth that lies together
+  std::vector<std::ptrdiff_t> runs;     ///< from a pixel to each run of its depth that lies together: see in_image()
   int run_bytes = 0;                    ///< of such a run
   int run_depth = 0;                    ///< and what it takes of the packed depth
-  std::vector<std::ptrdiff_t> offsets;  ///< from a pixel to each step
+  std::vector<std::ptrdiff_t> offsets;  ///< from a pixel to each step: see in_image()
   int steps = 0;
   int tile_depth = tile_row_bytes;  ///< bytes of depth in a tile
 
   explicit tile_layout(const blocking::dense_problem& s)
-      : conv(s.conv), channels(s.src[0].extents.back()), group_inputs(channels / conv.groups) {
-    if (!s.flat) {
-      height = s.src[0].extents[1], width = s.src[0].extents[2];
-      out_height = s.dst->extents[1], out_width = s.dst->extents[2];
-    }
+      : conv(s.conv), channels(s.src[0].extents.back()), group_inputs(channels / conv.groups), flat(s.flat) {
     choose_place();
+    most = images_of(s.src[0].extents, s.dst->extents);
     set_depth();
+  }
+
+  /// The images of a run with inputs and outputs of these extents.
+  tile_image images_of(const dims& x, const dims& y) const {
+    tile_image i;
+    if (!flat) i = {x[1], x[2], y[1], y[2]};
+    i.line_pixels = i.width + side;
+    i.grid_width = from == pixel_place::lines         ? i.line_pixels
+                   : from == pixel_place::interleaved ? i.out_width + positions_across() - 1
+                                                      : i.out_width;
+    return i;
+  }
+
+  /// `distance` from a pixel to line `kh` of its window, as it is where images are the largest, in images `i`.
+  std::ptrdiff_t in_image(std::ptrdiff_t distance, int kh, const tile_image& i) const {
+    if (from == pixel_place::interleaved) return distance;
+    return distance - static_cast<std::ptrdiff_t>(kh) * conv.dilation.h * (most.line_pixels - i.line_pixels) * channels;
   }
 
   /// Where channel `i` of a tap lies in the packed depth.
@@ -72,7 +95,6 @@ struct tile_layout {
     const padding& p = conv.pad;
     const bool plain = taps() == 1 && p.top == 0 && p.left == 0 && p.bottom == 0 && p.right == 0;
     side = std::max(p.left, p.right);
-    line_pixels = width + side;
     copies_lines = !plain;
     if (plain) {
       from = conv.stride == hw(1) ? pixel_place::image : pixel_place::rows;
@@ -81,15 +103,13 @@ struct tile_layout {
       const auto compact = [&](int n) { return 4 * n <= 5 * steps_of(taps() * group_inputs); };
       const int line_steps =
           merged_taps() ? conv.kernel.h * steps_of(conv.kernel.w * group_inputs) : taps() * steps_of(group_inputs);
-      const bool fits = conv.stride == hw(1) && out_width <= line_pixels;
+      // The pixels between two output lines are no fewer than none.
+      const bool fits = conv.stride == hw(1) && std::min(p.left, p.right) <= (conv.kernel.w - 1) * conv.dilation.w;
       from = fits && compact(line_steps)                                                  ? pixel_place::lines
              : compact(std::min(whole_position_steps(), taps() * steps_of(group_inputs))) ? pixel_place::interleaved
                                                                                           : pixel_place::rows;
     }
     position_bytes = from == pixel_place::interleaved ? conv.kernel.h * conv.stride.w * channels : channels;
-    grid_width = from == pixel_place::lines         ? line_pixels
-                 : from == pixel_place::interleaved ? out_width + positions_across() - 1
-                                                    : out_width;
   }
 
   static int steps_of(int bytes) { return ceil_div(bytes, tile_row_bytes); }
@@ -103,7 +123,7 @@ struct tile_layout {
 
   /// Where the taps lie: in memory, and for each step of a tile.
   void set_depth() {
-    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(conv.dilation.h) * line_pixels * channels;
+    const std::ptrdiff_t line = static_cast<std::ptrdiff_t>(conv.dilation.h) * most.line_pixels * channels;
     const std::ptrdiff_t tap = static_cast<std::ptrdiff_t>(conv.dilation.w) * channels;
     const bool interleaved = from == pixel_place::interleaved;
     whole_positions = interleaved && whole_position_steps() <= taps() * steps_of(group_inputs);
