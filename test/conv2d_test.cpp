@@ -394,9 +394,9 @@ TEST_CASE("conv2d: what it refuses, by name") {
     f.src.clear();
     check_failure(failure(f), "conv2d: input must be f32 or u8");
   }
-  SUBCASE("bounded rows") {
-    q.src[0].extents = {1, upto<5>, 5, 6};
-    check_failure(failure(q), "conv2d: only the batch may be bounded, found 1x<=5x5x6");
+  SUBCASE("bounded channels") {
+    q.src[0].extents = {1, 5, 5, upto<6>};
+    check_failure(failure(q), "conv2d: the innermost axis cannot be bounded, found 1x5x5x<=6");
   }
   SUBCASE("a missing, unexpected or other residual") {
     o.residual = true;

@@ -235,8 +235,8 @@ TEST_CASE("pool2d: what it refuses, by name") {
     o.stride = 0;
     check_failure(failure(), "pool2d: kernel and stride must be at least 1");
   }
-  SUBCASE("bounded columns") {
-    s.src[0].extents = {1, 5, upto<5>, 2};
-    check_failure(failure(), "pool2d: only the batch may be bounded");
+  SUBCASE("bounded channels") {
+    s.src[0].extents = {1, 5, 5, upto<2>};
+    check_failure(failure(), "pool2d: the innermost axis cannot be bounded");
   }
 }

@@ -70,7 +70,7 @@ TEST_CASE("session: a bounded batch runs any number of images up to its bound") 
   }
 }
 
-TEST_CASE("session: a bounded time axis, given by views") {
+TEST_CASE("session: a bounded time axis, given by views or ranges") {
   graph g;
   auto x = g.input<float, ntc<2, upto<7>, 4>>("x");
   g.output(fc<3>(relu(x), random_params(1) / "fc"), "y");
@@ -85,10 +85,94 @@ TEST_CASE("session: a bounded time axis, given by views") {
         run(view<const float>(inputs[0].as<float>().data(), {2, t, 4}), view<float>(y.as<float>().data(), {2, t, 3})));
     CHECK(same_bits(y, reference_outputs(exact, inputs)[0]));
   }
-  // A range does not say what the time is, unless it is the bound.
-  std::vector<float> full(2 * 7 * 4), out(2 * 7 * 3), part(2 * 3 * 4);
+  std::vector<float> full(2 * 7 * 4), out(2 * 7 * 3), part(2 * 3 * 4, 1.0f), out_of_part(2 * 3 * 3), odd(2 * 3 * 4 + 4);
   CHECK(run(full, out));
-  CHECK(run(part, out).code() == run_status::wrong_extents);
+  CHECK(run(part, out_of_part));
+  check_status(run(part, out), run_status::wrong_extents, "argument 1 'y': expected f32[2x3x3], found 42 elements");
+  check_status(run(odd, out), run_status::wrong_extents, "argument 0 'x': expected f32[2x<=7x4], found 28 elements");
+}
+
+TEST_CASE("session: two symbols in one network") {
+  graph g;
+  auto a = g.input<float, shape<upto<4>, upto<9, 'a'>, 2>>("a");
+  auto b = g.input<float, shape<upto<4>, upto<9, 'b'>, 2>>("b");
+  auto lengths = g.input<std::int32_t, shape<upto<4>>>("lengths");
+  g.output(relu(a), "y");
+  g.output(relu(b), "z");
+  static_cast<void>(lengths);
+  session run(plan_graph(g, {}));
+  const std::vector<float> x(4 * 9 * 2, 1.0f);
+  const auto part = [&](int n) { return std::span(x).first(static_cast<std::size_t>(n)); };
+  std::vector<float> y(x.size()), z(x.size());
+  const auto at = [](std::vector<float>& v, int n, int t) { return view<float>(v.data(), {n, t, 2}); };
+  const std::vector<std::int32_t> two(2), three(3);
+  CHECK(run(view(x.data(), {2, 9, 2}), view(x.data(), {2, 5, 2}), two, at(y, 2, 9), at(z, 2, 5)));
+  CHECK(run(view(x.data(), {2, 3, 2}), part(2 * 7 * 2), two, at(y, 2, 3), at(z, 2, 7)));
+  // A range of two unknown extents waits for the arguments after it.
+  CHECK(run(part(2 * 3 * 2), part(2 * 7 * 2), two, at(y, 2, 3), at(z, 2, 7)));
+  const auto refuse = [&](const run_status& s, const std::string& message) {
+    check_status(s, run_status::wrong_extents, "argument " + message);
+  };
+  const auto wrong_z = view<float>(z.data(), {2, 6, 2});
+  refuse(run(part(12), part(28), two, at(y, 2, 3), wrong_z), "1 'b': expected f32[2x6x2], found 28 elements");
+  refuse(run(part(12), part(27), two, at(y, 2, 3), at(z, 2, 7)), "1 'b': expected f32[2x7x2], found 27 elements");
+  refuse(run(part(12), part(28), three, at(y, 2, 3), at(z, 2, 7)),
+         "3 'y': expected f32[3x<=9ax2], found 2x3x2, rows 2 apart");
+  std::vector<float> y_range(12), z_range(28);
+  CHECK(run(part(12), part(28), two, y_range, z_range));
+  CHECK(std::ranges::count(y_range, 1.0f) == 12);
+  CHECK(std::ranges::count(z_range, 1.0f) == 28);
+  refuse(run(part(12), view(x.data(), {2, 10, 2}), two, y_range, z_range),
+         "1 'b': expected f32[<=4x<=9bx2], found 2x10x2, rows 2 apart");
+}
+
+TEST_CASE("session: ranges of unknown extents that nothing tells are refused") {
+  graph g;
+  g.output(relu(g.input<float, shape<upto<4>, upto<9>, 2>>("x")), "y");
+  session run(plan_graph(g, {}));
+  std::vector<float> x(12), y(12), most(4 * 9 * 2), most_y(4 * 9 * 2);
+  check_status(run(x, y), run_status::wrong_extents, "argument 0 'x': expected f32[<=4x<=9x2], found 12 elements");
+  CHECK(run(x, view<float>(y.data(), {2, 3, 2})));
+  CHECK(run(most, most_y));
+}
+
+TEST_CASE("session: rows of a bounded length follow each other in a range") {
+  graph g;
+  auto x = g.input<float, shape<2, upto<8>>>("x");
+  g.output(reshape<shape<1, 2, decltype(x)::extents.encoded(1)>>(relu(x)), "y");
+  session run(plan_graph(g, {}));
+  const std::vector<float> in{1, -2, 3, 4, -5, 6};
+  std::vector<float> out(6);
+  REQUIRE(run(in, out));
+  CHECK(out == std::vector<float>{1, 0, 3, 4, 0, 6});
+}
+
+TEST_CASE("session: extents that follow from others, and the least that leaves something") {
+  graph g;
+  auto x = g.input<float, nhwc<1, 4, upto<40, 'w'>, 3>>("x");
+  auto y = max_pool2d<pool{.kernel = {4, 5}, .stride = {1, 2}}>(x);
+  static_assert(decltype(y)::extents == dims{1, 1, dims::code(18, {symbol_of('w'), 1, -3, 2}), 3});
+  g.output(y, "y");
+  session run(plan_graph(g, {}));
+  std::vector<float> in(40 * 12, 1.0f), out(18 * 3);
+  const auto with = [&](int wide, int outputs) {
+    return run(view<float>(in.data(), {1, 4, wide, 3}), view<float>(out.data(), {1, 1, outputs, 3}));
+  };
+  for (int wide = 5; wide <= 40; ++wide) CHECK(with(wide, (wide - 5) / 2 + 1));
+  check_status(with(40, 17), run_status::wrong_extents,
+               "argument 1 'y': expected f32[1x1x18x3], found 1x1x17x3, rows 3 apart");
+  check_status(with(4, 1), run_status::wrong_extents,
+               "argument 0 'x': expected f32[1x4x<=40wx3] with w >= 5, found 1x4x4x3, rows 3 apart");
+  CHECK(run(std::span(in).first(12 * 13), std::span(out).first(15)));
+  CHECK_FALSE(run(std::span(in).first(12 * 4), std::span(out).first(3)));
+}
+
+TEST_CASE("session: a symbol that no number suits is refused when the network is planned") {
+  graph g;
+  auto x = g.input<float, nhwc<1, 4, upto<40, 'w'>, 3>>("x");
+  g.output(relu(g.input<float, nc<upto<4, 'w'>, 3>>("short")), "z");
+  g.output(max_pool2d<pool{.kernel = {1, 5}}>(x), "y");
+  check_failure(failure_of([&] { plan_graph(g, {}); }), "max_pool", "suits no w, which must be from 1 to 4");
 }
 
 TEST_CASE("session: ranges and views as arguments") {

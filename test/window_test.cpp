@@ -10,15 +10,14 @@ namespace {
 
 using namespace octavo;
 
-/// How many windows fit: all positions are tried. In ceil mode a window may also reach beyond the padded end, but must
-/// begin before the end of the image's own padding before it, that is, in the image or in the padding before.
+/// How many windows fit: all positions are tried. In ceil mode the last one may also reach beyond the padded end, by
+/// less than a stride, but must begin in the image or in the padding before it.
 int counted_windows(int in, int before, int after, int k, int stride, int dilation, bool ceil_mode) {
   const int reach = (k - 1) * dilation;  // from a window's first pixel to its last
   int count = 0;
   for (int start = -before;; start += stride) {
     const bool fits = start + reach < in + after;
-    const bool previous_did_not_end_there = start - stride + reach < in + after - 1;  // something is left to cover
-    const bool ceil_fits = ceil_mode && count > 0 && previous_did_not_end_there && start < in;
+    const bool ceil_fits = ceil_mode && start + reach - (in + after) + 1 < stride && start < in;
     if (!fits && !ceil_fits) return count;
     ++count;
     if (!fits) return count;

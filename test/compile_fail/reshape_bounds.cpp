@@ -1,4 +1,4 @@
-// expected: octavo: reshape must keep bounded extents in their places
+// expected: octavo: reshape must keep bounded extents, in their order
 #include "octavo/graph/builder.hpp"
 
 #ifdef OCTAVO_COMPILE_FAIL

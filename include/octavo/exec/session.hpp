@@ -4,55 +4,16 @@
 #include <array>
 #include <chrono>
 #include <optional>
-#include <ranges>
 #include <utility>
 
 #include "octavo/base/float_environment.hpp"
 #include "octavo/base/parallel.hpp"
 #include "octavo/base/pooled_memory.hpp"
 #include "octavo/exec/profile.hpp"
+#include "octavo/exec/tensor_argument.hpp"
 #include "octavo/plan/network.hpp"
 
 namespace octavo {
-
-/// A tensor of the user's, given to a run: a view, or a contiguous range of elements (span, vector, array), whose
-/// outermost extent, if bounded, follows from its length.
-struct tensor_argument {
-  const void* data = nullptr;
-  element type = element::f32;
-  std::size_t count = 0;      ///< elements of a range
-  dims extents;               ///< of a view; rank 0 for a range
-  std::ptrdiff_t stride = 0;  ///< of a view; 0 for a range
-  bool writable = false;      ///< whether it may be an output: its elements are not const
-
-  template <class T>
-  tensor_argument(const view<T>& v)
-      : data(v.data),
-        type(element_of<std::remove_const_t<T>>),
-        extents(v.extents),
-        stride(v.stride),
-        writable(!std::is_const_v<T>) {}
-  /// The whole of a tensor.
-  tensor_argument(const tensor& t)
-      : data(t.bytes().data()),
-        type(t.type()),
-        count(t.extents().count()),
-        extents(t.extents()),
-        stride(t.extents().back()) {}
-  tensor_argument(tensor& t) : tensor_argument(std::as_const(t)) { writable = true; }
-  template <std::ranges::contiguous_range R>
-  tensor_argument(R&& r)
-      : data(std::ranges::data(r)),
-        type(element_of<std::remove_cv_t<std::ranges::range_value_t<R>>>),
-        count(std::ranges::size(r)),
-        writable(!std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<R>>>) {}
-};
-
-/// An argument by the name that the graph's input or output has: {"image", pixels}.
-struct named_argument {
-  std::string_view name;
-  tensor_argument value;
-};
 
 /// Whether a run took place. `if (!run(x, y)) ...`, or `run(x, y).or_throw()`.
 class [[nodiscard]] run_status {
@@ -102,20 +63,26 @@ class [[nodiscard]] run_status {
     const element type = value(argument_).type.type;
     if (code_ == wrong_type)
       return text(argument, ": expected ", octavo::name_of(type), ", found ", octavo::name_of(found_->type));
-    const bool is_range = found_->extents.rank == 0 && found_->stride == 0;
-    return text(
-        argument, ": expected ", octavo::name_of(type), "[", expected_, "], found ",
-        is_range ? text(found_->count, " elements") : text(found_->extents, ", rows ", found_->stride, " apart"));
+    return text(argument, ": expected ", octavo::name_of(type), "[", expected_, "]", least_symbols(), ", found ",
+                found_->is_range() ? text(found_->count, " elements")
+                                   : text(found_->extents, ", rows ", found_->stride, " apart"));
   }
   /// Throws octavo::error with the message unless the run took place.
   void or_throw() const { require(code_ == ok, "session: ", message()); }
 
  private:
-  const planned_value& value(std::size_t argument) const {
-    const std::size_t inputs = net_->inputs.size();
-    const int v = argument < inputs ? net_->inputs[argument] : net_->outputs[argument - inputs];
-    return net_->values[static_cast<std::size_t>(v)];
+  /// " with w >= 5" where smaller extents than that would leave nothing in some layer.
+  std::string least_symbols() const {
+    std::string all;
+    for (int i = 0; i < expected_.rank; ++i) {
+      if (!expected_.is_bounded(i)) continue;
+      const int symbol = expected_.form(i).symbol;
+      const std::int64_t least = net_->symbols[static_cast<std::size_t>(symbol)].least;
+      if (least > 1) all += text(all.empty() ? " with " : ", ", symbol_name{symbol}, " >= ", least);
+    }
+    return all;
   }
+  const planned_value& value(std::size_t argument) const { return argument_value(*net_, argument); }
   std::string name_of_argument(std::size_t i) const { return std::string(argument_name(*net_, i)); }
   std::string all_names() const {
     std::string names;
@@ -268,66 +235,54 @@ class session {
         const_cast<arguments_of_step*>(&a));
   }
 
-  /// The actual extents that an argument gives to a value of type `t`; rank 0 and false where it does not fit.
-  static bool extents_of(const tensor_argument& a, const tensor_type& t, dims& actual) noexcept {
-    actual = t.extents;
-    actual.bounded = 0;
-    if (a.extents.rank == 0 && a.stride == 0) {  // a range
-      if (a.count == t.extents.count()) return true;
-      if (t.extents.bounded != 1 || a.count == 0 || a.count > t.extents.count()) return false;
-      const std::size_t one = t.extents.count() / static_cast<std::size_t>(t.extents[0]);
-      if (a.count % one != 0) return false;
-      actual[0] = static_cast<int>(a.count / one);
-      return true;
+  /// Checks the arguments and narrows `symbols` to those of this run. Ranges of several unknown extents wait for the
+  /// arguments after them.
+  run_status bind_symbols(std::span<const tensor_argument> arguments, symbol_ranges& symbols) const noexcept {
+    for (bool all = false, waiting = true; waiting; all = true) {
+      waiting = false;
+      for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const tensor_argument& a = arguments[i];
+        const tensor_type& t = argument_value(*net_, i).type;
+        const dims expected = detail::narrowed(t.extents, symbols);
+        const auto wrong = [&](run_status::code_type code) { return run_status(code, net_, i, expected, a); };
+        if (i >= net_->inputs.size() && !a.writable) return wrong(run_status::read_only);
+        if (a.type != t.type) return wrong(run_status::wrong_type);
+        if (!all && detail::is_undecided(a, expected)) {
+          waiting = true;
+          continue;
+        }
+        dims actual;
+        if (!detail::extents_of(a, expected, actual) || !detail::bind_symbols(t.extents, actual, symbols))
+          return wrong(run_status::wrong_extents);
+        if (!a.data) return wrong(run_status::no_data);
+      }
     }
-    if (a.extents.rank != t.extents.rank || a.stride < a.extents.back()) return false;
-    for (int i = 0; i < t.extents.rank; ++i) {
-      const bool fits =
-          t.extents.is_bounded(i) ? a.extents[i] >= 1 && a.extents[i] <= t.extents[i] : a.extents[i] == t.extents[i];
-      if (!fits) return false;
-      actual[i] = a.extents[i];
-    }
-    return static_cast<std::size_t>(a.stride) <= max_count / actual.rows();  // else the last row has no address
+    return {};
   }
 
   /// Checks the arguments and sets every operand's address and actual extents.
   run_status bind(std::span<const tensor_argument> arguments) noexcept {
     if (!net_) return run_status::no_network;
     const plan& p = *net_;
-    const std::size_t inputs = p.inputs.size();
-    if (arguments.size() != inputs + p.outputs.size()) return {net_, arguments.size()};
-    dims bounded;  // the actual extents of bounded axes, 0 where no argument has fixed one yet
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      const planned_value& v = p.values[static_cast<std::size_t>(i < inputs ? p.inputs[i] : p.outputs[i - inputs])];
-      dims expected = v.type.extents, actual;
-      for (int axis = 0; axis < expected.rank; ++axis)
-        if (expected.is_bounded(axis) && bounded[axis] != 0) expected.fix(axis, bounded[axis]);
-      const auto wrong = [&](run_status::code_type code) { return run_status(code, net_, i, expected, arguments[i]); };
-      if (i >= inputs && !arguments[i].writable) return wrong(run_status::read_only);
-      if (arguments[i].type != v.type.type) return wrong(run_status::wrong_type);
-      if (!extents_of(arguments[i], v.type, actual)) return wrong(run_status::wrong_extents);
-      if (!arguments[i].data) return wrong(run_status::no_data);
-      for (int axis = 0; axis < actual.rank; ++axis) {
-        if (!v.type.extents.is_bounded(axis)) continue;
-        if (bounded[axis] != 0 && bounded[axis] != actual[axis]) return wrong(run_status::wrong_extents);
-        bounded[axis] = actual[axis];
-      }
-    }
+    if (arguments.size() != p.inputs.size() + p.outputs.size()) return {net_, arguments.size()};
+    symbol_ranges symbols = p.symbols;
+    if (const run_status s = bind_symbols(arguments, symbols); !s) return s;
     for (std::size_t i = 0; i < p.values.size(); ++i) {
       const planned_value& v = p.values[i];
       operand& o = operands_[i];
-      o.extents = v.type.extents;
-      o.extents.bounded = 0;
-      for (int axis = 0; axis < o.extents.rank; ++axis)
-        if (v.type.extents.is_bounded(axis) && bounded[axis] != 0) o.extents[axis] = bounded[axis];
+      o.extents = detail::narrowed(v.type.extents, symbols);
+      o.extents.bounded = 0;  // what the arguments leave open is at its most
       o.stride = v.stride;
       if (v.where == home::arena) {
         o.data = arena_.data() + v.offset;
         continue;
       }
-      const auto at = static_cast<std::size_t>(v.index) + (v.where == home::output ? inputs : 0);
+      const auto at = static_cast<std::size_t>(v.index) + (v.where == home::output ? p.inputs.size() : 0);
       o.data = static_cast<std::byte*>(const_cast<void*>(arguments[at].data)) + v.offset;
-      if (arguments[at].stride != 0) o.stride = arguments[at].stride;  // of all that lives there: see placement.hpp
+      if (arguments[at].stride != 0)
+        o.stride = arguments[at].stride;  // of all that lives there: see placement.hpp
+      else if (innermost_bounded(v.type.extents))
+        o.stride = o.extents.back();  // a range has no gaps
     }
     return {};
   }

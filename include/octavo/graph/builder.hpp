@@ -132,9 +132,11 @@ auto conv2d(const value<T, S>& x, const params& w) {  // (N, H, W, IC)
   static_assert(C.out > 0, "octavo: conv2d needs the number of its output channels: conv{.out = ...}");
   static_assert(divides_into<S::value[3], C.groups>, "octavo: conv2d's groups must divide its input channels");
   static_assert(divides_into<C.out, C.groups>, "octavo: conv2d's groups must divide its output channels");
-  static_assert(only_batch_bounded(S::value), "octavo: conv2d's height, width and channels cannot be bounded");
-  if constexpr (is_window(C.kernel, C.stride, C.dilation, C.pad) && S::value.rank == 4 && C.out > 0 &&
-                divides_into<S::value[3], C.groups> && divides_into<C.out, C.groups> && only_batch_bounded(S::value)) {
+  static_assert(!innermost_bounded(S::value), "octavo: conv2d's innermost axis cannot be bounded");
+  static_assert(has_fixed_padding(C.pad, S::value, C.kernel, C.stride),
+                "octavo: conv2d with a stride needs padding in numbers where its height or width is bounded");
+  if constexpr (op::is_inferable(C, S::value) && C.out > 0 && divides_into<S::value[3], C.groups> &&
+                divides_into<C.out, C.groups> && !innermost_bounded(S::value)) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::window_fits<S::value, y>, "octavo: conv2d's kernel does not fit its padded input");
     if constexpr (detail::window_fits<S::value, y>)
@@ -271,11 +273,13 @@ namespace detail {
 template <pool P, class T, class S>
 auto pool2d(const value<T, S>& x, op::pool2d::kind_type kind) {  // (N, H, W, C)
   static_assert(equals<S::value.rank, 4>, "octavo: pooling needs an input of (N, H, W, C)");
-  static_assert(only_batch_bounded(S::value), "octavo: pooling's height, width and channels cannot be bounded");
+  static_assert(!innermost_bounded(S::value), "octavo: pooling's innermost axis cannot be bounded");
   static_assert(is_window(P.kernel, P.steps(), 1, P.pad),
                 "octavo: pooling's kernel and stride must be from 1 to 32768, its padding from 0 to 32768");
   static_assert(op::is_padding_inside(P.pad, P.kernel), "octavo: pooling's padding must be smaller than its kernel");
-  if constexpr (S::value.rank == 4 && only_batch_bounded(S::value) && is_window(P.kernel, P.steps(), 1, P.pad) &&
+  static_assert(has_fixed_padding(P.pad, S::value, P.kernel, P.steps()),
+                "octavo: pooling with a stride needs padding in numbers where its height or width is bounded");
+  if constexpr (op::is_inferable(P, S::value) && !innermost_bounded(S::value) &&
                 op::is_padding_inside(P.pad, P.kernel)) {
     constexpr dims y = op::infer(P, S::value);
     static_assert(window_fits<S::value, y>, "octavo: the pooling window does not fit its padded input");
@@ -301,11 +305,12 @@ auto average_pool2d(const value<T, S>& x) {
   return detail::pool2d<P>(x, op::pool2d::average);
 }
 
-/// (N, H, W, C) -> (N, H', W', C) under other extents of the same count; a bounded leading extent must stay.
+/// (N, H, W, C) -> (N, H', W', C) under other extents of the same count; bounded extents stay, in their order:
+/// reshape<ntc<x.extents.encoded(0), x.extents.encoded(2), 512>>(x).
 template <class To, class T, class S>
 auto reshape(const value<T, S>& x) {
   static_assert(equals<S::value.count(), To::value.count()>, "octavo: reshape must keep the number of elements");
-  static_assert(op::keeps_bounds(S::value, To::value), "octavo: reshape must keep bounded extents in their places");
+  static_assert(op::keeps_bounds(S::value, To::value), "octavo: reshape must keep bounded extents, in their order");
   return detail::append<To::value>(op::reshape{To::value}, "reshape", x);
 }
 
@@ -314,21 +319,36 @@ template <class T, class S>
 auto flatten(const value<T, S>& x) {
   static_assert(S::value.rank >= 2 && only_batch_bounded(S::value),
                 "octavo: flatten keeps the outermost axis; no other may be bounded");
-  constexpr int n = S::value.encoded(0);
-  constexpr int rest = static_cast<int>(S::value.count() / static_cast<std::size_t>(S::value[0]));
-  return reshape<nc<n, rest>>(x);
+  constexpr std::size_t rest = S::value.count() / static_cast<std::size_t>(S::value[0]);
+  return reshape<nc<S::value.encoded(0), rest>>(x);
 }
+
+namespace detail {
+/// Whether a window can be as large as an image of shape S.
+template <class S>
+concept is_global = S::value.rank == 4 && !S::value.is_bounded(1) && !S::value.is_bounded(2);
+}  // namespace detail
 
 /// Mean of each channel over the whole image: (N, H, W, C) -> (N, C).
 template <class T, class S>
 auto global_average_pool(const value<T, S>& x) {
-  return flatten(average_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
+  static_assert(detail::is_global<S>,
+                "octavo: global pooling needs (N, H, W, C) whose height and width are not bounded");
+  if constexpr (detail::is_global<S>)
+    return flatten(average_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
+  else
+    return x;
 }
 
 /// Maximum of each channel over the whole image: (N, H, W, C) -> (N, C).
 template <class T, class S>
 auto global_max_pool(const value<T, S>& x) {
-  return flatten(max_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
+  static_assert(detail::is_global<S>,
+                "octavo: global pooling needs (N, H, W, C) whose height and width are not bounded");
+  if constexpr (detail::is_global<S>)
+    return flatten(max_pool2d<pool{.kernel = {S::value[1], S::value[2]}}>(x));
+  else
+    return x;
 }
 
 namespace detail {

@@ -43,7 +43,7 @@ inline attribute to_attribute(int v) { return std::int64_t{v}; }
 inline attribute to_attribute(float v) { return static_cast<double>(v); }
 inline attribute to_attribute(const dims& d) {
   std::vector<std::int64_t> v;
-  for (int i = 0; i < d.rank; ++i) v.push_back(d.encoded(i));
+  for (int i = 0; i < d.rank; ++i) v.push_back(d.encoded_in_place(i));
   return v;
 }
 
@@ -74,8 +74,7 @@ inline void from_attribute(const attribute& a, float& v) {
 }
 inline void from_attribute(const attribute& a, dims& d) {
   d = {};
-  for (std::int64_t e : detail::attribute_as<std::vector<std::int64_t>>(a, "a list of extents"))
-    d.push_back(detail::attribute_as_int(e));
+  for (std::int64_t e : detail::attribute_as<std::vector<std::int64_t>>(a, "a list of extents")) d.push_back(e);
 }
 
 /// Whether T lists its attributes.

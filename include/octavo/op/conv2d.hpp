@@ -63,20 +63,23 @@ struct conv2d : conv {
                                             field{"residual", &conv2d::residual}, field{"act", &conv2d::act}};
 };
 
+/// Whether a convolution's output for an input of (N, H, W, IC) can be told; check() refuses the others.
+constexpr bool is_inferable(const conv& c, const dims& x) {
+  return x.rank == 4 && is_window(c.kernel, c.stride, c.dilation, c.pad) &&
+         has_fixed_padding(c.pad, x, c.kernel, c.stride);
+}
+
 /// `c` with its padding in numbers.
 constexpr conv2d resolved(conv2d c, const dims& x) {
-  if (x.rank != 4 || !is_window(c.kernel, c.stride, c.dilation, c.pad)) return c;  // which check() refuses
+  if (!is_inferable(c, x)) return c;
   c.pad = resolve(c.pad, x[1], x[2], c.kernel, c.stride, c.dilation);
   return c;
 }
 
 /// Extents of a convolution's output for an input of (N, H, W, IC). An extent below 1 means that it does not fit.
 constexpr dims infer(const conv& c, const dims& x) {
-  if (x.rank != 4 || !is_window(c.kernel, c.stride, c.dilation, c.pad)) return x;  // which check() refuses
-  const padding p = resolve(c.pad, x[1], x[2], c.kernel, c.stride, c.dilation);
-  dims y = x;
-  y[1] = window_count(x[1], p.top, p.bottom, c.kernel.h, c.stride.h, c.dilation.h);
-  y[2] = window_count(x[2], p.left, p.right, c.kernel.w, c.stride.w, c.dilation.w);
+  if (!is_inferable(c, x)) return x;
+  dims y = slide_windows(x, c.kernel, c.stride, c.dilation, resolve(c.pad, x[1], x[2], c.kernel, c.stride, c.dilation));
   y[3] = c.out;
   return y;
 }
@@ -113,9 +116,11 @@ inline void check(const conv2d& c, const signature& s) {
   require(!s.src.empty() && s.src[0].is_number(), "conv2d: input must be f32 or u8");
   const dims& x = s.src[0].extents;
   require(x.rank == 4, "conv2d: input must be (N, H, W, C), found ", x);
-  require(only_batch_bounded(x), "conv2d: only the batch may be bounded, found ", x);
+  check_channels(s.src[0], conv2d::name);
   require(c.out > 0 && c.groups > 0, "conv2d: output channels and groups must be at least 1, found ", c.out, " and ",
           c.groups);
+  require(has_fixed_padding(c.pad, x, c.kernel, c.stride), "conv2d: padding '", c.pad, "' with stride ", c.stride,
+          " depends on the extents of ", x, ": give a bounded height or width padding in numbers");
   require(std::min({c.pad.top, c.pad.left, c.pad.bottom, c.pad.right}) >= 0 && c.pad.rule == padding::explicit_,
           "conv2d: padding must be explicit and not negative, found ", c.pad);
   require(is_window(c.kernel, c.stride, c.dilation, c.pad), "conv2d: kernel ", c.kernel, ", stride ", c.stride,

@@ -54,23 +54,23 @@ constexpr port_rule rule_of(const pool2d& p, std::size_t) {
   return p.kind == pool2d::max ? port_rule::moved : port_rule::quantized;
 }
 
+/// Whether a pooling's output for an input of (N, H, W, C) can be told; check() refuses the others.
+constexpr bool is_inferable(const pool& p, const dims& x) {
+  return x.rank == 4 && is_window(p.kernel, p.steps(), 1, p.pad) && has_fixed_padding(p.pad, x, p.kernel, p.steps());
+}
+
 /// `p` with stride and padding in numbers.
 constexpr pool2d resolved(pool2d p, const dims& x) {
   p.stride = p.steps();
-  if (x.rank != 4 || !is_window(p.kernel, p.stride, 1, p.pad)) return p;  // which check() refuses
-  p.pad = resolve(p.pad, x[1], x[2], p.kernel, p.stride, 1);
+  if (is_inferable(p, x)) p.pad = resolve(p.pad, x[1], x[2], p.kernel, p.stride, 1);
   return p;
 }
 
 /// Extents of a pooling's output for an input of (N, H, W, C).
 constexpr dims infer(const pool& p, const dims& x) {
+  if (!is_inferable(p, x)) return x;
   const hw s = p.steps();
-  if (x.rank != 4 || !is_window(p.kernel, s, 1, p.pad)) return x;  // which check() refuses
-  const padding pad = resolve(p.pad, x[1], x[2], p.kernel, s, 1);
-  dims y = x;
-  y[1] = window_count(x[1], pad.top, pad.bottom, p.kernel.h, s.h, 1, p.ceil_mode);
-  y[2] = window_count(x[2], pad.left, pad.right, p.kernel.w, s.w, 1, p.ceil_mode);
-  return y;
+  return slide_windows(x, p.kernel, s, 1, resolve(p.pad, x[1], x[2], p.kernel, s, 1), p.ceil_mode);
 }
 
 /// Whether every window has a pixel inside the image: padding that a rule finds always leaves one.
@@ -82,8 +82,11 @@ constexpr bool is_padding_inside(const padding& p, hw kernel) {
 inline void check(const pool2d& p, const signature& s) {
   require(s.src.size() == 1 && s.src[0].extents.rank == 4, "pool2d: input must be (N, H, W, C)");
   require(s.src[0].is_number() && s.dst->is_number(), "pool2d: input and output must be f32 or u8");
-  require(only_batch_bounded(s.src[0].extents), "pool2d: only the batch may be bounded, found ", s.src[0].extents);
+  check_channels(s.src[0], pool2d::name);
   detail::rescale(s.src[0], *s.dst, pool2d::name);
+  require(has_fixed_padding(p.pad, s.src[0].extents, p.kernel, p.stride), "pool2d: padding '", p.pad, "' with stride ",
+          p.stride, " depends on the extents of ", s.src[0].extents,
+          ": give a bounded height or width padding in numbers");
   require(p.pad.rule == padding::explicit_, "pool2d: padding must be explicit: resolve() finds it");
   require(is_window(p.kernel, p.stride, 1, p.pad),
           "pool2d: kernel and stride must be at least 1, padding not negative, and all at most 32768; found ", p.kernel,

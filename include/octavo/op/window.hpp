@@ -2,6 +2,7 @@
 //   padded = in + before + after
 //   out    = (padded - ((k - 1) * dilation + 1)) / stride + 1, rounded down (up in ceil mode)
 // "same" is TensorFlow's: out = ceil(in / stride), the odd pixel of padding goes after (same_lower: before).
+// All of them are floor((in + a) / stride), so that a bounded extent gives a bounded one: see axis_form.hpp.
 #pragma once
 
 #include <algorithm>
@@ -97,14 +98,45 @@ constexpr padding resolve(const padding& p, int h, int w, hw kernel, hw stride, 
   return {th - th / 2, tw - tw / 2, th / 2, tw / 2};
 }
 
-/// Output extent along one axis; 0 or less where the kernel does not fit. In ceil mode a last window that would start
-/// in the padding after the input is dropped, as everywhere.
+/// Whether `p` is the same numbers for all extents that an input of (N, H, W, C) may have: what a rule gives for
+/// strides depends on them.
+constexpr bool has_fixed_padding(const padding& p, const dims& x, hw kernel, hw stride) {
+  if (p.rule == padding::explicit_ || x.rank != 4) return true;
+  return (!x.is_bounded(1) || kernel.h == 1 || stride.h == 1) && (!x.is_bounded(2) || kernel.w == 1 || stride.w == 1);
+}
+
+/// out = floor((in + add) / div); 0 or less where the kernel does not fit.
+struct window_form {
+  std::int64_t add, div;
+};
+
+/// The form of an output extent along one axis. In ceil mode the last window may be larger than what is left of the
+/// padded image; one that would start in the padding after the image is dropped, as everywhere.
+constexpr window_form window_form_of(int before, int after, int k, int stride, int dilation, bool ceil_mode = false) {
+  const std::int64_t beyond = std::int64_t{after} - dilated(k, dilation) + stride;
+  return {before + (ceil_mode ? std::min<std::int64_t>(beyond, 0) + stride - 1 : beyond), stride};
+}
+
+/// Output extent along one axis; 0 where the kernel does not fit.
 constexpr int window_count(int in, int before, int after, int k, int stride, int dilation, bool ceil_mode = false) {
-  const std::int64_t padded = std::int64_t{in} + before + after, span = padded - dilated(k, dilation);
-  if (span < 0 || padded > std::numeric_limits<int>::max()) return 0;
-  std::int64_t out = (ceil_mode ? (span + stride - 1) / stride : span / stride) + 1;
-  if (ceil_mode && (out - 1) * stride >= std::int64_t{in} + before) --out;
-  return static_cast<int>(out);
+  if (std::int64_t{in} + before + after > std::numeric_limits<int>::max()) return 0;
+  const window_form f = window_form_of(before, after, k, stride, dilation, ceil_mode);
+  return in + f.add < 0 ? 0 : static_cast<int>((in + f.add) / f.div);
+}
+
+/// (N, H, W, C) -> (N, OH, OW, C) for windows with padding in numbers. Throws octavo::error where a bounded extent has
+/// no form: see axis_form::then.
+constexpr dims slide_windows(const dims& x, hw kernel, hw stride, hw dilation, const padding& p,
+                             bool ceil_mode = false) {
+  dims y = x;
+  const auto slide = [&](int axis, int before, int after, int k, int step, int spread) {
+    y[axis] = window_count(x[axis], before, after, k, step, spread, ceil_mode);
+    const window_form f = window_form_of(before, after, k, step, spread, ceil_mode);
+    if (x.is_bounded(axis) && y[axis] > 0) y.bind(axis, x.form(axis).then(f.add, f.div));
+  };
+  slide(1, p.top, p.bottom, kernel.h, stride.h, dilation.h);
+  slide(2, p.left, p.right, kernel.w, stride.w, dilation.w);
+  return y;
 }
 
 }  // namespace octavo

@@ -148,6 +148,24 @@ inline void place_in_memory(plan& p, const std::vector<placement>& where, const 
   }
 }
 
+/// What the extents of all values allow. Throws octavo::error where no number does for a symbol.
+inline symbol_ranges ranges_of_symbols(const graph& g) {
+  symbol_ranges all;
+  for (const graph_value& v : g.values) {
+    const dims& d = v.type.extents;
+    for (int i = 0; d.bounded >> i != 0; ++i) {
+      if (!d.is_bounded(i)) continue;
+      const axis_form f = d.form(i);
+      symbol_range& r = all[f.symbol];
+      const symbol_range before = r;
+      r = r.within(f.symbols_within(d[i]));
+      require(!r.is_empty(), "value '", v.name, "': axis ", i, " of ", d, " suits no ", symbol_name{f.symbol},
+              ", which must be from ", before.least, " to ", before.most, " for what comes before");
+    }
+  }
+  return all;
+}
+
 /// An output that is an input, or is asked for twice, is copied: the user's memories do not overlap.
 inline graph separate_outputs(graph g) {
   const std::vector<int> inputs = g.input_values();
@@ -181,6 +199,7 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
   const float_environment exact;
   auto p = std::make_shared<plan>();
   p->source = detail::ready_to_plan(g);
+  p->symbols = detail::ranges_of_symbols(p->source);
   const std::vector<placement> where = place_values(p->source);
   std::vector<int> step_of_node;
   for (const node& n : p->source.nodes) {

@@ -33,11 +33,16 @@ struct step {
   std::span<const std::byte> ahead{};  ///< weights that the next step reads first
 };
 
+/// The numbers that a run may give to each symbol of its bounded extents: those that make every extent of the network
+/// at least 1 and at most its bound.
+using symbol_ranges = std::array<symbol_range, symbol_count>;
+
 /// What compile() makes. See network.
 struct plan {
   graph source;  ///< the graph that was planned, for printing
   std::vector<planned_value> values;
   std::vector<step> steps;
+  symbol_ranges symbols;
   std::vector<int> inputs, outputs;     ///< values, in the order of the graph's inputs and outputs
   std::size_t arena_bytes = 0;          ///< memory of a session
   std::size_t bytes_without_reuse = 0;  ///< what the arena would be if every value had memory of its own
@@ -46,7 +51,13 @@ struct plan {
   std::size_t weight_bytes = 0;         ///< packed weights and tables
 };
 
-/// The name of argument `i` of a run: the inputs come before the outputs.
+/// The value of argument `i` of a run: the inputs come before the outputs.
+inline const planned_value& argument_value(const plan& p, std::size_t i) {
+  const std::size_t inputs = p.inputs.size();
+  return p.values[static_cast<std::size_t>(i < inputs ? p.inputs[i] : p.outputs[i - inputs])];
+}
+
+/// Its name.
 inline std::string_view argument_name(const plan& p, std::size_t i) {
   return i < p.inputs.size() ? p.values[static_cast<std::size_t>(p.inputs[i])].name
                              : p.source.outputs[i - p.inputs.size()].name;
