@@ -96,6 +96,34 @@ TEST_CASE("calibrate: a bounded batch is calibrated at its bound, u8 values are 
   CHECK(c.means.at("x") == std::vector<float>{3.0f});
 }
 
+TEST_CASE("calibrate: samples may be smaller than their bounds") {
+  graph g;
+  g.output(max_pool2d<pool{.kernel = {1, 2}}>(g.input<float, nhwc<1, 1, upto<6>, 1>>("x")), "y");
+  calibrate_options options;
+  options.recipe = minmax{};
+  const std::vector<float> lists[] = {{1, 2, 3}, {-5, 4, 6, 0, 1}};
+  const network net = plan_graph(g, {});
+  const calibration c = calibrate(net,
+                                  {3,
+                                   [&](int i, std::span<tensor> inputs) {
+                                     CHECK(inputs[0].extents() == dims{1, 1, 6, 1});
+                                     if (i < 2)
+                                       inputs[0] = tensor::of<float>({1, 1, i == 0 ? 3 : 5, 1}, lists[i]);
+                                     else
+                                       inputs[0].as<float>()[5] = 9;
+                                   }},
+                                  options);
+  CHECK(c.ranges.at("x") == range{-5, 9});
+  CHECK(c.ranges.at(net->values.back().name) == range{0, 9});
+  CHECK(c.means.at("x") == std::vector<float>{21.0f / 14});
+  const auto failure = [&](const dims& e) {
+    return failure_of([&] { calibrate(net, {1, [&](int, std::span<tensor> t) { t[0] = tensor(element::f32, e); }}); });
+  };
+  check_failure(failure({1, 1, 7, 1}), "input 'x' must be f32[1x1x<=6x1], found f32[1x1x7x1]");
+  check_failure(failure({1, 2, 6, 1}), "found f32[1x2x6x1]");
+  check_failure(failure({1, 1, 1, 1}), "axis2 >= 2");
+}
+
 TEST_CASE("calibrate: errors") {
   const network net = plan_graph(known_graph(), {});
   check_failure(failure_of([&] { calibrate(net, samples_of({})); }), "at least one sample");

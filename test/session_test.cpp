@@ -164,6 +164,11 @@ TEST_CASE("session: extents that follow from others, and the least that leaves s
   check_status(with(4, 1), run_status::wrong_extents,
                "argument 0 'x': expected f32[1x4x<=40wx3] with w >= 5, found 1x4x4x3, rows 3 apart");
   CHECK(run(std::span(in).first(12 * 13), std::span(out).first(15)));
+  const tensor_argument seven[] = {view<float>(in.data(), {1, 4, 7, 3})},
+                        none[] = {view<float>(in.data(), {1, 4, 4, 3})};
+  CHECK(run.output_extents(seven) == std::vector{dims{1, 1, 2, 3}});
+  check_failure(failure_of([&] { run.output_extents(none); }), "argument 0 'x'", "w >= 5");
+  check_failure(failure_of([&] { run.output_extents({}); }), "expected 1 inputs, found 0");
   CHECK_FALSE(run(std::span(in).first(12 * 4), std::span(out).first(3)));
 }
 

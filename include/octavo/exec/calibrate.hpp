@@ -13,7 +13,7 @@ namespace octavo {
 
 /// Samples for calibration. `read(i, inputs)` fills the network's inputs, each a tensor of the input's extents (a
 /// bounded extent at its bound), with sample or batch number `i`. It may also assign tensors of its own of that type
-/// and those extents. What it throws, calibrate() throws.
+/// and those extents, or fewer where they are bounded. What it throws, calibrate() throws.
 struct sample_set {
   int count = 0;
   std::function<void(int, std::span<tensor>)> read;
@@ -82,15 +82,34 @@ inline void check_calibrated(const network& net) {
   }
 }
 
+/// The extents of `values` of `p`, at their bounds.
+inline std::vector<dims> extents_of(const plan& p, std::span<const int> values) {
+  std::vector<dims> all;
+  for (int v : values) all.push_back(p.values[static_cast<std::size_t>(v)].type.extents), all.back().bounded = 0;
+  return all;
+}
+
+/// Makes those of `tensors`, of `values` of `p`, anew that have not the given extents.
+inline void make_tensors(std::vector<tensor>& tensors, const plan& p, std::span<const int> values,
+                         const std::vector<dims>& extents) {
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].bytes().empty() || tensors[i].extents() != extents[i])
+      tensors[i] = tensor(p.values[static_cast<std::size_t>(values[i])].type.type, extents[i]);
+}
+
 /// Throws octavo::error unless the sample's `inputs` are what the network takes.
 inline void check_sample(const plan& p, std::span<const tensor> inputs, int sample) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const planned_value& v = p.values[static_cast<std::size_t>(p.inputs[i])];
-    dims expected = v.type.extents, found = inputs[i].extents();
-    expected.bounded = found.bounded = 0;
+    const dims& expected = v.type.extents;
+    dims found = inputs[i].extents();
+    found.bounded = 0;
+    bool fits = inputs[i].type() == v.type.type && found.rank == expected.rank && !inputs[i].bytes().empty();
+    for (int axis = 0; fits && axis < expected.rank; ++axis)
+      fits = found[axis] == expected[axis] || (expected.is_bounded(axis) && found[axis] <= expected[axis]);
     require(
-        inputs[i].type() == v.type.type && found == expected && !inputs[i].bytes().empty(), "calibration: sample ",
-        sample, ": input '", v.name, "' must be ", name_of(v.type.type), "[", expected, "], found ",
+        fits, "calibration: sample ", sample, ": input '", v.name, "' must be ", name_of(v.type.type), "[", expected,
+        "], found ",
         inputs[i].bytes().empty() ? std::string("an empty tensor") : text(name_of(inputs[i].type()), "[", found, "]"));
   }
 }
@@ -120,15 +139,15 @@ OCTAVO_COMPILED_ONCE calibration calibrate(const network& net, const sample_set&
       fail("calibration: the folded network has no value '", entry.first, "'", hint_for(net->source, entry.first));
   const auto value_of = [&](int v) -> const planned_value& { return net->values[static_cast<std::size_t>(v)]; };
   session run(net, threads);
-  std::vector<tensor> inputs, outputs;
-  for (int v : net->inputs) inputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
-  for (int v : net->outputs) outputs.emplace_back(value_of(v).type.type, value_of(v).type.extents);
+  std::vector<tensor> inputs(net->inputs.size()), outputs(net->outputs.size());
 
   std::map<int, detail::value_statistics> statistics;  // by value
   for (int i = 0; i < samples.count; ++i) {
+    detail::make_tensors(inputs, *net, net->inputs, detail::extents_of(*net, net->inputs));
     samples.read(i, inputs);
     detail::check_sample(*net, inputs, i);
     std::vector<tensor_argument> arguments(inputs.begin(), inputs.end());  // the tensors may be others than before
+    detail::make_tensors(outputs, *net, net->outputs, run.output_extents(arguments));
     arguments.insert(arguments.end(), outputs.begin(), outputs.end());
     run.run(arguments,
             [&](int v, const operand& o) {

@@ -181,6 +181,22 @@ class session {
     return {};
   }
 
+  /// The extents that the outputs have for these inputs; what those leave open is at its bound. Throws octavo::error
+  /// where an input does not fit.
+  std::vector<dims> output_extents(std::span<const tensor_argument> inputs) const {
+    require(net_ != nullptr, "session: it was moved from");
+    require(inputs.size() == net_->inputs.size(), "session: expected ", net_->inputs.size(), " inputs, found ",
+            inputs.size());
+    symbol_ranges symbols = net_->symbols;
+    bind_symbols(inputs, symbols).or_throw();
+    std::vector<dims> all;
+    for (int v : net_->outputs) {
+      all.push_back(detail::narrowed(net_->values[static_cast<std::size_t>(v)].type.extents, symbols));
+      all.back().bounded = 0;
+    }
+    return all;
+  }
+
   /// Turns the measuring of each step on or off.
   void enable_profile(bool on) noexcept { profiling_ = on; }
 
