@@ -398,6 +398,10 @@ TEST_CASE("conv2d: what it refuses, by name") {
     q.src[0].extents = {1, 5, 5, upto<6>};
     check_failure(failure(q), "conv2d: the innermost axis cannot be bounded, found 1x5x5x<=6");
   }
+  SUBCASE("padding that depends on a bounded width") {
+    o.pad = same, o.stride = 2, f.src[0].extents = {1, 5, upto<5>, 6};
+    check_failure(failure(f), "conv2d: padding 'same' with stride 2x2 depends on the extents of 1x5x<=5x6");
+  }
   SUBCASE("a missing, unexpected or other residual") {
     o.residual = true;
     check_failure(failure(f), "conv2d: expected 2 inputs, found 1");

@@ -38,6 +38,17 @@ TEST_CASE("limit_batch: bounds are lowered, the rest stays") {
   CHECK(same_bits(outputs_of(large, inputs, 3), outputs_of(small, inputs, 3)));
 }
 
+TEST_CASE("limit_batch: what follows from the batch's symbol is lowered, other bounds stay") {
+  graph g;
+  auto x = g.input<float, nhwc<upto<64, 'n'>, 4, upto<9>, 3>>("x");
+  auto rows = reshape<shape<4, decltype(x)::extents.encoded(0), decltype(x)::extents.encoded(2), 3>>(relu(x));
+  g.output(rows, "y");
+  const graph limited = pass::limit_batch(g, 5);
+  CHECK(limited.type(x.id).extents == dims{upto<5, 'n'>, 4, upto<9>, 3});
+  CHECK(limited.type(rows.id).extents == dims{4, upto<5, 'n'>, limited.type(x.id).extents.encoded(2), 3});
+  CHECK(plan_graph(limited, {})->symbols[static_cast<std::size_t>(symbol_of('n'))].most == 5);
+}
+
 TEST_CASE("limit_batch: fixed extents stay as they are") {
   graph g;
   auto x = g.input<float, nc<8, 3>>("x");

@@ -239,4 +239,8 @@ TEST_CASE("pool2d: what it refuses, by name") {
     s.src[0].extents = {1, 5, 5, upto<2>};
     check_failure(failure(), "pool2d: the innermost axis cannot be bounded");
   }
+  SUBCASE("padding that depends on a bounded height") {
+    o.pad = same, s.src[0].extents = {1, upto<5>, 5, 2};
+    check_failure(failure(), "pool2d: padding 'same' with stride 2x2 depends on the extents of 1x<=5x5x2");
+  }
 }

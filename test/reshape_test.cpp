@@ -45,6 +45,11 @@ TEST_CASE("reshape: rows of another length, either side strided, elements of 1, 
   run(std::int64_t{});
 }
 
+TEST_CASE("reshape: bounded extents are the input's, whatever those in its description are") {
+  const dims x{upto<4>, 1, upto<9, 'w'>, 6};
+  CHECK(op::infer(op::reshape{{upto<2>, upto<3>, 2, 3}}, x) == dims{upto<4>, upto<9, 'w'>, 2, 3});
+}
+
 TEST_CASE("reshape: what it refuses, by name") {
   const tensor_type x{element::u8, {2, 6}, {0.5f, 1}};
   const auto failure = [](const signature& s) { return failure_of([&] { check(operation(op::reshape{}), s); }); };
@@ -59,4 +64,10 @@ TEST_CASE("reshape: what it refuses, by name") {
   check_failure(failure({{bounded}, {element::f32, {upto<8>, 3}, {}}, {}}), "reshape: bounded extents must stay",
                 "<=4x6", "<=8x3");
   check_failure(failure({{bounded}, {element::f32, {4, 6}, {}}, {}}), "reshape: bounded extents must stay");
+  const dims image{upto<4>, 1, upto<9, 'w'>, 6};
+  const auto to = [&](const dims& y) { return failure({{{element::f32, image, {}}}, {element::f32, y, {}}, {}}); };
+  CHECK_FALSE(to({upto<4>, upto<9, 'w'>, 6}));  // a line of text as a sequence
+  check_failure(to({upto<4>, upto<9>, 6}), "must stay in their order", "<=4x1x<=9wx6", "<=4x<=9x6");
+  check_failure(to({upto<9, 'w'>, image.encoded(0), 6}), "must stay in their order");
+  check_failure(to({upto<4>, 6, upto<9, 'w'>}), "must stay in their order");  // rows would come apart
 }

@@ -84,6 +84,34 @@ TEST_CASE("resolve: TensorFlow's 224 with stride 2 pads after only") {
   CHECK(resolve(same, 112, 112, 3, 1, 1) == padding(1, 1, 1, 1));
 }
 
+TEST_CASE("infer: a bounded extent gives a bounded one, with the actual extent of each symbol") {
+  int compared = 0;
+  for (const hw kernel : {hw(1), hw(3), hw(2, 5)})
+    for (const hw stride : {hw(1), hw(2), hw(3, 2)})
+      for (const padding& pad : {padding(0), padding(1, 0, 0, 1)})
+        for (const bool ceil : {false, true}) {
+          pool p{.kernel = kernel, .stride = stride, .pad = pad, .ceil_mode = ceil};
+          if (!op::is_padding_inside(pad, kernel)) continue;
+          const dims y = op::infer(p, dims{2, upto<30>, upto<40, 'w'>, 8});
+          CHECK((y.is_bounded(1) && y.is_bounded(2) && !y.is_bounded(0) && !y.is_bounded(3)));
+          for (int h = 1; h <= 30; ++h) {
+            const dims exact = op::infer(p, dims{2, h, h + 10, 8});
+            CHECK(std::max<std::int64_t>(y.form(1).at(h), 0) == exact[1]);
+            CHECK(y.form(2).at(h + 10) == exact[2]);
+            ++compared;
+          }
+        }
+  CHECK(compared > 500);
+}
+
+TEST_CASE("infer: what follows from a bounded width in two ways is the same") {
+  const dims x{1, 8, upto<41, 'w'>, 8};
+  const dims main = op::infer(conv{.out = 8, .kernel = 3, .stride = 2, .pad = 1}, x);
+  CHECK(main == op::infer(conv{.out = 8, .stride = 2}, x));
+  CHECK(op::infer(conv{.out = 8, .kernel = 3, .pad = same}, main) == main);
+  CHECK(main != op::infer(conv{.out = 8, .stride = 2}, dims{1, 8, upto<41, 'v'>, 8}));
+}
+
 TEST_CASE("infer: extents of real layers") {
   CHECK(op::infer(conv{.out = 64, .kernel = 7, .stride = 2, .pad = 3}, dims{1, 224, 224, 3}) == dims{1, 112, 112, 64});
   CHECK(op::infer(pool{.kernel = 3, .stride = 2, .pad = 1}, dims{1, 112, 112, 64}) == dims{1, 56, 56, 64});
