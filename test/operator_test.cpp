@@ -145,10 +145,14 @@ TEST_CASE("what an operator is can be kept, and made again from its name and att
   c.out = 8, c.kernel = {3, 5}, c.stride = 2, c.pad = {1, 2, 3, 4}, c.groups = 2, c.residual = true;
   c.act = relu6_activation;
   op::pool2d average{{.kernel = 3, .ceil_mode = true}, op::pool2d::average};
-  for (const operation& o : {operation(users::leaky_relu{.slope = -2}), operation(c), operation(average),
-                             operation(op::conv2d{{.out = 1, .pad = same}}), operation(op::concat{.axis = 2}),
-                             operation(op::reshape{{-3, 4}}), operation(op::batch_norm{.eps = 1e-3f}),
-                             operation(op::matmul{.transpose_b = true}), operation(op::pad_channels{1, 2})}) {
+  for (const operation& o :
+       {operation(users::leaky_relu{.slope = -2}), operation(c), operation(average),
+        operation(op::conv2d{{.out = 1, .pad = same}}), operation(op::concat{.axis = 2}),
+        operation(op::reshape{{-3, 4}}), operation(op::batch_norm{.eps = 1e-3f}),
+        operation(op::matmul{.transpose_b = true}), operation(op::pad{{1, 0}, {0, 2}, op::pad::edge}),
+        operation(op::slice{{0}, {-1}, {1}, {2}}), operation(op::transpose{{0, 2, 1}}), operation(op::gather{-1}),
+        operation(op::expand{{2, -3}}), operation(op::tile{{2, 1}}), operation(op::shuffle_channel{4}),
+        operation(op::space_to_depth{3, true}), operation(op::depth_to_space{3, true})}) {
     CAPTURE(text(o));
     CHECK(make_operation(name_of(o), o.attributes(), known) == o);
     CHECK(make_operation(name_of(o), {}, known) != o);

@@ -92,7 +92,11 @@ TEST_CASE("print: operators with all their attributes") {
   CHECK(printed(operation(p)) == "pool2d average kernel 3x3 stride 2x2 pad 1,1,1,1 ceil_mode count_padding");
   CHECK(printed(operation(op::fc{.out = 10, .act = relu6_activation, .residual = true})) == "fc out 10 residual relu6");
   CHECK(printed(operation(op::concat{3})) == "concat axis 3");
-  CHECK(printed(operation(op::pad_channels{1, 2})) == "pad_channels before 1 after 2");
+  CHECK(printed(operation(op::channel_padding(2, 1, 2))) == "pad before 0,1 after 0,2 constant");
+  CHECK(printed(operation(op::pad{{1}, {-1}, op::pad::reflect})) == "pad before 1 after -1 reflect");
+  CHECK(printed(operation(op::slice{{0}, {-1}, {2}})) == "slice starts 0 ends -1 axes 2");
+  CHECK(printed(operation(op::transpose{{0, 2, 1}})) == "transpose perm 0,2,1");
+  CHECK(printed(operation(op::expand{{2, 3}})) == "expand to 2x3");
   CHECK(printed(operation(op::activate{relu_activation})) == "activate relu");
   CHECK(printed(operation(op::bias_add{relu_activation})) == "bias_add relu");
   CHECK(printed(operation(op::add{relu6_activation})) == "add relu6");

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <functional>
 #include <memory>
 
 #include "octavo/octavo.hpp"
@@ -35,9 +36,10 @@ class guarded_operand {
 
   void fill(std::uint8_t value) { std::memset(bytes_.data(), value, size_); }
 
-  /// Random elements, also in the gaps. f32 lie in [-8, 8]; with `specials` some are zeros, infinities and NaNs.
+  /// Random elements, also in the gaps; integers have any bytes. f32 lie in [-8, 8]; with `specials` some are zeros,
+  /// infinities and NaNs.
   void randomize(random_numbers& random, bool specials) {
-    if (type_ == element::u8) {
+    if (type_ != element::f32) {
       for (std::uint8_t& v : bytes()) v = random.byte();
       return;
     }
@@ -60,9 +62,10 @@ class guarded_operand {
 /// unless a tolerance is given, relative to max(1, |expected|).
 struct comparison {
   float tolerance = 0.0f;
-  bool specials = false;  ///< f32 inputs hold zeros, infinities and NaNs
-  bool largest = false;   ///< u8 inputs are all 255
-  int steps = 0;          ///< that u8 may differ by
+  bool specials = false;                                       ///< f32 inputs hold zeros, infinities and NaNs
+  bool largest = false;                                        ///< u8 inputs are all 255
+  int steps = 0;                                               ///< that u8 may differ by
+  std::function<void(std::size_t, const operand&)> prepare{};  ///< called with each input after it was filled
 };
 
 inline bool equal(float a, float b, float tolerance) {
@@ -74,7 +77,7 @@ inline bool equal(float a, float b, float tolerance) {
 /// Place of the first difference, or -1.
 inline std::ptrdiff_t first_difference(const guarded_operand& got, const guarded_operand& expected,
                                        const comparison& how) {
-  const std::size_t size = size_of(got.type()), count = got.bytes().size() / size;
+  const std::size_t size = got.type() == element::f32 ? 4 : 1, count = got.bytes().size() / size;
   for (std::size_t i = 0; i < count; ++i) {
     const bool same = size == 1 ? std::abs(got.bytes()[i] - expected.bytes()[i]) <= how.steps
                                 : equal(got.view().as<float>()[i], expected.view().as<float>()[i], how.tolerance);
@@ -154,6 +157,7 @@ inline int check_kernels(const problem& p, random_numbers& random, const compari
     src.push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents), random.chance(30)));
     src.back()->randomize(random, how.specials);
     if (how.largest && t.is_u8()) src.back()->fill(255);
+    if (how.prepare) how.prepare(src.size() - 1, src.back()->view());
     views.push_back(src.back()->view());
   }
   const dims y = at_run(p.dst->extents);

@@ -39,7 +39,7 @@ class random_numbers {
   std::mt19937 engine_;
 };
 
-/// Random elements: f32 from lower to upper, u8 and s8 as byte() and weight() of random_numbers.
+/// Random elements: f32 from lower to upper, u8 and s8 as byte() and weight() of random_numbers, others below 100.
 inline tensor random_tensor(element type, const dims& extents, random_numbers& random, float lower = -1.0f,
                             float upper = 1.0f) {
   tensor t(type, extents);
@@ -47,6 +47,10 @@ inline tensor random_tensor(element type, const dims& extents, random_numbers& r
     for (float& v : t.as<float>()) v = random.real(lower, upper);
   else if (type == element::u8)
     for (std::uint8_t& v : t.as<std::uint8_t>()) v = random.byte();
+  else if (type == element::s32)
+    for (std::int32_t& v : t.as<std::int32_t>()) v = random.below(100);
+  else if (type == element::s64)
+    for (std::int64_t& v : t.as<std::int64_t>()) v = random.below(100);
   else
     for (std::int8_t& v : t.as<std::int8_t>()) v = random.weight();
   return t;

@@ -161,8 +161,7 @@ class graph_maker {
       case 8: return extents(x).count() > 2000 ? void() : add_value(concatenation(x));
       case 9: return add_value(some_reshape(x));
       case 10: {
-        const op::pad_channels p{random_.below(3), random_.below(3)};
-        return add_value(graph_.append(p, "pad", {x}, {element::f32, op::infer(p, extents(x)), {}}));
+        return add_value(graph_.append(op::channel_padding(4, random_.below(3), random_.below(3)), "pad", {x}));
       }
       case 11: return add_value(attention(x));
       default:

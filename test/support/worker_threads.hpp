@@ -71,11 +71,17 @@ class row_executable : public executable {
   problem problem_;
 };
 
+/// Whether what is in a row of the output comes from other rows of the inputs.
+inline bool moves_rows(const operation& o) {
+  return o.is<op::concat>() || o.is<op::reshape>() || o.is<op::slice>() || o.is<op::transpose>() || o.is<op::pad>() ||
+         o.is<op::gather>() || o.is<op::expand>() || o.is<op::tile>() || o.is<op::space_to_depth>() ||
+         o.is<op::depth_to_space>();
+}
+
 inline constexpr kernel row_kernel{
     "rows", isa::portable,
     [](const problem& p) {
-      return !(p.op.is<op::conv2d>() || p.op.is<op::matmul>() || p.op.is<op::pool2d>() || p.op.is<op::concat>() ||
-               p.op.is<op::reshape>());
+      return !(p.op.is<op::conv2d>() || p.op.is<op::matmul>() || p.op.is<op::pool2d>() || moves_rows(p.op));
     },
     [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<row_executable>(p); }};
 

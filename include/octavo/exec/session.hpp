@@ -27,7 +27,8 @@ class [[nodiscard]] run_status {
     read_only,
     no_data,
     unknown_name,
-    repeated_name
+    repeated_name,
+    refused_data  ///< an input holds what an operator cannot take; what the outputs hold then means nothing
   };
 
   run_status(code_type code = ok) noexcept : code_(code) {}
@@ -45,6 +46,13 @@ class [[nodiscard]] run_status {
     std::copy_n(name.begin(), std::min(name.size(), name_.size() - 1), name_.begin());
   }
 
+  /// Step number `step` of `net` refused what it was given.
+  static run_status refused_by(network net, std::size_t step) noexcept {
+    run_status s(std::move(net), step);
+    s.code_ = refused_data;
+    return s;
+  }
+
   explicit operator bool() const noexcept { return code_ == ok; }
   code_type code() const noexcept { return code_; }
 
@@ -57,6 +65,10 @@ class [[nodiscard]] run_status {
     if (code_ == unknown_name || code_ == repeated_name)
       return text("argument ", argument_, " is called '", name_.data(), "': expected the arguments ", all_names(),
                   code_ == repeated_name ? ", each of them once" : "");
+    if (code_ == refused_data) {
+      const step& s = net_->steps[argument_];
+      return text("node '", s.name, "', ", s.operation, ": an input holds a number that is out of range");
+    }
     const std::string argument = text("argument ", argument_, " '", name_of_argument(argument_), "'");
     if (code_ == read_only) return argument + " is an output and read-only";
     if (code_ == no_data) return argument + " has no elements: a null pointer";
@@ -92,7 +104,7 @@ class [[nodiscard]] run_status {
   }
 
   code_type code_;
-  std::size_t argument_ = 0;  ///< its number; of wrong_count how many there were
+  std::size_t argument_ = 0;  ///< its number; of wrong_count how many there were, of refused_data the step's number
   network net_;               ///< where there is an argument to tell of
   dims expected_;
   std::optional<tensor_argument> found_;
@@ -161,6 +173,7 @@ class session {
   run_status run(std::span<const tensor_argument> arguments, Observe&& observe) {
     if (const run_status s = bind(arguments); !s) return s;
     const float_environment exact;
+    std::atomic<bool> refused{false};
     for (int v : net_->inputs) observe(v, operands_[static_cast<std::size_t>(v)]);
     for (std::size_t i = 0; i < net_->steps.size(); ++i) {
       const step& s = net_->steps[i];
@@ -168,7 +181,8 @@ class session {
         src_[k] = s.src[k] < 0 ? operand{} : operands_[static_cast<std::size_t>(s.src[k])];
       for (std::size_t k = 0; k < s.dst.size(); ++k) dst_[k] = operands_[static_cast<std::size_t>(s.dst[k])];
       const std::span<const operand> src(src_.data(), s.src.size()), dst(dst_.data(), s.dst.size());
-      const arguments_of_step a{{*s.run, {src, dst, s.ahead, 0, shared_.data()}}, scratch_.data(), net_->scratch_bytes};
+      const arguments_of_step a{
+          {*s.run, {src, dst, s.ahead, 0, shared_.data(), &refused}}, scratch_.data(), net_->scratch_bytes};
       if (profiling_) {
         const auto start = std::chrono::steady_clock::now();
         execute(a);
@@ -176,6 +190,7 @@ class session {
       } else {
         execute(a);
       }
+      if (refused.load(std::memory_order_relaxed)) return run_status::refused_by(net_, i);
       for (int v : s.dst) observe(v, operands_[static_cast<std::size_t>(v)]);
     }
     return {};
@@ -291,6 +306,10 @@ class session {
       o.stride = v.stride;
       if (v.where == home::arena) {
         o.data = arena_.data() + v.offset;
+        continue;
+      }
+      if (v.where == home::constants) {  // which nothing writes to
+        o.data = const_cast<std::byte*>(p.constants[static_cast<std::size_t>(v.index)]->bytes().data()) + v.offset;
         continue;
       }
       const auto at = static_cast<std::size_t>(v.index) + (v.where == home::output ? p.inputs.size() : 0);

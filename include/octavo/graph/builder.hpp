@@ -374,16 +374,6 @@ auto concat(const value<T, S>& first, const value<T, More>&... more) {
   return detail::append<y>(op::concat{axis}, "concat", first, more...);
 }
 
-/// Zero channels before and after the input's: (..., C) -> (..., Before + C + After).
-template <int Before, int After, class T, class S>
-auto pad_channels(const value<T, S>& x) {
-  static_assert(Before >= 0 && After >= 0, "octavo: pad_channels cannot remove channels");
-  static_assert(S::value.rank > 0 && !innermost_bounded(S::value),
-                "octavo: pad_channels needs an innermost axis that is not bounded");
-  constexpr op::pad_channels p{Before, After};
-  return detail::append<op::infer(p, S::value)>(p, "pad_channels", x);
-}
-
 /// exp(x) / sum exp(x) along the innermost axis.
 template <class T, class S>
 auto softmax(const value<T, S>& x) {
@@ -392,3 +382,5 @@ auto softmax(const value<T, S>& x) {
 }
 
 }  // namespace octavo
+
+#include "octavo/graph/build_movement.hpp"

@@ -170,7 +170,7 @@ OCTAVO_COMPILED_ONCE one_or_more<int> graph::append(const operation& op, std::st
     const std::vector<tensor_type> given = types(src);
     detail::check_inputs(op.facts(), given);
     resolved = op.resolved_for(given);
-    found = resolved.infer(given);
+    found = resolved.infer(given, constants);
   } catch (const error& e) {
     fail("node '", unique(name), "': ", e.what());
   }

@@ -23,7 +23,8 @@ struct batch_norm {
 };
 
 /// The affine map that a batch norm with these constants is in channel `c`: gain and shift, in double.
-inline std::pair<double, double> as_affine(const batch_norm& b, std::span<const constant> constants, std::size_t c) {
+inline std::pair<double, double> as_affine(const batch_norm& b, std::span<const octavo::constant> constants,
+                                           std::size_t c) {
   const auto value = [&](std::size_t i) { return static_cast<double>(constants[i]->as<float>()[c]); };
   const double gain = value(0) / std::sqrt(value(3) + static_cast<double>(b.eps));
   return {gain, std::fma(-value(2), gain, value(1))};
@@ -34,7 +35,7 @@ struct channel_affine {
   std::vector<double> gain, shift;
 };
 
-inline channel_affine as_affine(const batch_norm& b, std::span<const constant> constants) {
+inline channel_affine as_affine(const batch_norm& b, std::span<const octavo::constant> constants) {
   channel_affine a;
   for (std::size_t c = 0; c < constants[0]->extents().count(); ++c) {
     const auto [gain, shift] = as_affine(b, constants, c);

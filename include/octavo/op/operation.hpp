@@ -8,24 +8,20 @@
 //     static constexpr auto fields = std::tuple{field{"slope", &leaky_relu::slope}};
 //   };
 //   void check(const leaky_relu&, const signature&);              // throws octavo::error, naming what is wrong
-//   void evaluate(const leaky_relu&, const signature&, const arguments&);   // the reference: allocates and throws
-//   nothing
+//   void evaluate(const leaky_relu&, const signature&, const arguments&);   // the reference: allocates nothing
 //
 // and, where the defaults below do not do,
 //
 //   static constexpr std::string_view outputs[], constants[];     // their names; outputs: {"y"}, constants: none
-//   dims infer(const leaky_relu&, const dims& x);                 // extents of the output; of x without it. With more
-//   inputs
-//                                                                 // (.., x0, x1) or (.., std::span<const dims>), or
-//                                                                 for // several outputs std::vector<tensor_type>
-//                                                                 infer(.., // std::span<const tensor_type>)
+//   dims infer(const leaky_relu&, const dims& x);                 // extents of the output; of x without it
+//     with more inputs infer(.., x0, x1) or (.., std::span<const dims>); with several outputs
+//     std::vector<tensor_type> infer(.., std::span<const tensor_type>[, std::span<const constant>])
 //   leaky_relu resolved(leaky_relu, const dims& x);               // attributes that depend on the input in numbers
 //   port_rule rule_of(const leaky_relu&, std::size_t input);      // where a rule depends on attributes
 //   bool sums_products                                            // u8 inputs give f32 as easily as u8
-//   bool elementwise                                              // each element of y comes from the same one of x
-//   alone std::size_t weights                                           // the constants begin with weights, a row for
-//   each output
-//                                                                 // channel, and a bias
+//   bool elementwise                                              // each element of y comes from the same one of x alone
+//   std::size_t weights                                           // the constants begin with weights, a row for each
+//                                                                 // output channel, and a bias
 //   activation act; bool residual;                                // what passes may fuse into it: see conv2d.hpp
 #pragma once
 
@@ -83,8 +79,10 @@ constexpr operator_facts facts_of() {
 
 /// The types of the outputs by whichever infer() the operator has; elements and scales are the first input's.
 template <class T>
-std::vector<tensor_type> infer_types(const T& o, std::span<const tensor_type> x) {
-  if constexpr (requires { std::vector<tensor_type>(infer(o, x)); }) {
+std::vector<tensor_type> infer_types(const T& o, std::span<const tensor_type> x, std::span<const constant> constants) {
+  if constexpr (requires { std::vector<tensor_type>(infer(o, x, constants)); }) {
+    return infer(o, x, constants);
+  } else if constexpr (requires { std::vector<tensor_type>(infer(o, x)); }) {
     return infer(o, x);
   } else {
     require(!x.empty(), T::name, ": expected an input, found none");
@@ -117,7 +115,7 @@ class any_operator {
   virtual void set(const attribute_map&) = 0;
   virtual port_rule rule(std::size_t input) const = 0;
   virtual void resolve(std::span<const tensor_type>) = 0;
-  virtual std::vector<tensor_type> output_types(std::span<const tensor_type>) const = 0;
+  virtual std::vector<tensor_type> output_types(std::span<const tensor_type>, std::span<const constant>) const = 0;
   virtual void verify(const signature&) const = 0;
   virtual void run_reference(const signature&, const arguments&) const = 0;
   virtual activation* act() noexcept = 0;
@@ -171,8 +169,9 @@ class described_operator final : public any_operator {
     if constexpr (requires(const dims& d) { T(resolved(op_, d)); })
       if (!x.empty()) op_ = resolved(op_, x[0].extents);
   }
-  OCTAVO_COLD std::vector<tensor_type> output_types(std::span<const tensor_type> x) const override {
-    return infer_types(op_, x);
+  OCTAVO_COLD std::vector<tensor_type> output_types(std::span<const tensor_type> x,
+                                                    std::span<const constant> constants) const override {
+    return infer_types(op_, x, constants);
   }
   OCTAVO_COLD void verify(const signature& s) const override { check(op_, s); }
   void run_reference(const signature& s, const arguments& a) const override { evaluate(op_, s, a); }
@@ -238,9 +237,11 @@ class operation {
     return o;
   }
 
-  /// The types of the outputs for inputs of these types; scales and zero points are the first input's. Of what check()
-  /// refuses it may be anything.
-  std::vector<tensor_type> infer(std::span<const tensor_type> inputs) const { return self().output_types(inputs); }
+  /// The types of the outputs for inputs of these types and these constants; scales and zero points are the first
+  /// input's. Of what check() refuses it may be anything.
+  std::vector<tensor_type> infer(std::span<const tensor_type> inputs, std::span<const constant> constants = {}) const {
+    return self().output_types(inputs, constants);
+  }
 
   friend bool operator==(const operation& a, const operation& b) {
     return a.self().type() == b.self().type() && a.self().equals(b.self());

@@ -5,15 +5,21 @@
 #include "octavo/base/nearest_name.hpp"
 #include "octavo/op/batch_norm.hpp"
 #include "octavo/op/concat.hpp"
+#include "octavo/op/constant.hpp"
 #include "octavo/op/conv2d.hpp"
 #include "octavo/op/elementwise.hpp"
+#include "octavo/op/expand.hpp"
 #include "octavo/op/fc.hpp"
+#include "octavo/op/gather.hpp"
 #include "octavo/op/matmul.hpp"
 #include "octavo/op/operation.hpp"
 #include "octavo/op/pad.hpp"
 #include "octavo/op/pool2d.hpp"
 #include "octavo/op/reshape.hpp"
+#include "octavo/op/slice.hpp"
 #include "octavo/op/softmax.hpp"
+#include "octavo/op/space_to_depth.hpp"
+#include "octavo/op/transpose.hpp"
 
 namespace octavo {
 
@@ -31,6 +37,7 @@ operator_set with_operators(operator_set set) {
 // clang-format off
 #define OCTAVO_FOR_EACH_OPERATOR(X) \
   X(input) \
+  X(constant) \
   X(conv2d) \
   X(fc) \
   X(matmul) \
@@ -40,10 +47,18 @@ operator_set with_operators(operator_set set) {
   X(add) \
   X(pool2d) \
   X(concat) \
-  X(pad_channels) \
   X(softmax) \
   X(reshape) \
-  X(convert)
+  X(convert) \
+  X(slice) \
+  X(transpose) \
+  X(pad) \
+  X(gather) \
+  X(expand) \
+  X(tile) \
+  X(shuffle_channel) \
+  X(space_to_depth) \
+  X(depth_to_space)
 // clang-format on
 
 // Their virtual functions, reference evaluations among them, are compiled once where that is asked for.

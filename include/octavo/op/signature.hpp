@@ -1,6 +1,7 @@
 // What an operator's evaluation is given: types, known when the network is planned, and memory, known at each run.
 #pragma once
 
+#include <atomic>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -107,6 +108,13 @@ struct arguments {
   std::span<const std::byte> ahead{};  ///< what the next step will read first; a kernel may bring it into the cache
   int phase = 0;                       ///< of an executable that has several
   std::byte* shared = nullptr;         ///< its shared_bytes()
+  std::atomic<bool>* refused = nullptr;
+
+  /// Tells the session that an input holds what the operator cannot take, such as an id that is out of range: run()
+  /// returns run_status::refused_data then. From any thread; the operator still writes all of its output.
+  void refuse() const noexcept {
+    if (refused) refused->store(true, std::memory_order_relaxed);
+  }
 };
 
 /// What quantization does at an input of an operator.

@@ -10,15 +10,15 @@
 namespace octavo {
 
 /// Who owns the memory of a value.
-enum class home : std::uint8_t { arena, input, output };
+enum class home : std::uint8_t { arena, input, output, constants };
 
 /// A value of a planned network.
 struct planned_value {
   std::string name;
   tensor_type type;
   home where = home::arena;
-  int index = 0;              ///< of the input or output
-  std::size_t offset = 0;     ///< bytes from the beginning of the arena, input or output
+  int index = 0;              ///< of the input, output or constant
+  std::size_t offset = 0;     ///< bytes from the beginning of the arena, input, output or constant
   std::ptrdiff_t stride = 0;  ///< elements between rows
 };
 
@@ -44,6 +44,7 @@ struct plan {
   std::vector<step> steps;
   symbol_ranges symbols;
   std::vector<int> inputs, outputs;     ///< values, in the order of the graph's inputs and outputs
+  std::vector<constant> constants;      ///< in whose memory values live, the same in all sessions
   std::size_t arena_bytes = 0;          ///< memory of a session
   std::size_t bytes_without_reuse = 0;  ///< what the arena would be if every value had memory of its own
   std::size_t scratch_bytes = 0;        ///< of each worker

@@ -1,6 +1,7 @@
 // All portable kernels, best first. They run everywhere, with whatever vectors the flags of the translation unit allow.
 #pragma once
 
+#include "octavo/backends/native/movement.hpp"
 #include "octavo/backends/native/table.hpp"
 #include "octavo/backends/portable/arch.hpp"
 #include "octavo/backends/portable/convolution.hpp"
@@ -15,7 +16,7 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels,
-              softmax_kernels, native::table_kernels);
+              softmax_kernels, native::movement_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -1,0 +1,104 @@
+// The reference evaluations of gather, expand and tile.
+#include "octavo/op/gather.hpp"
+
+#include <doctest/doctest.h>
+
+#include <numeric>
+
+#include "octavo/op/expand.hpp"
+#include "octavo/op/operation.hpp"
+#include "support/evaluate.hpp"
+#include "temporary_folder.hpp"
+
+namespace {
+
+using namespace octavo;
+using namespace octavo::test;
+
+tensor counted(const dims& e) {
+  tensor t(element::f32, e);
+  std::iota(t.as<float>().begin(), t.as<float>().end(), 0.0f);
+  return t;
+}
+
+tensor run(const operation& o, std::vector<tensor> src) {
+  std::vector<tensor_type> from;
+  for (const tensor& t : src) from.push_back({t.type(), t.extents(), {}});
+  return reference_output(o, {from, o.infer(from), {}}, src);
+}
+
+tensor ids(const dims& e, const std::vector<std::int64_t>& list) {
+  return tensor::of(e, std::span<const std::int64_t>(list));
+}
+
+std::optional<std::string> failure(const operation& o, std::vector<tensor_type> src) {
+  return failure_of([&] { check(o, {src, o.infer(src), {}}); });
+}
+
+}  // namespace
+
+TEST_CASE("gather: the examples of ONNX's specification") {
+  const tensor x = tensor::of<float>({3, 2}, std::vector<float>{1.0f, 1.2f, 2.3f, 3.4f, 4.5f, 5.7f});
+  const tensor rows = run(op::gather{}, list_of(x.reshaped({3, 2}), ids({2, 2}, {0, 1, 1, 2})));
+  CHECK(rows.extents() == dims{2, 2, 2});
+  CHECK(std::ranges::equal(rows.as<float>(), std::vector<float>{1.0f, 1.2f, 2.3f, 3.4f, 2.3f, 3.4f, 4.5f, 5.7f}));
+  const tensor columns = run(op::gather{1}, list_of(counted({3, 3}), ids({1, 2}, {0, 2})));
+  CHECK(columns.extents() == dims{3, 1, 2});
+  CHECK(std::ranges::equal(columns.as<float>(), std::vector<float>{0, 2, 3, 5, 6, 8}));
+  CHECK(std::ranges::equal(run(op::gather{}, list_of(counted({4}), ids({3}, {-1, -4, 2}))).as<float>(),
+                           std::vector<float>{3, 0, 2}));
+  CHECK(run(op::gather{-2}, list_of(counted({2, 3, 4}), ids({}, {1}))).extents() == dims{2, 4});
+}
+
+TEST_CASE("gather: ids out of range give zeros and refuse the run") {
+  const tensor x = counted({3, 2});
+  const op::gather g;
+  for (const auto& [type, zero] : {std::pair{element::f32, 0}, {element::u8, 7}}) {
+    const tensor table =
+        type == element::f32 ? counted({3, 2}) : tensor::of<std::uint8_t>({3, 2}, std::vector<std::uint8_t>(6, 1));
+    for (std::int64_t bad :
+         {std::int64_t{3}, std::int64_t{-4}, std::int64_t{1} << 32, std::numeric_limits<std::int64_t>::min()}) {
+      const tensor which = ids({2}, {2, bad});
+      tensor y(type, {2, 2});
+      const tensor_type row{type, {3, 2}, {1, zero}};
+      const operand src[] = {operand_of(table), operand_of(which)};
+      std::atomic<bool> refused{false};
+      evaluate(g, {{row, {element::s64, {2}, {}}}, {type, {2, 2}, {1, zero}}, {}}, {src, operand_of(y), {}, &refused});
+      CHECK(refused);
+      CHECK(y.bytes()[y.bytes().size() - 1] == static_cast<std::byte>(zero));
+    }
+  }
+}
+
+TEST_CASE("gather: what it refuses, by name") {
+  const tensor_type x{element::f32, {3, 4}, {}}, which{element::s32, {2}, {}};
+  CHECK_FALSE(failure(op::gather{}, {x, which}));
+  check_failure(failure(op::gather{2}, {x, which}), "gather: axis 2 of a tensor of 3x4");
+  check_failure(failure(op::gather{}, {x, x}), "gather: ids must be s32 or s64, found f32[3x4]");
+  check_failure(failure(op::gather{}, {x, {element::s64, {1, 1, 1, 1, 1, 2}, {}}}), "more than 6 axes");
+  CHECK_FALSE(failure(op::gather{}, {x, {element::s64, {upto<2>, 5}, {}}}));
+  check_failure(failure(op::gather{1}, {x, {element::s64, {upto<2>}, {}}}), "bounded axes must stay");
+  check_failure(failure(op::gather{}, {{element::f32, {upto<3>, 4}, {}}, which}), "bounded axes must stay");
+}
+
+TEST_CASE("expand: axes of extent 1, and new ones") {
+  CHECK(std::ranges::equal(run(op::expand{{2, 3}}, list_of(counted({2, 1}))).as<float>(),
+                           std::vector<float>{0, 0, 0, 1, 1, 1}));
+  CHECK(std::ranges::equal(run(op::expand{{2, 2}}, list_of(counted({2}))).as<float>(), std::vector<float>{0, 1, 0, 1}));
+  CHECK(run(op::expand{{2, 1, 3}}, list_of(counted({4, 1}))).extents() == dims{2, 4, 3});
+  const tensor_type batch{element::f32, {upto<4>, 1}, {}};
+  CHECK(operation(op::expand{{1, 3}}).infer(std::array{batch})[0].extents == dims{upto<4>, 3});
+  check_failure(failure(op::expand{{3, 3}}, {{element::f32, {2, 3}, {}}}), "expand: cannot expand 2x3 to 3x3");
+  check_failure(failure(op::expand{{3}}, {{element::f32, {2, 3}, {}}}), "expand: cannot expand");
+  check_failure(failure(op::expand{{2, 4, 3}}, {batch}), "expand: cannot expand <=4x1");
+}
+
+TEST_CASE("tile: whole axes, repeated") {
+  CHECK(std::ranges::equal(run(op::tile{{2, 2}}, list_of(counted({2, 2}))).as<float>(),
+                           std::vector<float>{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3}));
+  const tensor_type x{element::f32, {2, 3}, {}}, batch{element::f32, {upto<4>, 3}, {}};
+  check_failure(failure(op::tile{{2}}, {x}), "tile: expected a number for each axis of 2x3, found 2");
+  check_failure(failure(op::tile{{0, 1}}, {x}), "tile: cannot repeat axis 0 of 2x3 0 times");
+  check_failure(failure(op::tile{{2, 1}}, {batch}), "tile: axis 0 of <=4x3 is bounded");
+  CHECK_FALSE(failure(op::tile{{1, 2}}, {batch}));
+}
