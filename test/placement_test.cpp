@@ -55,7 +55,7 @@ TEST_CASE("placement: the inputs of a concat along channels live in its buffer")
   check_placed(g, c.id, both.id, 14, 20);
   check_placed(g, both.id, both.id, 0, 20);
   const network net = checked_plan(g);
-  CHECK_FALSE(has_step(net, "concat"));
+  CHECK_FALSE(has_step(net, "x.concat"));
   CHECK(net->steps.size() == 4);
 }
 
@@ -121,8 +121,8 @@ TEST_CASE("placement: where an input cannot be a slice, the concat copies") {
     g.output(a, "a");
     g.output(relu6(concat(softmax(x), a)), "y");
   }
-  SUBCASE("another axis") { g.output(relu6(concat<1>(a, softmax(x))), "y"); }
-  SUBCASE("the outermost axis") { g.output(relu6(concat<0>(a, softmax(x))), "y"); }
+  SUBCASE("another axis, of several images") { g.output(relu6(concat<1>(a, softmax(x))), "y"); }
+  SUBCASE("the outermost axis, in the user's memory") { g.output(concat<0>(a, softmax(x)), "y"); }
   const network net = checked_plan(g);
   CHECK(has_step(net, "x.concat"));
 }
@@ -282,4 +282,218 @@ TEST_CASE("placement: u8 slices are placed by elements and bytes alike") {
   const network net = checked_plan(g);
   const std::size_t from = net->values[static_cast<std::size_t>(both.id)].offset;
   CHECK(net->values[static_cast<std::size_t>(b.id)].offset == from + 6);
+}
+
+TEST_CASE("placement: a concat along an axis outside of which all extents are 1 is free") {
+  graph g;
+  SUBCASE("the outermost axis") {
+    auto x = g.input<float, image>("x");
+    auto a = relu(x), b = softmax(x);
+    auto both = concat<0>(a, b);
+    g.output(relu6(both), "y");
+    check_placed(g, a.id, both.id, 0, 6);
+    check_placed(g, b.id, both.id, 144, 6);
+    CHECK(checked_plan(g)->steps.size() == 3);
+  }
+  SUBCASE("rows of one image, in a concat of channels") {
+    auto x = g.input<float, nhwc<1, 3, 4, 6>>("x");
+    auto a = relu(x), b = softmax(x);
+    auto rows = concat<1>(a, b);
+    auto wide = concat(relu6(rows), rows);
+    g.output(relu6(wide), "y");
+    check_placed(g, b.id, wide.id, 6 + 3 * 4 * 12, 12);
+    CHECK(checked_plan(g)->steps.size() == 4);
+  }
+  SUBCASE("one row of each of several sequences") {
+    auto x = g.input<float, ntc<3, 1, 6>>("x");
+    auto a = relu(x), b = softmax(x);
+    auto both = concat<1>(a, b);
+    g.output(relu6(both), "y");
+    check_placed(g, b.id, both.id, 6, 12);
+    CHECK(checked_plan(g)->steps.size() == 3);
+  }
+  SUBCASE("but not where its reshape moves to memory whose rows may lie apart") {
+    auto x = g.input<float, nhwc<1, 3, 4, 6>>("x");
+    g.output(reshape<nc<24, 6>>(concat<1>(relu(x), softmax(x))), "y");
+    CHECK(checked_plan(g)->steps.size() == 3);
+  }
+}
+
+TEST_CASE("placement: slices live in their input") {
+  graph g;
+  auto x = g.input<float, image>("x");
+  auto a = relu(x);
+  SUBCASE("of channels, and a slice of that") {
+    auto s = slice<-1, 1, 5>(a);
+    auto t = slice<-1, 1, 3>(s);
+    g.output(relu6(s), "s");
+    g.output(relu6(t), "t");
+    check_placed(g, s.id, a.id, 1, 6);
+    check_placed(g, t.id, a.id, 2, 6);
+    CHECK(checked_plan(g)->steps.size() == 3);
+  }
+  SUBCASE("of channels of a network input") {
+    auto s = slice<-1, 2, 4>(x);
+    g.output(relu6(s), "s");
+    check_placed(g, s.id, x.id, 2, 6);
+    const network net = checked_plan(g);
+    CHECK_FALSE(has_step(net, "x.slice"));
+    std::vector<float> wide(24 * 7), y(48);  // whose rows may lie apart
+    for (std::size_t i = 0; i < wide.size(); ++i) wide[i] = static_cast<float>(i % 7);
+    session run(net);
+    REQUIRE(run(view<const float>(wide.data(), image::value, 7), y));
+    for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == static_cast<float>(2 + i % 2));
+  }
+  SUBCASE("of the outermost axis, and rows of that") {
+    auto s = slice<0, 1, 2>(a);
+    auto t = slice<1, 1, 3>(s);
+    g.output(relu6(t), "t");
+    check_placed(g, s.id, a.id, 72, 6);
+    check_placed(g, t.id, a.id, 72 + 24, 6);
+    CHECK(checked_plan(g)->steps.size() == 2);
+  }
+  SUBCASE("every second image, the last pixel of each row") {
+    auto s = slice<2, 3, 4>(a);
+    g.output(relu6(s), "s");
+    check_placed(g, s.id, a.id, 18, 24);
+    auto t = slice<0, 0, 2, 2>(a);
+    g.output(relu6(t), "t");
+    check_placed(g, t.id, a.id, 0, 6);
+    CHECK(checked_plan(g)->steps.size() == 3);
+  }
+  SUBCASE("of a concat's input, and of the concat") {
+    auto both = concat(softmax(x), a);
+    auto s = slice<-1, 4, 9>(both);
+    auto t = slice<-1, 0, 2>(a);
+    g.output(relu6(s), "s");
+    g.output(relu6(t), "t");
+    check_placed(g, s.id, both.id, 4, 12);
+    check_placed(g, t.id, both.id, 6, 12);
+    CHECK(checked_plan(g)->steps.size() == 4);
+  }
+  SUBCASE("and what has its rows") {
+    auto s = slice<2, 0, 1>(a);  // one pixel of each line: rows 24 apart
+    auto lines = reshape<nhwc<2, 3, 1, 6>>(reshape<nc<6, 6>>(s));
+    g.output(relu6(lines), "y");
+    check_placed(g, lines.id, a.id, 0, 24);
+    CHECK(checked_plan(g)->steps.size() == 2);
+  }
+}
+
+TEST_CASE("placement: a split is free, and so is a concat behind it") {
+  graph g;
+  auto x = g.input<float, image>("x");
+  auto a = relu(x);
+  auto [left, right] = split<-1, 2, 4>(a);
+  SUBCASE("where the concat takes others") {
+    g.output(relu6(concat(relu6(left), softmax(right))), "y");
+    CHECK(checked_plan(g)->steps.size() == 4);
+  }
+  SUBCASE("where it takes a part of the split, that part alone is copied") {
+    g.output(relu6(concat(left, softmax(right))), "y");
+    const network net = checked_plan(g);
+    CHECK(net->steps.size() == 4);
+    CHECK(has_step(net, "x.slice"));
+    CHECK_FALSE(has_step(net, "x.slice_1"));
+  }
+}
+
+TEST_CASE("placement: where a slice cannot live in its input, it copies") {
+  graph g;
+  auto x = g.input<float, image>("x");
+  auto a = relu(x);
+  SUBCASE("rows of a network input") { g.output(relu(slice<0, 1, 2>(x)), "y"); }
+  SUBCASE("pixels of each line, several") { g.output(relu(slice<2, 0, 2>(a)), "y"); }
+  SUBCASE("every second channel") { g.output(relu(slice<-1, 0, 6, 2>(a)), "y"); }
+  SUBCASE("backwards") { g.output(relu(slice<0, 1, -3, -1>(a)), "y"); }
+  SUBCASE("an output") { g.output(slice<-1, 0, 3>(a), "y"); }
+  SUBCASE("in a concat") { g.output(relu(concat(slice<-1, 0, 3>(a), softmax(a))), "y"); }
+  const network net = checked_plan(g);
+  CHECK(has_step(net, "x.slice"));
+}
+
+TEST_CASE("placement: slices of bounded values, whatever their extents are in a run") {
+  graph g;
+  auto x = g.input<float, ntc<upto<5>, 4, 6>>("x");
+  auto a = relu(x);
+  auto first = slice<1, 0, 1>(a);  // a row of each sequence
+  g.output(relu6(first), "first");
+  auto image_0 = slice<0, 0, 1>(a);
+  g.output(relu6(image_0), "image_0");
+  auto last_image = slice<0, -1, 1000>(a);  // where it lies is known at each run
+  g.output(relu6(last_image), "last_image");
+  check_placed(g, first.id, a.id, 0, 24);
+  check_placed(g, image_0.id, a.id, 0, 6);
+  check_placed(g, last_image.id, last_image.id, 0, 6);
+  const network net = plan_graph(g, {});
+  CHECK(net->steps.size() == 5);
+  for (int batch : {1, 2, 5}) {
+    const std::vector<tensor> inputs = random_inputs(g, 3, batch), y = outputs_of(net, inputs, batch);
+    const std::span<const float> in = inputs[0].as<float>();
+    for (std::size_t i = 0; i < y[0].as<float>().size(); ++i)
+      CHECK(y[0].as<float>()[i] == std::max(in[i / 6 * 24 + i % 6], 0.0f));
+    for (std::size_t i = 0; i < 24; ++i) {
+      CHECK(y[1].as<float>()[i] == std::max(in[i], 0.0f));
+      CHECK(y[2].as<float>()[i] == std::max(in[in.size() - 24 + i], 0.0f));
+    }
+  }
+}
+
+TEST_CASE("placement: a sum overwrites no value of which a slice is needed, and what it overwrites keeps its rows") {
+  graph g;
+  auto x = g.input<float, image>("x");
+  op::conv2d c;
+  c.out = 6;
+  c.residual = true;
+  const auto sum_of = [&](int src, int residual) {
+    tensor w(element::f32, {6, 6, 1, 1});
+    std::ranges::fill(w.as<float>(), 0.25f);
+    return value<float, image>(
+        &g, *g.append(c, "conv", {src, residual}, g.type(residual), {make_constant(std::move(w)), nullptr}));
+  };
+  auto a = relu(x), b = relu6(x);
+  SUBCASE("a slice of the residual is read later") {
+    auto s = slice<-1, 0, 3>(a);
+    auto sum = sum_of(b.id, a.id);
+    g.output(relu(concat(relu6(s), relu(sum))), "y");
+    check_placed(g, s.id, a.id, 0, 6);
+    check_placed(g, sum.id, sum.id, 0, 6);
+  }
+  SUBCASE("a slice of the residual was read before") {
+    auto s = relu6(slice<-1, 0, 3>(a));
+    auto sum = sum_of(b.id, a.id);
+    g.output(relu(concat(s, relu(sum))), "y");
+    check_placed(g, sum.id, a.id, 0, 6);
+  }
+  SUBCASE("the residual is a slice of what the convolution reads") {
+    auto wide = concat(a, b);
+    auto s = slice<-1, 3, 9>(wide), t = slice<-1, 0, 6>(wide);
+    auto sum = sum_of(t.id, s.id);
+    g.output(relu(sum), "y");
+    check_placed(g, sum.id, sum.id, 0, 6);
+  }
+  SUBCASE("the residual is a slice that nothing else needs") {
+    auto wide = concat(a, b);
+    auto s = slice<-1, 3, 9>(wide);
+    auto d = slice<-1, 0, 6>(softmax(wide));
+    auto sum = sum_of(d.id, s.id);
+    g.output(relu(sum), "y");
+    check_placed(g, sum.id, wide.id, 3, 12);
+  }
+  SUBCASE("the residual is in a concat, and others live in the sum") {
+    auto wide = concat(a, b);
+    auto d = slice<-1, 0, 6>(relu(wide));
+    auto sum = sum_of(d.id, a.id);
+    g.output(softmax(flatten(sum)), "y");
+    g.output(relu(slice<0, 1, 2>(sum)), "z");
+    check_placed(g, sum.id, sum.id, 0, 6);
+  }
+  SUBCASE("the residual is in a concat, and nothing lives in the sum") {
+    auto wide = concat(a, b);
+    auto d = slice<-1, 0, 6>(relu(wide));
+    auto sum = sum_of(d.id, a.id);
+    g.output(softmax(sum), "y");
+    check_placed(g, sum.id, wide.id, 0, 12);
+  }
+  checked_plan(g);
 }

@@ -84,21 +84,6 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
 
 namespace detail {
 
-/// Whether the node needs no step: an input, or a copy of bytes that already lie in place.
-inline bool is_free(const node& n, const graph& g, const std::vector<placement>& where) {
-  if (n.as<op::input>()) return true;
-  const op::concat* c = n.as<op::concat>();
-  if (!n.as<op::reshape>() && !(c && c->axis == g.type(*n.dst).extents.rank - 1)) return false;
-  const placement& y = where[static_cast<std::size_t>(*n.dst)];
-  std::ptrdiff_t column = 0;
-  return std::all_of(n.src.begin(), n.src.end(), [&](int v) {
-    const placement& x = where[static_cast<std::size_t>(v)];
-    const bool in_place = x.root == y.root && x.offset == y.offset + column && (!c || x.stride == y.stride);
-    column += g.type(v).extents.back();
-    return in_place;
-  });
-}
-
 /// Fills in values, inputs, outputs and the arena's size.
 inline void place_in_memory(plan& p, const std::vector<placement>& where, const std::vector<int>& step_of_node) {
   const graph& g = p.source;
@@ -117,6 +102,11 @@ inline void place_in_memory(plan& p, const std::vector<placement>& where, const 
     set_home(o.value, home::output, p.outputs.size());
     p.outputs.push_back(o.value);
   }
+  for (const node& n : g.nodes)
+    if (n.as<op::constant>()) {
+      set_home(n.dst, home::constants, p.constants.size());
+      p.constants.push_back(n.constants[0]);
+    }
 
   const auto touch = [&](int value, int at) {
     const auto root = static_cast<std::size_t>(where[static_cast<std::size_t>(value)].root);
@@ -166,12 +156,13 @@ inline symbol_ranges ranges_of_symbols(const graph& g) {
   return all;
 }
 
-/// An output that is an input, or is asked for twice, is copied: the user's memories do not overlap.
+/// An output that is an input or a constant, or is asked for twice, is copied: the user's memories do not overlap.
 inline graph separate_outputs(graph g) {
-  const std::vector<int> inputs = g.input_values();
-  std::set<int> seen(inputs.begin(), inputs.end());
+  std::set<int> seen;
+  for (const node& n : g.nodes)
+    if (n.as<op::input>() || n.as<op::constant>()) seen.insert(n.dst);
   for (graph_output& o : g.outputs)
-    if (!seen.insert(o.value).second) o.value = *g.append(op::convert{}, o.name + ".copy", {o.value}, g.type(o.value));
+    if (!seen.insert(o.value).second) o.value = *g.append(op::reshape{}, o.name + ".copy", {o.value}, g.type(o.value));
   return g;
 }
 
@@ -204,7 +195,7 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
   std::vector<int> step_of_node;
   for (const node& n : p->source.nodes) {
     step_of_node.push_back(static_cast<int>(p->steps.size()));
-    if (detail::is_free(n, p->source, where)) continue;
+    if (is_free(n, p->source, where)) continue;
     problem q{p->source.signature_of(n), n.op};
     try {
       const kernel& k = choose_kernel(kernels, q, choices, n.name);

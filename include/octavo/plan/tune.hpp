@@ -100,7 +100,7 @@ class tuner {
   tuner(const graph& g, std::span<const kernel> kernels, int repetitions)
       : g_(g), where_(place_values(g)), kernels_(kernels), repetitions_(repetitions) {}
 
-  bool is_free(const node& n) const { return detail::is_free(n, g_, where_); }
+  bool is_free(const node& n) const { return octavo::is_free(n, g_, where_); }
 
   /// The name of the fastest kernel, the first of equals.
   std::string fastest(const node& n) {

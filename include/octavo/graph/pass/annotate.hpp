@@ -33,11 +33,20 @@ class scale_classes {
   std::vector<int> parent_;
 };
 
+/// The range of the finite elements of a constant: what is not finite matters where it is quantized, which refuses it.
+inline range range_of_constant(const tensor& t) {
+  range r;
+  for (const float v : t.as<float>())
+    if (std::isfinite(v)) r = {std::min(r.lower, v), std::max(r.upper, v)};
+  return r;
+}
+
 }  // namespace detail
 
 /// The pass. A value whose bytes move to or from others gets the map that one of those has, else that of the widest of
 /// their ranges; what dequantizes u8 gets the map of those. Values of which nothing is known stay without. Ranges are
-/// looked up by value name. Throws octavo::error, naming the value, where one is empty or not finite.
+/// looked up by value name; a constant that has none there has that of its elements. Throws octavo::error, naming the
+/// value, where one is empty or not finite.
 inline graph annotate(graph g, const range_table& ranges) {
   const graph_index well_formed(g);
   for (const node& n : g.nodes)
@@ -52,6 +61,10 @@ inline graph annotate(graph g, const range_table& ranges) {
   const auto class_of = [&](std::size_t v) -> knowledge& {
     return known[static_cast<std::size_t>(classes.find(static_cast<int>(v)))];
   };
+  const auto widen = [&](std::size_t v, const range& r) {
+    std::optional<range>& widest = class_of(v).widest;
+    widest = widest ? range{std::min(widest->lower, r.lower), std::max(widest->upper, r.upper)} : r;
+  };
   for (std::size_t v = 0; v < g.values.size(); ++v) {
     if (g.values[v].quant && !class_of(v).given) class_of(v).given = g.values[v].quant;
     const auto found = ranges.find(g.values[v].name);
@@ -59,9 +72,12 @@ inline graph annotate(graph g, const range_table& ranges) {
     const range r = found->second;
     require(std::isfinite(r.lower) && std::isfinite(r.upper) && r.lower <= r.upper, "value '", found->first,
             "' has the range [", r.lower, ", ", r.upper, "]: it must be finite and not empty");
-    std::optional<range>& widest = class_of(v).widest;
-    widest = widest ? range{std::min(widest->lower, r.lower), std::max(widest->upper, r.upper)} : r;
+    widen(v, r);
   }
+  for (const node& n : g.nodes)
+    if (n.as<op::constant>() && g.type(n.dst).type == element::f32)
+      if (const auto v = static_cast<std::size_t>(*n.dst); !ranges.contains(g.values[v].name))
+        widen(v, detail::range_of_constant(*n.constants[0]));
   for (std::size_t v = 0; v < g.values.size(); ++v) {
     const knowledge& k = class_of(v);
     if (g.values[v].quant || g.values[v].type.type != element::f32) continue;

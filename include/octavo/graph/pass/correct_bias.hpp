@@ -24,20 +24,44 @@ inline const std::vector<float>& checked_means(const std::string& name, const st
   return means;
 }
 
-/// The channel means of a value, or nothing. No step computes a concat or a reshape that the planner made free: their
-/// means are those of what they copy; rows that a reshape made longer have the same channels several times.
+/// The channel means of an f32 tensor.
+inline std::vector<float> means_of(const tensor& t) {
+  const auto channels = static_cast<std::size_t>(t.extents().back()), rows = t.extents().rows();
+  std::vector<float> means;
+  for (std::size_t c = 0; c < channels; ++c) {
+    double sum = 0;
+    for (std::size_t r = 0; r < rows; ++r) sum += static_cast<double>(t.as<float>()[r * channels + c]);
+    means.push_back(static_cast<float>(sum / static_cast<double>(rows)));
+  }
+  return means;
+}
+
+/// The channel means of a value, or nothing. No step computes a constant, nor what the planner made free: a slice of
+/// channels, a concat or a reshape, whose means are those of what they copy; rows that a reshape made longer have the
+/// same channels several times.
 inline std::vector<float> means_of(const graph& g, const graph_index& index, int value, const channel_means& means) {
   const dims& extents = g.type(value).extents;
   const std::string& name = g.values[static_cast<std::size_t>(value)].name;
   if (const auto found = means.find(name); found != means.end()) return checked_means(name, found->second, extents);
   const node& n = g.nodes[static_cast<std::size_t>(index.producer[static_cast<std::size_t>(value)])];
+  if (n.as<op::constant>()) return checked_means(name, means_of(*n.constants[0]), extents);
+  if (const op::slice* s = n.as<op::slice>()) {
+    const dims& x = g.type(n.src[0]).extents;
+    const op::axis_range r = op::range_on_axis(*s, x.rank - 1, x.rank, x.back());
+    const std::vector<float> all = means_of(g, index, n.src[0], means);
+    if (all.empty() || r.step != 1 || x.rows() != extents.rows()) return {};
+    return {all.begin() + r.start, all.begin() + r.start + r.count};
+  }
   const op::concat* c = n.as<op::concat>();
-  if (!n.as<op::reshape>() && !(c && c->axis == extents.rank - 1)) return {};
-  std::vector<float> all;
+  if (!n.as<op::reshape>() && !c) return {};
+  const bool of_rows = c && c->axis != extents.rank - 1;
+  std::vector<float> all(of_rows ? static_cast<std::size_t>(extents.back()) : 0);
   for (int v : n.src) {
     const std::vector<float> part = means_of(g, index, v, means);
     if (part.empty()) return {};
-    all.insert(all.end(), part.begin(), part.end());
+    if (!of_rows) all.insert(all.end(), part.begin(), part.end());
+    for (std::size_t i = 0; of_rows && i < all.size(); ++i)
+      all[i] += part[i] * static_cast<float>(g.type(v).extents[c->axis]) / static_cast<float>(extents[c->axis]);
   }
   const auto channels = static_cast<std::size_t>(extents.back()), known = all.size();
   if (channels % known != 0) return {};

@@ -4,6 +4,7 @@
 
 #include "octavo/graph/graph_index.hpp"
 #include "octavo/quant/options.hpp"
+#include "octavo/quant/requantize.hpp"
 #include "octavo/quant/weights.hpp"
 
 namespace octavo::pass {
@@ -14,6 +15,7 @@ class quantizer {
  public:
   quantizer(const graph& from, const quantize_options& options)
       : from_(from),
+        index_(from),
         options_(options),
         read_by_int8_(from.values.size(), false),
         u8_(from.values.size(), -1),
@@ -56,10 +58,24 @@ class quantizer {
 
   int as_u8(int v) {
     int& known = u8_[static_cast<std::size_t>(v)];
-    if (known < 0)
+    if (known >= 0) return known;
+    const node& producer = from_.nodes[static_cast<std::size_t>(index_.producer[static_cast<std::size_t>(v)])];
+    if (producer.as<op::constant>())
+      known = quantized_constant(v, producer.constants[0]->as<float>());
+    else
       known = *to_.append(op::convert{}, name(v) + ".quantize", {f32_[static_cast<std::size_t>(v)]},
                           tensor_type{element::u8, from_.type(v).extents, map_of(v)});
     return known;
+  }
+  /// A constant in 8 bits, as its map says.
+  int quantized_constant(int v, std::span<const float> elements) {
+    const tensor_type type{element::u8, from_.type(v).extents, map_of(v)};
+    tensor q(type.type, type.extents);
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      require(std::isfinite(elements[i]), "value '", name(v), "' is to be quantized and has the element ", elements[i]);
+      q.as<std::uint8_t>()[i] = quantize_u8(elements[i], type.q);
+    }
+    return to_.append(op::constant{}, name(v) + ".quantize", {}, type, {make_constant(std::move(q))});
   }
   int as_f32(int v) {
     int& known = f32_[static_cast<std::size_t>(v)];
@@ -115,6 +131,7 @@ class quantizer {
   }
 
   const graph& from_;
+  const graph_index index_;
   const quantize_options& options_;
   graph to_;
   std::vector<bool> read_by_int8_;
@@ -126,7 +143,6 @@ class quantizer {
 /// The pass, on what annotate() and round_weights() made; weights that were not rounded are rounded to nearest. An edge
 /// that needs a map and has none throws octavo::error, naming the value. Outputs stay FP32.
 inline graph quantize(const graph& annotated, const quantize_options& options = {}) {
-  const graph_index well_formed(annotated);
   return detail::quantizer(annotated, options).rewrite();
 }
 
