@@ -93,6 +93,7 @@ graph network_of_all_operators() {
   auto which = constant_value<std::int32_t, shape<2>>(g, "which", std::array{2, -3});
   auto looked_up = tile<3, 2, 9>(unsqueeze<0>(expand<shape<2, 4>>(gather<0>(table, which))));  // (3, 4, 36)
   auto blocks = depth_to_space<2>(space_to_depth<2>(slice<-1, 0, 4>(pad_channels<1, 0>(x))));
+  blocks = interp2d<6, 6>(interp2d<4, 9>(blocks, op::interp2d::bilinear), op::interp2d::nearest);
   g.output(relu(concat(flatten(slice<1, 0, 4, 2>(edges)), flatten(blocks))), "moved");
   g.output(looked_up, "looked_up");
   return g;

@@ -60,6 +60,7 @@ TEST_CASE("builder: the types of results") {
   static_assert(is<decltype(space_to_depth<4>(slice<1, 0, 8>(u))), nhwc<upto<4>, 2, 2, 96>, std::uint8_t>);
   static_assert(is<decltype(depth_to_space<1>(x)), nhwc<1, 9, 8, 6>>);
   static_assert(is<decltype(expand<shape<2, 5, 9, 8, 6>>(x)), shape<2, 5, 9, 8, 6>>);
+  static_assert(is<decltype(interp2d<18, 4>(u, op::interp2d::nearest)), nhwc<upto<4>, 18, 4, 6>, std::uint8_t>);
   static_assert(is<decltype(tile<2, 1, 1, 3>(x)), nhwc<2, 9, 8, 18>>);
   static_assert(is<decltype(flatten(x)), nc<1, 432>>);
   static_assert(is<decltype(reshape<ntc<1, 72, 6>>(x)), ntc<1, 72, 6>>);

@@ -77,6 +77,7 @@ std::vector<problem_to_break> good_problems() {
       {op::tile{{1, 2, 1, 1}}, {{u8(x)}, u8({2, 8, 4, 4}), {}}},
       {op::shuffle_channel{2}, {{u8(x)}, u8(x), {}}},
       {op::space_to_depth{2}, {{u8(x)}, u8({2, 2, 2, 16}), {}}},
+      {op::interp2d{.mode = op::interp2d::bilinear, .size = {5, 3}}, {{u8(x)}, u8({2, 5, 3, 4}), {}}},
       {op::depth_to_space{2}, {{u8(x)}, u8({2, 8, 8, 1}), {}}},
       {op::softmax{}, {{u8(x)}, f32(x), {}}},
       {op::reshape{}, {{u8(x)}, u8({2, 64}), {}}},

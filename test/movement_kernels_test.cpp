@@ -191,3 +191,22 @@ TEST_CASE("movement kernels: gather, where some ids are out of range") {
                         }}) > 0);
   }
 }
+
+TEST_CASE("movement kernels: interp2d, nearest of any type and bilinear") {
+  const unsigned seed = std::random_device{}();
+  INFO("seed ", seed);
+  random_numbers random(seed);
+  for (int i = 0; i < 1500; ++i) {
+    op::interp2d o;
+    o.mode = static_cast<op::interp2d::mode_type>(random.below(2));
+    o.coordinates = static_cast<op::interp2d::coordinates_type>(random.below(4));
+    o.rounding = static_cast<op::interp2d::rounding_type>(random.below(4));
+    const dims x{random.between(1, 2), random.between(1, 6), random.between(1, 6), random_channels(random)};
+    if (random.chance(50)) o.size.h = random.between(1, 12);
+    if (random.chance(50)) o.size.w = random.between(1, 12);
+    o.scale_h = random.real(1.0f, 3.0f), o.scale_w = random.real(1.0f, 3.0f);
+    check_movement(o, all_types[random.below(o.mode == op::interp2d::bilinear ? 2 : 5)], x, random);
+  }
+  op::interp2d o{.mode = op::interp2d::bilinear, .size = {40, 50}};
+  for (element type : {element::u8, element::f32}) check_movement(o, type, {upto<4>, 20, 30, 33}, random, 3);
+}

@@ -152,7 +152,9 @@ TEST_CASE("what an operator is can be kept, and made again from its name and att
         operation(op::matmul{.transpose_b = true}), operation(op::pad{{1, 0}, {0, 2}, op::pad::edge}),
         operation(op::slice{{0}, {-1}, {1}, {2}}), operation(op::transpose{{0, 2, 1}}), operation(op::gather{-1}),
         operation(op::expand{{2, -3}}), operation(op::tile{{2, 1}}), operation(op::shuffle_channel{4}),
-        operation(op::space_to_depth{3, true}), operation(op::depth_to_space{3, true})}) {
+        operation(op::space_to_depth{3, true}), operation(op::depth_to_space{3, true}),
+        operation(
+            op::interp2d{op::interp2d::bilinear, {2, 3}, 0, 1.5f, op::interp2d::asymmetric, op::interp2d::ceil})}) {
     CAPTURE(text(o));
     CHECK(make_operation(name_of(o), o.attributes(), known) == o);
     CHECK(make_operation(name_of(o), {}, known) != o);

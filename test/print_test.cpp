@@ -97,6 +97,7 @@ TEST_CASE("print: operators with all their attributes") {
   CHECK(printed(operation(op::slice{{0}, {-1}, {2}})) == "slice starts 0 ends -1 axes 2");
   CHECK(printed(operation(op::transpose{{0, 2, 1}})) == "transpose perm 0,2,1");
   CHECK(printed(operation(op::expand{{2, 3}})) == "expand to 2x3");
+  CHECK(printed(operation(op::interp2d{.size = {4, 6}})) == "interp2d nearest size 4x6 half_pixel round_prefer_floor");
   CHECK(printed(operation(op::activate{relu_activation})) == "activate relu");
   CHECK(printed(operation(op::bias_add{relu_activation})) == "bias_add relu");
   CHECK(printed(operation(op::add{relu6_activation})) == "add relu6");

@@ -75,7 +75,7 @@ class row_executable : public executable {
 inline bool moves_rows(const operation& o) {
   return o.is<op::concat>() || o.is<op::reshape>() || o.is<op::slice>() || o.is<op::transpose>() || o.is<op::pad>() ||
          o.is<op::gather>() || o.is<op::expand>() || o.is<op::tile>() || o.is<op::space_to_depth>() ||
-         o.is<op::depth_to_space>();
+         o.is<op::depth_to_space>() || o.is<op::interp2d>();
 }
 
 inline constexpr kernel row_kernel{

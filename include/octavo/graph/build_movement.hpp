@@ -228,6 +228,20 @@ auto depth_to_space(const value<T, S>& x) {
   return detail::append<op::infer(o, S::value)>(o, "depth_to_space", x);
 }
 
+/// Images of (N, H, W, C) resized to (N, Height, Width, C): see op/interp2d.hpp.
+template <int Height, int Width, class T, class S>
+auto interp2d(const value<T, S>& x, op::interp2d::mode_type mode,
+              op::interp2d::coordinates_type coordinates = op::interp2d::half_pixel,
+              op::interp2d::rounding_type rounding = op::interp2d::round_prefer_floor) {
+  static_assert(equals<S::value.rank, 4> && only_batch_bounded(S::value),
+                "octavo: interp2d needs an input of (N, H, W, C), of which N alone may be bounded");
+  static_assert(Height > 0 && Width > 0, "octavo: interp2d needs a height and a width of at least 1");
+  constexpr dims y = op::infer(op::interp2d{.size = {Height, Width}}, S::value);
+  return detail::append<y>(
+      op::interp2d{.mode = mode, .size = {Height, Width}, .coordinates = coordinates, .rounding = rounding}, "interp2d",
+      x);
+}
+
 /// x repeated along its axes of extent 1, and along new outermost ones, as numpy's broadcast_to.
 template <class To, class T, class S>
 auto expand(const value<T, S>& x) {

@@ -11,6 +11,7 @@
 #include "octavo/op/expand.hpp"
 #include "octavo/op/fc.hpp"
 #include "octavo/op/gather.hpp"
+#include "octavo/op/interp2d.hpp"
 #include "octavo/op/matmul.hpp"
 #include "octavo/op/operation.hpp"
 #include "octavo/op/pad.hpp"
@@ -33,6 +34,8 @@ operator_set with_operators(operator_set set) {
   return set;
 }
 
+// Every operator that comes with Octavo is one line here.
+// clang-format off
 // Every operator that comes with Octavo is one line here.
 // clang-format off
 #define OCTAVO_FOR_EACH_OPERATOR(X) \
@@ -58,7 +61,8 @@ operator_set with_operators(operator_set set) {
   X(tile) \
   X(shuffle_channel) \
   X(space_to_depth) \
-  X(depth_to_space)
+  X(depth_to_space) \
+  X(interp2d)
 // clang-format on
 
 // Their virtual functions, reference evaluations among them, are compiled once where that is asked for.

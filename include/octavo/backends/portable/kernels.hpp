@@ -7,6 +7,7 @@
 #include "octavo/backends/portable/convolution.hpp"
 #include "octavo/backends/portable/depthwise.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
+#include "octavo/backends/portable/interp2d.hpp"
 #include "octavo/backends/portable/matmul.hpp"
 #include "octavo/backends/portable/pool.hpp"
 #include "octavo/backends/portable/softmax.hpp"
@@ -16,7 +17,7 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels,
-              softmax_kernels, native::movement_kernels, native::table_kernels);
+              softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -7,6 +7,7 @@
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx2/depthwise.hpp"
 #include "octavo/backends/x86/avx2/elementwise.hpp"
+#include "octavo/backends/x86/avx2/interp2d.hpp"
 #include "octavo/backends/x86/avx2/matmul.hpp"
 #include "octavo/backends/x86/avx2/pool.hpp"
 #include "octavo/backends/x86/avx2/softmax.hpp"
@@ -17,7 +18,7 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
-              elementwise_kernels, softmax_kernels);
+              elementwise_kernels, softmax_kernels, interp2d_kernels);
 }
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

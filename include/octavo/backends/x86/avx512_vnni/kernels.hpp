@@ -7,6 +7,7 @@
 #include "octavo/backends/x86/avx512_vnni/convolution.hpp"
 #include "octavo/backends/x86/avx512_vnni/depthwise.hpp"
 #include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
+#include "octavo/backends/x86/avx512_vnni/interp2d.hpp"
 #include "octavo/backends/x86/avx512_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx512_vnni/pool.hpp"
 #include "octavo/backends/x86/avx512_vnni/softmax.hpp"
@@ -17,7 +18,7 @@ namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
-              elementwise_kernels, softmax_kernels);
+              elementwise_kernels, softmax_kernels, interp2d_kernels);
 }
 
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
