@@ -5,9 +5,11 @@
 
 #include <numeric>
 
+#include "octavo/octavo.hpp"
 #include "octavo/op/expand.hpp"
 #include "octavo/op/operation.hpp"
 #include "support/evaluate.hpp"
+#include "support/random.hpp"
 #include "temporary_folder.hpp"
 
 namespace {
@@ -63,7 +65,8 @@ TEST_CASE("gather: ids out of range give zeros and refuse the run") {
       const tensor_type row{type, {3, 2}, {1, zero}};
       const operand src[] = {operand_of(table), operand_of(which)};
       std::atomic<bool> refused{false};
-      evaluate(g, {{row, {element::s64, {2}, {}}}, {type, {2, 2}, {1, zero}}, {}}, {src, operand_of(y), {}, &refused});
+      evaluate(g, {{row, {element::s64, {2}, {}}}, {type, {2, 2}, {1, zero}}, {}},
+               {src, operand_of(y), {}, 0, nullptr, &refused});
       CHECK(refused);
       CHECK(y.bytes()[y.bytes().size() - 1] == static_cast<std::byte>(zero));
     }
@@ -101,4 +104,46 @@ TEST_CASE("tile: whole axes, repeated") {
   check_failure(failure(op::tile{{0, 1}}, {x}), "tile: cannot repeat axis 0 of 2x3 0 times");
   check_failure(failure(op::tile{{2, 1}}, {batch}), "tile: axis 0 of <=4x3 is bounded");
   CHECK_FALSE(failure(op::tile{{1, 2}}, {batch}));
+}
+
+TEST_CASE("gather: a run with an id out of range is refused, and the next one is not") {
+  graph g;
+  const params w = random_params(1);
+  auto ids = g.input<std::int32_t, shape<upto<4>, 3>>("ids");
+  g.output(embedding<7, 5>(ids, w / "words"), "y");
+  const constant table = (w / "words").get("weight", {7, 5});
+  for (const kernel_list& kernels : {kernel_list{}, native_kernels()}) {
+    session run(plan_graph(fold(g), kernels));
+    CHECK(run.planned()->steps.size() == 1);
+    std::vector<float> y(2 * 3 * 5);
+    std::vector<std::int32_t> good{0, 6, 3, -1, -7, 2}, bad{0, 6, 3, 7, 1, 2};
+    REQUIRE(run(good, y));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const int id = good[i / 5] < 0 ? good[i / 5] + 7 : good[i / 5];
+      CHECK(y[i] == table->as<float>()[static_cast<std::size_t>(id) * 5 + i % 5]);
+    }
+    const run_status status = run(bad, y);
+    CHECK_FALSE(status);
+    CHECK(status.code() == run_status::refused_data);
+    check_failure(failure_of([&] { status.or_throw(); }), "node 'words', gather: ", "out of range");
+    CHECK(run(good, y));
+  }
+}
+
+TEST_CASE("gather: a table of embeddings is quantized with what reads it, once") {
+  graph g;
+  const params w = random_params(2);
+  auto ids = g.input<std::int64_t, shape<2, 3>>("ids");
+  g.output(fc<4>(embedding<50, 8>(ids, w / "words"), w / "fc"), "y");
+  calibration found;
+  const graph int8 = quantize_graph(g, found);
+  const auto u8_values = std::ranges::count_if(int8.values, [](const graph_value& v) { return v.type.is_u8(); });
+  CHECK(u8_values == 2);  // the table and its rows: no conversion
+  const std::vector<std::int64_t> some{0, 49, -1, 3, 7, 12};
+  std::vector<float> y(24), exact(24);
+  session run(plan_graph(int8, native_kernels())), fp32(octavo::compile(g));
+  run(some, y).or_throw();
+  fp32(some, exact).or_throw();
+  for (std::size_t i = 0; i < y.size(); ++i)
+    CHECK(std::fabs(y[i] - exact[i]) <= 0.05f);  // a few of 255 steps of [-1, 1]
 }

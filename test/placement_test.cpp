@@ -439,6 +439,36 @@ TEST_CASE("placement: slices of bounded values, whatever their extents are in a 
   }
 }
 
+TEST_CASE("placement: where a bounded axis lies inside, no one knows where the next index begins") {
+  graph g;
+  auto x = g.input<float, shape<3, upto<5>, 6>>("x");
+  auto a = relu(x);
+  auto second = slice<0, 1, 2>(a), first = slice<0, 0, 1>(a);
+  g.output(relu6(second), "second");
+  g.output(relu6(first), "first");
+  auto columns = slice<-1, 2, 4>(a);
+  g.output(relu6(columns), "columns");
+  check_placed(g, second.id, second.id, 0, 6);
+  check_placed(g, first.id, a.id, 0, 6);
+  check_placed(g, columns.id, a.id, 2, 6);
+  const network net = plan_graph(g, {});
+  for (std::size_t length : {1u, 3u, 5u}) {
+    std::vector<float> in(3 * length * 6), y(length * 6), z(length * 6), c(3 * length * 2);
+    for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<float>(i % 6) / 8.0f;
+    const int n = static_cast<int>(length);
+    for (std::size_t i = 0; i < y.size(); ++i) in[y.size() + i] += 1;
+    session run(net);
+    run(view<const float>(in.data(), {3, n, 6}), view<float>(y.data(), {1, n, 6}), view<float>(z.data(), {1, n, 6}),
+        view<float>(c.data(), {3, n, 2}))
+        .or_throw();
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      CHECK(y[i] == in[y.size() + i]);
+      CHECK(z[i] == in[i]);
+    }
+    for (std::size_t i = 0; i < c.size(); ++i) CHECK(c[i] == in[i / 2 * 6 + 2 + i % 2]);
+  }
+}
+
 TEST_CASE("placement: a sum overwrites no value of which a slice is needed, and what it overwrites keeps its rows") {
   graph g;
   auto x = g.input<float, image>("x");

@@ -142,9 +142,55 @@ class graph_maker {
     return product(graph_.append(op::softmax{}, "softmax", {scores}, graph_.type(scores)), y, false);
   }
 
+  /// An operator that moves elements; images stay images.
+  int movement(int x) {
+    const dims d = extents(x);
+    switch (random_.below(9)) {
+      case 0:
+      case 1: {  // some lines, columns or channels, now and then backwards
+        const int axis = random_.between(1, 3), first = random_.below(d[axis]),
+                  last = random_.between(first, d[axis] - 1);
+        if (random_.chance(20))
+          return graph_.append(op::slice{{last}, {first - d[axis] - 1}, {axis}, {-1}}, "slice", {x});
+        return graph_.append(op::slice{{first}, {last + 1}, {axis}, {random_.between(1, 2)}}, "slice", {x});
+      }
+      case 2: {  // halves of the channels, the second of them first
+        const int half = (d[3] + 1) / 2;
+        if (half == d[3]) return x;
+        const int a = graph_.append(op::slice{{0}, {half}, {3}}, "left", {x}),
+                  b = graph_.append(op::slice{{half}, {d[3]}, {3}}, "right", {x});
+        return graph_.append(op::concat{3}, "swapped", {random_.chance(50) ? activation_of(b) : b, a});
+      }
+      case 3: {
+        const axis_numbers some[] = {{0, 2, 1, 3}, {0, 3, 1, 2}, {0, 2, 3, 1}, {0, 1, 3, 2}};
+        return graph_.append(op::transpose{some[random_.below(4)]}, "transpose", {x});
+      }
+      case 4: {
+        op::pad p{{0, random_.below(2), -random_.below(2), 1}, {0, 1, random_.below(2), 0}};
+        p.mode = static_cast<op::pad::mode_type>(random_.below(2));
+        return d[2] < 2 ? x : *graph_.append(p, "pad", {x});
+      }
+      case 5: return graph_.append(op::shuffle_channel{d[3] % 2 == 0 ? 2 : d[3]}, "shuffle", {x});
+      case 6:
+        if (d[1] % 2 == 0 && d[2] % 2 == 0) return graph_.append(op::space_to_depth{2}, "deep", {x});
+        return d[3] % 4 == 0 ? *graph_.append(op::depth_to_space{2}, "wide", {x}) : x;
+      case 7: {
+        op::interp2d o{.mode = static_cast<op::interp2d::mode_type>(random_.below(2)),
+                       .size = {random_.between(1, 6), random_.between(1, 6)}};
+        return graph_.append(o, "interp2d", {x});
+      }
+      default: {  // some channels, by numbers that are a constant
+        tensor ids(element::s64, {random_.between(1, 4)});
+        for (std::int64_t& id : ids.as<std::int64_t>()) id = random_.below(2 * d[3]) - d[3];
+        const int which = graph_.append(op::constant{}, "ids", {}, {make_constant(std::move(ids))});
+        return graph_.append(op::gather{3}, "gather", {x, which});
+      }
+    }
+  }
+
   void add_node() {
     const int x = random_.chance(60) ? images_.back() : any();
-    switch (random_.below(13)) {
+    switch (random_.below(16)) {
       case 0:
       case 1: return add_value(some_convolution(x));
       case 2: return add_value(activation_of(batch_norm(some_convolution(x))));
@@ -160,10 +206,11 @@ class graph_maker {
       case 7:
       case 8: return extents(x).count() > 2000 ? void() : add_value(concatenation(x));
       case 9: return add_value(some_reshape(x));
-      case 10: {
-        return add_value(graph_.append(op::channel_padding(4, random_.below(3), random_.below(3)), "pad", {x}));
-      }
+      case 10: return add_value(graph_.append(op::channel_padding(4, random_.below(3), random_.below(3)), "pad", {x}));
       case 11: return add_value(attention(x));
+      case 12:
+      case 13:
+      case 14: return extents(x).count() > 2000 ? void() : add_value(movement(x));
       default:
         if (random_.chance(30)) return add_value(graph_.append(op::softmax{}, "softmax", {x}, graph_.type(x)));
         return add_value(graph_.append(op::bias_add{}, "bias", {x}, graph_.type(x), {constants({extents(x).back()})}));

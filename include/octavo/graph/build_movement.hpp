@@ -197,10 +197,12 @@ auto gather(const value<T, S>& x, const value<Id, Ids>& ids) {
 /// Rows of "weight" (Rows, C) of `w` by their numbers: (...) -> (..., C).
 template <int Rows, int C, class Id, class Ids>
 auto embedding(const value<Id, Ids>& ids, const params& w) {
+  static_assert(std::is_same_v<Id, std::int32_t> || std::is_same_v<Id, std::int64_t>,
+                "octavo: embedding's ids must be std::int32_t or std::int64_t");
+  constexpr dims y = op::infer(op::gather{}, {Rows, C}, Ids::value);
   graph& g = ids.owner("embedding");
-  const value<float, shape<Rows, C>> table(
-      &g, *g.append(op::constant{}, w.path() + ".weight", {}, {w.get("weight", dims{Rows, C})}));
-  return gather<0>(table, ids);
+  const int table = g.append(op::constant{}, w.path() + ".weight", {}, {w.get("weight", dims{Rows, C})});
+  return value<float, shape_of<y>>(&g, *g.append(op::gather{}, w.path(), {table, ids.id}));
 }
 
 /// The channels as (Groups, C / Groups), transposed.
