@@ -14,18 +14,18 @@ namespace users {
 using namespace octavo;
 
 /// y = x where x >= 0, slope * x elsewhere.
-struct leaky_relu {
-  static constexpr std::string_view name = "leaky_relu";
+struct bent_relu {
+  static constexpr std::string_view name = "bent_relu";
   static constexpr port inputs[] = {{"x"}};
   static constexpr bool elementwise = true;
   float slope = 0.01f;
-  static constexpr auto fields = std::tuple{field{"slope", &leaky_relu::slope}};
+  static constexpr auto fields = std::tuple{field{"slope", &bent_relu::slope}};
 };
-void check(const leaky_relu& o, const signature& s) {
-  require(s.src.size() == 1 && s.dst->extents == s.src[0].extents, "leaky_relu: output must have the input's extents");
-  require(std::isfinite(o.slope), "leaky_relu: the slope is ", o.slope);
+void check(const bent_relu& o, const signature& s) {
+  require(s.src.size() == 1 && s.dst->extents == s.src[0].extents, "bent_relu: output must have the input's extents");
+  require(std::isfinite(o.slope), "bent_relu: the slope is ", o.slope);
 }
-void evaluate(const leaky_relu& o, const signature& s, const arguments& a) {
+void evaluate(const bent_relu& o, const signature& s, const arguments& a) {
   const auto columns = static_cast<std::size_t>(a.dst->extents.back());
   for (std::size_t r = 0; r < a.dst->extents.rows(); ++r)
     for (std::size_t c = 0; c < columns; ++c) {
@@ -79,7 +79,7 @@ class leaky_executable final : public executable {
   problem problem_;
 };
 constexpr kernel leaky_kernel{
-    "users_leaky_relu", isa::portable, [](const problem& p) { return p.op.is<leaky_relu>(); },
+    "users_leaky_relu", isa::portable, [](const problem& p) { return p.op.is<bent_relu>(); },
     [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<leaky_executable>(p); }};
 
 }  // namespace users
@@ -110,13 +110,13 @@ std::string_view kernel_of(const network& net, std::string_view step_name) {
 }  // namespace
 
 TEST_CASE("an operator of the user's own: FP32, and INT8 by a table and by a kernel of his") {
-  const graph g = with_activation(users::leaky_relu{.slope = 0.25f}), int8 = quantized_graph(g);
-  CHECK(text(g.nodes[2].op) == "leaky_relu slope 0.25");
+  const graph g = with_activation(users::bent_relu{.slope = 0.25f}), int8 = quantized_graph(g);
+  CHECK(text(g.nodes[2].op) == "bent_relu slope 0.25");
   CHECK(int8.type(*int8.nodes[3].dst).is_u8());
   CHECK(int8.nodes[3].name == "middle");
   const network fp32 = octavo::compile(g), table = plan_graph(int8, native_kernels());
   CHECK(kernel_of(fp32, "middle") == "reference");
-  CHECK(kernel_of(table, "middle") == "table_u8");
+  CHECK(kernel_of(table, "middle").starts_with("table_u8"));
   std::vector<tensor> inputs;
   inputs.emplace_back(element::f32, dims{2, 5, 5, 3});
   random_samples().read(3, inputs);
@@ -132,7 +132,7 @@ TEST_CASE("an operator of the user's own: FP32, and INT8 by a table and by a ker
 }
 
 TEST_CASE("an operator of the user's own stays FP32 where he says so") {
-  const graph g = with_activation(users::leaky_relu{});
+  const graph g = with_activation(users::bent_relu{});
   const graph mixed = quantize_graph(g, random_calibration(g), {.keep_fp32 = {"middle"}});
   const auto middle = std::ranges::find(mixed.nodes, "middle", &node::name);
   REQUIRE(middle != mixed.nodes.end());
@@ -140,13 +140,13 @@ TEST_CASE("an operator of the user's own stays FP32 where he says so") {
 }
 
 TEST_CASE("what an operator is can be kept, and made again from its name and attributes") {
-  const operator_set known = with_operators<users::leaky_relu>(builtin_operators());
+  const operator_set known = with_operators<users::bent_relu>(builtin_operators());
   op::conv2d c;
   c.out = 8, c.kernel = {3, 5}, c.stride = 2, c.pad = {1, 2, 3, 4}, c.groups = 2, c.residual = true;
   c.act = relu6_activation;
   op::pool2d average{{.kernel = 3, .ceil_mode = true}, op::pool2d::average};
   for (const operation& o :
-       {operation(users::leaky_relu{.slope = -2}), operation(c), operation(average),
+       {operation(users::bent_relu{.slope = -2}), operation(c), operation(average),
         operation(op::conv2d{{.out = 1, .pad = same}}), operation(op::concat{.axis = 2}),
         operation(op::reshape{{-3, 4}}), operation(op::batch_norm{.eps = 1e-3f}),
         operation(op::matmul{.transpose_b = true}), operation(op::pad{{1, 0}, {0, 2}, op::pad::edge}),
@@ -166,7 +166,7 @@ TEST_CASE("descriptions that fit no operator are refused by name") {
   const auto failure = [](std::string_view name, const attribute_map& a) {
     return failure_of([&] { (void)make_operation(name, a); });
   };
-  check_failure(failure("leaky_relu", {}), "leaky_relu");
+  check_failure(failure("bent_relu", {}), "bent_relu");
   check_failure(failure("conv2d", {{"outputs", std::int64_t{1}}}), "conv2d", "outputs", "out, stride");
   check_failure(failure("conv2d", {{"out", true}}), "'conv2d'", "'out'", "whole number");
   check_failure(failure("conv2d", {{"out", std::int64_t{1} << 40}}), "'out'", "1099511627776");

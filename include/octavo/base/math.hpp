@@ -1,31 +1,57 @@
-// Transcendental functions as polynomials in fused multiply-adds: the same bits on every CPU.
+// Transcendental functions as polynomials in fused multiply-adds: the same bits on every CPU. Here for one number at a
+// time; math.inc has them for vectors too.
 #pragma once
 
 #include <bit>
 #include <cmath>
 #include <cstdint>
 
+namespace octavo::scalar {
+
+// A float as a vector of one lane: what math.inc expects.
+
+inline float fused_multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
+inline float select(bool mask, float a, float b) { return mask ? a : b; }
+inline float at_least(float x, float bound) { return x < bound ? bound : x; }
+inline float at_most(float x, float bound) { return x > bound ? bound : x; }
+inline float absolute(float x) { return std::fabs(x); }
+inline float copy_sign(float size, float sign) { return std::copysign(size, sign); }
+inline float sqrt_f32(float x) { return std::sqrt(x); }
+inline float round_f32(float x) { return std::nearbyint(x); }
+inline float floor_f32(float x) { return std::floor(x); }
+inline float ceil_f32(float x) { return std::ceil(x); }
+
+inline constexpr std::int32_t bits_of_one = 0x3f800000, bits_of_shift = 0x4b400000, bits_of_root_half = 0x3f3504f3;
+
+// Integers wrap around: a NaN gives any.
+
+inline std::uint32_t bits_of(float x) { return std::bit_cast<std::uint32_t>(x); }
+/// 2^n as a float, for the last 8 bits of n + 127.
+inline float power_of_two_bits(std::uint32_t n) { return std::bit_cast<float>((n + 127u) << 23); }
+inline float power_of_two(float shifted) { return power_of_two_bits(bits_of(shifted)); }
+inline float scale_by_power(float p, float shifted) {
+  const std::uint32_t n = bits_of(shifted) - std::uint32_t{bits_of_shift};
+  const auto half = static_cast<std::uint32_t>(static_cast<std::int32_t>(n) >> 1);
+  return p * power_of_two_bits(half) * power_of_two_bits(n - half);
+}
+inline std::int32_t exponent_bits(float x) {
+  return static_cast<std::int32_t>(bits_of(x) - std::uint32_t{bits_of_root_half}) >> 23;
+}
+inline float exponent_of(float x) { return static_cast<float>(exponent_bits(x)); }
+inline float mantissa_of(float x) {
+  return std::bit_cast<float>(bits_of(x) - (static_cast<std::uint32_t>(exponent_bits(x)) << 23));
+}
+
+#define OCTAVO_LANES_FUNCTION inline
+#include "octavo/base/math.inc"
+#undef OCTAVO_LANES_FUNCTION
+
+}  // namespace octavo::scalar
+
 namespace octavo {
 
-/// exp(x) in binary32, relative error below 2e-7 for x in [-87, 88]; 0 below that range, infinity above it, NaN for
-/// NaN. Cody-Waite reduction x = n ln 2 + r with |r| <= ln(2)/2, then a Taylor polynomial of degree 7.
-inline float exp_f32(float x) {
-  if (!(x >= -87.0f)) return x < 0 ? 0.0f : x;
-  if (x > 88.0f) return HUGE_VALF;
-  const float n = std::nearbyintf(x * 1.44269504f);
-  float r =
-      std::fmaf(n, -0.693145752f, x);  // ln 2 in two parts: the first has zeros at its end, so n times it is exact
-  r = std::fmaf(n, -1.42860677e-6f, r);
-  float p = 1.98412698e-4f;
-  p = std::fmaf(p, r, 1.38888889e-3f);
-  p = std::fmaf(p, r, 8.33333377e-3f);
-  p = std::fmaf(p, r, 4.16666679e-2f);
-  p = std::fmaf(p, r, 1.66666672e-1f);
-  p = std::fmaf(p, r, 0.5f);
-  p = std::fmaf(p, r, 1.0f);
-  p = std::fmaf(p, r, 1.0f);
-  return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
-}
+/// exp(x) in binary32, within 2 units in the last place: with gradual underflow, infinity above 88.72, NaN for NaN.
+inline float exp_f32(float x) { return scalar::exp_f32(x); }
 
 /// The fixed order of every long sum in binary32: element i goes to partial sum i mod 16, then the partial sums are
 /// added pairwise, distance 8, 4, 2, 1. `at(i)` gives element i of n.

@@ -383,4 +383,5 @@ auto softmax(const value<T, S>& x) {
 
 }  // namespace octavo
 
+#include "octavo/graph/build_elementwise.hpp"
 #include "octavo/graph/build_movement.hpp"

@@ -27,6 +27,7 @@ struct activate {
 struct convert {
   static constexpr std::string_view name = "convert";
   static constexpr port inputs[] = {{"x"}};
+  static constexpr bool elementwise = true;
 
   static constexpr auto fields = std::tuple{};
 };

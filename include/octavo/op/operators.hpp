@@ -21,6 +21,7 @@
 #include "octavo/op/softmax.hpp"
 #include "octavo/op/space_to_depth.hpp"
 #include "octavo/op/transpose.hpp"
+#include "octavo/op/unary.hpp"
 
 namespace octavo {
 
@@ -62,7 +63,33 @@ operator_set with_operators(operator_set set) {
   X(shuffle_channel) \
   X(space_to_depth) \
   X(depth_to_space) \
-  X(interp2d)
+  X(interp2d) \
+  X(leaky_relu) \
+  X(thresholded_relu) \
+  X(elu) \
+  X(selu) \
+  X(sigmoid) \
+  X(hard_sigmoid) \
+  X(swish) \
+  X(hard_swish) \
+  X(mish) \
+  X(gelu) \
+  X(softplus) \
+  X(softsign) \
+  X(tanh) \
+  X(erf) \
+  X(exp) \
+  X(log) \
+  X(pow) \
+  X(sqrt) \
+  X(square) \
+  X(reciprocal) \
+  X(abs) \
+  X(neg) \
+  X(sign) \
+  X(floor) \
+  X(ceil) \
+  X(round)
 // clang-format on
 
 // Their virtual functions, reference evaluations among them, are compiled once where that is asked for.
@@ -77,7 +104,7 @@ OCTAVO_FOR_EACH_OPERATOR(OCTAVO_DEFINE_OPERATOR)
 #endif
 
 /// The operators that come with Octavo. To add one of your own to those that files may name:
-/// with_operators<leaky_relu>(builtin_operators()).
+/// with_operators<my_operator>(builtin_operators()).
 inline const operator_set& builtin_operators() {
 #define OCTAVO_ADD_OPERATOR(name) set = with_operators<op::name>(std::move(set));
   static const operator_set all = [] {

@@ -11,13 +11,15 @@
 #include "octavo/backends/portable/matmul.hpp"
 #include "octavo/backends/portable/pool.hpp"
 #include "octavo/backends/portable/softmax.hpp"
+#include "octavo/backends/portable/unary.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels,
-              softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels, native::table_kernels);
+              unary_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
+              native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

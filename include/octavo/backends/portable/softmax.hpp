@@ -5,29 +5,9 @@
 
 #include "octavo/backends/native/elementwise.hpp"
 #include "octavo/backends/portable/lanes.hpp"
+#include "octavo/backends/portable/vector.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
-
-/// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs, without branches.
-inline float exp_nonpositive(float x) noexcept {
-  // The bound also keeps the product and the sum apart: fused, they would round differently.
-  const float product = x * 1.44269504f, bounded = product < -126.0f ? -126.0f : product;
-  // At 1.5 * 2^23 binary32 counts in ones: adding it rounds to nearest even, and the last bits are the integer.
-  const float shifted = bounded + 12582912.0f, n = shifted - 12582912.0f;
-  float r = fused_multiply_add(n, -0.693145752f, x);
-  r = fused_multiply_add(n, -1.42860677e-6f, r);
-  float p = 1.98412698e-4f;
-  p = fused_multiply_add(p, r, 1.38888889e-3f);
-  p = fused_multiply_add(p, r, 8.33333377e-3f);
-  p = fused_multiply_add(p, r, 4.16666679e-2f);
-  p = fused_multiply_add(p, r, 1.66666672e-1f);
-  p = fused_multiply_add(p, r, 0.5f);
-  p = fused_multiply_add(p, r, 1.0f);
-  p = fused_multiply_add(p, r, 1.0f);
-  const std::uint32_t exponent = (std::bit_cast<std::uint32_t>(shifted) + 127) << 23;  // 1.5 * 2^23 is shifted out
-  const float y = p * std::bit_cast<float>(exponent);
-  return x < -87.0f ? 0.0f : y;
-}
 
 /// A prepared softmax from X to Y.
 template <class X, class Y>
@@ -37,7 +17,7 @@ class softmax final : public executable {
       : columns_(p.src[0].extents.back()), epilogue_(native::make_epilogue(*p.dst, no_activation)) {
     if (p.dst->is_u8()) inverse_scale_ = 1.0f / p.dst->q.scale;
     if (p.src[0].is_u8())
-      for (int i = 0; i < 256; ++i) powers_.push_back(exp_f32(static_cast<float>(-i) * p.src[0].q.scale));
+      for (int i = 0; i < 256; ++i) powers_.push_back(octavo::exp_f32(static_cast<float>(-i) * p.src[0].q.scale));
   }
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
@@ -88,7 +68,8 @@ class softmax final : public executable {
     } else {
       for (float& some : v.at) some = -std::numeric_limits<float>::infinity();
       std::memcpy(v.at, x, static_cast<std::size_t>(n) * sizeof(float));
-      for (float& some : v.at) some = exp_nonpositive(some - largest);
+      for (int i = 0; i < block; i += lanes)
+        exp_f32(batch::load_unaligned(v.at + i) - batch(largest)).store_unaligned(v.at + i);
     }
   }
 

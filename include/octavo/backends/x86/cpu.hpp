@@ -112,6 +112,16 @@ inline bool runs(isa i) {
   return (found >> static_cast<int>(i) & 1) != 0;
 }
 
+/// Whether this CPU runs AVX512-VBMI besides AVX512-VNNI.
+inline bool runs_avx512_vbmi() {
+#if OCTAVO_X86
+  static const bool found = runs(isa::avx512_vnni) && (detail::cpuid(7, 0).c >> 1 & 1) != 0;
+  return found;
+#else
+  return false;
+#endif
+}
+
 /// The last instruction set of `isa` that this CPU runs.
 inline isa best_isa() {
   for (int i = static_cast<int>(isa::amx); i > 0; --i)

@@ -15,3 +15,5 @@
 /// What the kernels of an instruction set are compiled for; isa of the same name promises all of it.
 #define OCTAVO_AVX2 OCTAVO_TARGET("avx2,fma")
 #define OCTAVO_AVX512 OCTAVO_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")
+/// Besides, where runs_avx512_vbmi() says so.
+#define OCTAVO_AVX512_VBMI OCTAVO_TARGET("avx2,fma,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512vbmi")

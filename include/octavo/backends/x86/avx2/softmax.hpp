@@ -6,29 +6,9 @@
 #if OCTAVO_X86
 
 #include "octavo/backends/native/softmax.hpp"
-#include "octavo/backends/x86/avx2/lanes.hpp"
+#include "octavo/backends/x86/avx2/vector.hpp"
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
-
-/// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs.
-OCTAVO_AVX2 OCTAVO_INLINE __m256 exp_nonpositive(__m256 x) {
-  const __m256 lowest = _mm256_set1_ps(-87.0f);
-  const __m256 n =
-      _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m256 r = _mm256_fmadd_ps(n, _mm256_set1_ps(-0.693145752f), x);
-  r = _mm256_fmadd_ps(n, _mm256_set1_ps(-1.42860677e-6f), r);
-  __m256 p = _mm256_set1_ps(1.98412698e-4f);
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.38888889e-3f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.33333377e-3f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.16666679e-2f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.66666672e-1f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.5f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-  p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-  const __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-  const __m256 y = _mm256_mul_ps(p, _mm256_castsi256_ps(exponent));
-  return _mm256_andnot_ps(_mm256_cmp_ps(x, lowest, _CMP_LT_OQ), y);  // keeps NaN, which is not below
-}
 
 /// The arithmetic of softmax.
 struct softmax {
@@ -67,8 +47,8 @@ struct softmax {
 
   static OCTAVO_AVX2 OCTAVO_INLINE void add_powers(const float* x, float* y, __m256 largest, __m256& low,
                                                    __m256& high) {
-    const __m256 a = exp_nonpositive(_mm256_sub_ps(_mm256_loadu_ps(x), largest));
-    const __m256 b = exp_nonpositive(_mm256_sub_ps(_mm256_loadu_ps(x + 8), largest));
+    const __m256 a = exp_f32(f32x8(_mm256_sub_ps(_mm256_loadu_ps(x), largest))).v;
+    const __m256 b = exp_f32(f32x8(_mm256_sub_ps(_mm256_loadu_ps(x + 8), largest))).v;
     low = _mm256_add_ps(low, a), high = _mm256_add_ps(high, b);
     _mm256_storeu_ps(y, a), _mm256_storeu_ps(y + 8, b);
   }

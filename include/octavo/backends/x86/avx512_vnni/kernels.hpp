@@ -11,6 +11,8 @@
 #include "octavo/backends/x86/avx512_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx512_vnni/pool.hpp"
 #include "octavo/backends/x86/avx512_vnni/softmax.hpp"
+#include "octavo/backends/x86/avx512_vnni/table.hpp"
+#include "octavo/backends/x86/avx512_vnni/unary.hpp"
 #include "octavo/backends/x86/avx512_vnni/winograd.hpp"
 
 namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
@@ -18,7 +20,7 @@ namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
-              elementwise_kernels, softmax_kernels, interp2d_kernels);
+              table_kernels, elementwise_kernels, unary_kernels, softmax_kernels, interp2d_kernels);
 }
 
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE

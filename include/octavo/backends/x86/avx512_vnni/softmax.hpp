@@ -6,7 +6,7 @@
 #if OCTAVO_X86
 
 #include "octavo/backends/native/softmax.hpp"
-#include "octavo/backends/x86/avx512_vnni/lanes.hpp"
+#include "octavo/backends/x86/avx512_vnni/vector.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
@@ -15,26 +15,6 @@
 #endif
 
 namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
-
-/// octavo::exp_f32 for x <= 0 or NaN, which is all that softmax needs.
-OCTAVO_AVX512 OCTAVO_INLINE __m512 exp_nonpositive(__m512 x) {
-  const __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)),
-                                        _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0.693145752f), x);
-  r = _mm512_fmadd_ps(n, _mm512_set1_ps(-1.42860677e-6f), r);
-  __m512 p = _mm512_set1_ps(1.98412698e-4f);
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.38888889e-3f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.33333377e-3f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.16666679e-2f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.66666672e-1f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-  p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-  const __m512i exponent = _mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23);
-  // Not below -87, or NaN.
-  const __mmask16 kept = _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ);
-  return _mm512_maskz_mul_ps(kept, p, _mm512_castsi512_ps(exponent));
-}
 
 /// The arithmetic of softmax.
 struct softmax {
@@ -46,7 +26,7 @@ struct softmax {
     const __m512 largest = _mm512_set1_ps(_mm512_reduce_max_ps(m));
     __m512 sum = _mm512_setzero_ps();
     for (std::ptrdiff_t i = 0; i < n; i += 16) {
-      const __m512 power = exp_nonpositive(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes(n - i), x + i), largest));
+      const __m512 power = exp_f32(f32x16(_mm512_sub_ps(_mm512_maskz_loadu_ps(lanes(n - i), x + i), largest))).v;
       sum = _mm512_mask_add_ps(sum, lanes(n - i), sum, power);
       _mm512_mask_storeu_ps(y + i, lanes(n - i), power);
     }

@@ -1,0 +1,31 @@
+// AVX2: functions of one f32 number, 8 at a time.
+#pragma once
+
+#include "octavo/backends/x86/cpu.hpp"
+
+#if OCTAVO_X86
+
+#include "octavo/backends/native/unary.hpp"
+#include "octavo/backends/x86/avx2/elementwise.hpp"
+#include "octavo/backends/x86/avx2/vector.hpp"
+
+namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
+
+/// The arithmetic of functions.
+struct functions {
+  template <class F>
+  static OCTAVO_AVX2 void run(const void* attributes, const float* x, float* y, std::ptrdiff_t n) noexcept {
+    const F& f = *static_cast<const F*>(attributes);
+    for (std::ptrdiff_t i = 0; i < n; i += f32x8::lanes) store_lanes(y + i, n - i, apply(f, load_lanes(x + i, n - i)));
+  }
+};
+
+/// Kernels for functions.
+inline constexpr kernel unary_kernels[] = {
+    native::unary_kernel<functions, elementwise, float>("unary_f32_avx2", isa::avx2),
+    native::unary_kernel<functions, elementwise, std::uint8_t>("unary_f32u8_avx2", isa::avx2),
+};
+
+}  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE
+
+#endif

@@ -1,0 +1,185 @@
+// Composing a network: functions of single numbers. See builder.hpp, which includes this.
+#pragma once
+
+#include "octavo/graph/builder.hpp"
+
+namespace octavo {
+
+// What each computes, and how accurately, is in op/unary.hpp. Attributes that are not finite throw octavo::error.
+
+namespace detail {
+template <class F, class T, class S>
+auto append_unary(const value<T, S>& x, const F& f = {}) {
+  return append<S::value>(f, F::name.data(), x);
+}
+}  // namespace detail
+
+/// x, and alpha x below 0.
+template <class T, class S>
+auto leaky_relu(const value<T, S>& x, float alpha = op::leaky_relu().alpha) {
+  return detail::append_unary(x, op::leaky_relu{{}, alpha});
+}
+
+/// x above alpha, else 0.
+template <class T, class S>
+auto thresholded_relu(const value<T, S>& x, float alpha = op::thresholded_relu().alpha) {
+  return detail::append_unary(x, op::thresholded_relu{{}, alpha});
+}
+
+/// x, and alpha (exp(x) - 1) below 0.
+template <class T, class S>
+auto elu(const value<T, S>& x, float alpha = op::elu().alpha) {
+  return detail::append_unary(x, op::elu{{}, alpha});
+}
+
+/// gamma x, and gamma alpha (exp(x) - 1) below 0.
+template <class T, class S>
+auto selu(const value<T, S>& x, float alpha = op::selu().alpha, float gamma = op::selu().gamma) {
+  return detail::append_unary(x, op::selu{{}, alpha, gamma});
+}
+
+/// 1 / (1 + exp(-x)).
+template <class T, class S>
+auto sigmoid(const value<T, S>& x) {
+  return detail::append_unary<op::sigmoid>(x);
+}
+
+/// min(max(alpha x + beta, 0), 1).
+template <class T, class S>
+auto hard_sigmoid(const value<T, S>& x, float alpha = op::hard_sigmoid().alpha, float beta = op::hard_sigmoid().beta) {
+  return detail::append_unary(x, op::hard_sigmoid{{}, alpha, beta});
+}
+
+/// x sigmoid(beta x).
+template <class T, class S>
+auto swish(const value<T, S>& x, float beta = op::swish().beta) {
+  return detail::append_unary(x, op::swish{{}, beta});
+}
+
+/// x sigmoid(x).
+template <class T, class S>
+auto silu(const value<T, S>& x) {
+  return swish(x);
+}
+
+/// x min(max(x / 6 + 1/2, 0), 1).
+template <class T, class S>
+auto hard_swish(const value<T, S>& x) {
+  return detail::append_unary<op::hard_swish>(x);
+}
+
+/// x tanh(softplus(x)).
+template <class T, class S>
+auto mish(const value<T, S>& x) {
+  return detail::append_unary<op::mish>(x);
+}
+
+/// x (1 + erf(x / sqrt(2))) / 2.
+template <class T, class S>
+auto gelu(const value<T, S>& x) {
+  return detail::append_unary<op::gelu>(x);
+}
+
+/// x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+template <class T, class S>
+auto gelu_tanh(const value<T, S>& x) {
+  return detail::append_unary(x, op::gelu{{}, true});
+}
+
+/// log(1 + exp(x)).
+template <class T, class S>
+auto softplus(const value<T, S>& x) {
+  return detail::append_unary<op::softplus>(x);
+}
+
+/// x / (1 + |x|).
+template <class T, class S>
+auto softsign(const value<T, S>& x) {
+  return detail::append_unary<op::softsign>(x);
+}
+
+/// The hyperbolic tangent.
+template <class T, class S>
+auto tanh(const value<T, S>& x) {
+  return detail::append_unary<op::tanh>(x);
+}
+
+/// The error function.
+template <class T, class S>
+auto erf(const value<T, S>& x) {
+  return detail::append_unary<op::erf>(x);
+}
+
+/// e^x.
+template <class T, class S>
+auto exp(const value<T, S>& x) {
+  return detail::append_unary<op::exp>(x);
+}
+
+/// The natural logarithm.
+template <class T, class S>
+auto log(const value<T, S>& x) {
+  return detail::append_unary<op::log>(x);
+}
+
+/// x^exponent.
+template <class T, class S>
+auto pow(const value<T, S>& x, float exponent) {
+  return detail::append_unary(x, op::pow{{}, exponent});
+}
+
+/// The square root.
+template <class T, class S>
+auto sqrt(const value<T, S>& x) {
+  return detail::append_unary<op::sqrt>(x);
+}
+
+/// x x.
+template <class T, class S>
+auto square(const value<T, S>& x) {
+  return detail::append_unary<op::square>(x);
+}
+
+/// 1 / x.
+template <class T, class S>
+auto reciprocal(const value<T, S>& x) {
+  return detail::append_unary<op::reciprocal>(x);
+}
+
+/// |x|.
+template <class T, class S>
+auto abs(const value<T, S>& x) {
+  return detail::append_unary<op::abs>(x);
+}
+
+/// -x.
+template <class T, class S>
+auto operator-(const value<T, S>& x) {
+  return detail::append_unary<op::neg>(x);
+}
+
+/// 1, 0 or -1 as x is above, equal to or below 0.
+template <class T, class S>
+auto sign(const value<T, S>& x) {
+  return detail::append_unary<op::sign>(x);
+}
+
+/// The largest integer that is at most x.
+template <class T, class S>
+auto floor(const value<T, S>& x) {
+  return detail::append_unary<op::floor>(x);
+}
+
+/// The smallest integer that is at least x.
+template <class T, class S>
+auto ceil(const value<T, S>& x) {
+  return detail::append_unary<op::ceil>(x);
+}
+
+/// The nearest integer, the even one of two.
+template <class T, class S>
+auto round(const value<T, S>& x) {
+  return detail::append_unary<op::round>(x);
+}
+
+}  // namespace octavo
