@@ -82,8 +82,10 @@ graph network_of_all_operators() {
   auto mean = average_pool2d<pool{.kernel = 3, .stride = 1, .pad = 1}>(x);
   auto both = concat(relu(pooled + mean), pad_channels<1, 1>(mean));
   auto rows = bias_add(batch_norm(concat<1>(both, relu6(both)), w / "rows_bn"), w / "rows_bias");
+  auto gated =
+      sub(pooled * sigmoid(average_pool2d<pool{.kernel = 6}>(pooled)), scale(prelu(pooled, w / "prelu"), w / "scale"));
   auto curved = mish(gelu(pow(abs(tanh(hard_swish(pooled))), 1.5f)));
-  auto attention = matmul(softmax(matmul_transposed(x, pooled)), curved);
+  auto attention = matmul(softmax(matmul_transposed(x, max(pooled, gated))), curved);
   auto features = concat(global_average_pool(c), flatten(grouped), global_max_pool(attention));
   g.output(softmax(fc<10>(features, w / "fc")), "y");
   g.output(rows, "rows");

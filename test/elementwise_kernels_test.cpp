@@ -25,6 +25,10 @@ problem make_problem(const operation& op, const dims& x, element src, element ds
   p.dst = {dst, x, random_affine(random)};
   const dims c{x.back()};
   if (op.is<op::bias_add>()) p.constants = {random_constant(element::f32, c, random)};
+  if (op.is<op::scale>() && random.chance(70))
+    p.constants = {random.chance(70) ? random_constant(element::f32, c, random) : nullptr,
+                   random_constant(element::f32, c, random)};
+  if (op.is<op::prelu>()) p.constants = {random_constant(element::f32, random.chance(70) ? c : dims{1}, random)};
   if (op.is<op::batch_norm>())
     p.constants = {random_constant(element::f32, c, random), random_constant(element::f32, c, random),
                    random_constant(element::f32, c, random), random_constant(element::f32, c, random, 0.1f, 1.0f)};
@@ -37,7 +41,9 @@ void check_all(const operation& op, const dims& x, element src, element dst, ran
 
 operation random_operation(random_numbers& random) {
   const activation act = random_activation(random);
-  switch (random.below(5)) {
+  switch (random.below(7)) {
+    case 5: return op::scale{random.real(-2.0f, 2.0f), random.chance(50) ? 0.0f : random.real(-1.0f, 1.0f), act};
+    case 6: return op::prelu{};
     case 0: return op::activate{act};
     case 1: return op::convert{};
     case 2: return op::bias_add{act};

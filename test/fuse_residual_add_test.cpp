@@ -94,6 +94,8 @@ TEST_CASE("fuse_residual_add: where it must not") {
     g.output(y + x, "y");
     g.nodes[1].as<op::conv2d>()->act = relu_activation;
   }
+  SUBCASE("a summand that broadcasts") { g.output(y + g.input<float, shape<5, 1>>("columns"), "y"); }
+  SUBCASE("a convolution that broadcasts") { g.output(y + g.input<float, shape<3, 2, 5, 5, 4>>("images"), "y"); }
   SUBCASE("of two others") {
     g.output(relu(x) + batch_norm(x, w / "bn"), "y");
     g.output(y, "z");

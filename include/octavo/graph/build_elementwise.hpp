@@ -1,11 +1,126 @@
-// Composing a network: functions of single numbers. See builder.hpp, which includes this.
+// Composing a network: arithmetic and functions of single numbers. See builder.hpp, which includes this.
 #pragma once
 
 #include "octavo/graph/builder.hpp"
 
 namespace octavo {
 
-// What each computes, and how accurately, is in op/unary.hpp. Attributes that are not finite throw octavo::error.
+namespace detail {
+
+template <class F, class T, class A, class B>
+auto append_binary(const value<T, A>& x0, const value<T, B>& x1) {
+  if constexpr (op::broadcasts(A::value, B::value))
+    return append<op::broadcast(A::value, B::value)>(F{}, F::name.data(), x0, x1);
+  else
+    return x0;  // something to go on with, so that the failed assertion is the only error
+}
+
+OCTAVO_COLD inline value_handle append_scale(const value_handle& x, const params& w) {
+  graph& g = x.owner("scale");
+  const dims c{g.type(x.id).extents.back()};
+  return {&g, *g.append(op::scale{}, w.path(), {x.id}, {w.get("weight", c), w.maybe("bias", c)})};
+}
+
+OCTAVO_COLD inline value_handle append_prelu(const value_handle& x, dims slope, const params& w) {
+  graph& g = x.owner("prelu");
+  return {&g, *g.append(op::prelu{}, w.path(), {x.id}, {w.get("slope", slope)})};
+}
+
+/// Whether values of these shapes broadcast: see op/broadcast.hpp.
+template <class A, class B>
+concept broadcastable = op::broadcasts(A::value, B::value);
+
+}  // namespace detail
+
+// Arithmetic of two values, which broadcast: see op/binary.hpp.
+
+/// x0 + x1.
+template <class T, class A, class B>
+auto add(const value<T, A>& x0, const value<T, B>& x1) {
+  static_assert(detail::broadcastable<A, B>,
+                "octavo: add needs extents that are equal or 1, counted from the innermost axis");
+  return detail::append_binary<op::add>(x0, x1);
+}
+
+/// x0 - x1.
+template <class T, class A, class B>
+auto sub(const value<T, A>& x0, const value<T, B>& x1) {
+  static_assert(detail::broadcastable<A, B>,
+                "octavo: sub needs extents that are equal or 1, counted from the innermost axis");
+  return detail::append_binary<op::sub>(x0, x1);
+}
+
+/// x0 x1.
+template <class T, class A, class B>
+auto mul(const value<T, A>& x0, const value<T, B>& x1) {
+  static_assert(detail::broadcastable<A, B>,
+                "octavo: mul needs extents that are equal or 1, counted from the innermost axis");
+  return detail::append_binary<op::mul>(x0, x1);
+}
+
+/// x0 / x1.
+template <class T, class A, class B>
+auto div(const value<T, A>& x0, const value<T, B>& x1) {
+  static_assert(detail::broadcastable<A, B>,
+                "octavo: div needs extents that are equal or 1, counted from the innermost axis");
+  return detail::append_binary<op::div>(x0, x1);
+}
+
+/// The smaller of x0 and x1.
+template <class T, class A, class B>
+auto min(const value<T, A>& x0, const value<T, B>& x1) {
+  static_assert(detail::broadcastable<A, B>,
+                "octavo: min needs extents that are equal or 1, counted from the innermost axis");
+  return detail::append_binary<op::min>(x0, x1);
+}
+
+/// The larger of x0 and x1.
+template <class T, class A, class B>
+auto max(const value<T, A>& x0, const value<T, B>& x1) {
+  static_assert(detail::broadcastable<A, B>,
+                "octavo: max needs extents that are equal or 1, counted from the innermost axis");
+  return detail::append_binary<op::max>(x0, x1);
+}
+
+template <class T, class A, class B>
+auto operator+(const value<T, A>& x0, const value<T, B>& x1) {
+  return add(x0, x1);
+}
+template <class T, class A, class B>
+auto operator-(const value<T, A>& x0, const value<T, B>& x1) {
+  return sub(x0, x1);
+}
+template <class T, class A, class B>
+auto operator*(const value<T, A>& x0, const value<T, B>& x1) {
+  return mul(x0, x1);
+}
+template <class T, class A, class B>
+auto operator/(const value<T, A>& x0, const value<T, B>& x1) {
+  return div(x0, x1);
+}
+
+/// x weight(c) + bias(c); reads "weight" (C) and, where it exists, "bias" (C) of `w`.
+template <class T, class S>
+auto scale(const value<T, S>& x, const params& w) {
+  static_assert(!innermost_bounded(S::value), "octavo: scale's innermost axis cannot be bounded");
+  return value<T, S>(detail::append_scale(x, w));
+}
+
+/// alpha x + beta.
+template <class T, class S>
+auto scale(const value<T, S>& x, float alpha, float beta = 0.0f) {
+  return detail::append<S::value>(op::scale{.alpha = alpha, .beta = beta}, "scale", x);
+}
+
+/// x, and x slope(c) below 0; reads "slope" (C) of `w`.
+template <class T, class S>
+auto prelu(const value<T, S>& x, const params& w) {
+  static_assert(!innermost_bounded(S::value), "octavo: prelu's innermost axis cannot be bounded");
+  return value<T, S>(detail::append_prelu(x, {S::value.back()}, w));
+}
+
+// Functions of single numbers. What each computes, and how accurately, is in op/unary.hpp. Attributes that are not
+// finite throw octavo::error.
 
 namespace detail {
 template <class F, class T, class S>

@@ -9,8 +9,6 @@
 namespace octavo {
 
 /// What a static_assert below compares, so that the compiler names both sides in its message.
-template <class Have, class Want>
-concept same_shape = std::is_same_v<Have, Want>;
 template <auto Have, auto Want>
 concept equals = Have == Want;
 // clang-format 14 takes a `>` that is not in parentheses for the end of the template's parameters.
@@ -255,18 +253,6 @@ auto relu(const value<T, S>& x) {
 template <class T, class S>
 auto relu6(const value<T, S>& x) {
   return detail::append<S::value>(op::activate{relu6_activation}, "relu6", x);
-}
-
-/// x + y, of the same shape.
-template <class T, class Sx, class Sy>
-auto add(const value<T, Sx>& x, const value<T, Sy>& y) {
-  static_assert(same_shape<Sx, Sy>, "octavo: add needs two inputs of the same shape");
-  return detail::append<Sx::value>(op::add{}, "add", x, y);
-}
-
-template <class T, class Sx, class Sy>
-auto operator+(const value<T, Sx>& x, const value<T, Sy>& y) {
-  return add(x, y);
 }
 
 namespace detail {

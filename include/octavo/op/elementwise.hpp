@@ -1,17 +1,26 @@
-// Operators whose every output element comes from the elements at the same place of the inputs.
+// Operators whose every output element comes from the element at the same place of the only input.
 //   activate:  y = act(x)                      relu, relu6, clip
 //   convert:   y = x                           quantize (f32 -> u8), dequantize (u8 -> f32), requantize (u8 -> u8)
 //   bias_add:  y(..., c) = act(x(..., c) + bias(c))
-//   add:       y = act(x0 + x1)
-// x, y: any extents, f32 or u8. On u8 the terms are summed in binary32, in this order:
-//   t = (q_0 - zp_0) * m_0;  [t = fma(q_1 - zp_1, m_1, t)];  q = clamp(rne(t) + zp_y),  m_i = s_i / s_y
+// x, y: any extents, f32 or u8. On u8 a number is computed in binary32 and rounded once:
+//   t = (q_x - zp_x) * m or, with a bias, fma(q_x - zp_x, m, bias / s_y);  q = clamp(rne(t) + zp_y),  m = s_x / s_y
 #pragma once
 
-#include "octavo/op/activation.hpp"
-#include "octavo/op/signature.hpp"
+#include "octavo/op/operation.hpp"
 #include "octavo/quant/fold.hpp"
 
 namespace octavo::op {
+
+/// Types of operators of one kind.
+template <class... T>
+struct type_list {};
+
+/// Calls use(f) where `o` is f, an operator of one of these types. Whether it is.
+template <class... T, class Use>
+bool visit(type_list<T...>, const operation& o, Use&& use) {
+  const auto visit_one = [&](const auto* f) { return f && (use(*f), true); };
+  return (visit_one(o.as<T>()) || ...);
+}
 
 /// y = act(x): relu, relu6, clip.
 struct activate {
@@ -40,15 +49,6 @@ struct bias_add {
   activation act{};
 
   static constexpr auto fields = std::tuple{field{"act", &bias_add::act}};
-};
-
-/// y = act(x0 + x1), of equal extents.
-struct add {
-  static constexpr std::string_view name = "add";
-  static constexpr port inputs[] = {{"x0"}, {"x1"}};
-  activation act{};
-
-  static constexpr auto fields = std::tuple{field{"act", &add::act}};
 };
 
 namespace detail {
@@ -106,7 +106,6 @@ inline float bias_at(const bias_add&, const signature& s, std::size_t c) {
 /// Throw octavo::error, naming what is wrong, unless the operator can be run.
 inline void check(const activate&, const signature& s) { detail::check_elementwise(s, 1, activate::name); }
 inline void check(const convert&, const signature& s) { detail::check_elementwise(s, 1, convert::name); }
-inline void check(const add&, const signature& s) { detail::check_elementwise(s, 2, add::name); }
 inline void check(const bias_add&, const signature& s) {
   detail::check_elementwise(s, 1, bias_add::name);
   check_channels(s.src[0], bias_add::name);
@@ -121,12 +120,6 @@ inline void evaluate(const activate& op, const signature& s, const arguments& a)
 }
 inline void evaluate(const convert&, const signature& s, const arguments& a) {
   detail::evaluate_unary(s, no_activation, a, convert::name);
-}
-inline void evaluate(const add& op, const signature& s, const arguments& a) {
-  const float m0 = detail::rescale(s.src[0], *s.dst, add::name), m1 = detail::rescale(s.src[1], *s.dst, add::name);
-  detail::for_each_output(s, op.act, a, [&](std::size_t r, std::size_t c) {
-    return std::fma(detail::load(s.src[1], a.src[1], r, c), m1, detail::load(s.src[0], a.src[0], r, c) * m0);
-  });
 }
 inline void evaluate(const bias_add& op, const signature& s, const arguments& a) {
   const float m = detail::rescale(s.src[0], *s.dst, bias_add::name);

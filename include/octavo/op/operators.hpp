@@ -4,6 +4,7 @@
 #include "octavo/base/compiled.hpp"
 #include "octavo/base/nearest_name.hpp"
 #include "octavo/op/batch_norm.hpp"
+#include "octavo/op/binary.hpp"
 #include "octavo/op/concat.hpp"
 #include "octavo/op/constant.hpp"
 #include "octavo/op/conv2d.hpp"
@@ -17,6 +18,7 @@
 #include "octavo/op/pad.hpp"
 #include "octavo/op/pool2d.hpp"
 #include "octavo/op/reshape.hpp"
+#include "octavo/op/scale.hpp"
 #include "octavo/op/slice.hpp"
 #include "octavo/op/softmax.hpp"
 #include "octavo/op/space_to_depth.hpp"
@@ -49,6 +51,13 @@ operator_set with_operators(operator_set set) {
   X(activate) \
   X(bias_add) \
   X(add) \
+  X(sub) \
+  X(mul) \
+  X(div) \
+  X(min) \
+  X(max) \
+  X(scale) \
+  X(prelu) \
   X(pool2d) \
   X(concat) \
   X(softmax) \

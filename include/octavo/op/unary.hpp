@@ -9,7 +9,6 @@
 
 #include "octavo/base/math.hpp"
 #include "octavo/op/elementwise.hpp"
-#include "octavo/op/operation.hpp"
 
 namespace octavo::op {
 
@@ -159,21 +158,10 @@ struct round : unary<round> {
   static constexpr std::string_view name = "round";
 };
 
-/// A list of operators' types.
-template <class... T>
-struct type_list {};
-
 /// All of them.
 using unary_functions =
     type_list<leaky_relu, thresholded_relu, elu, selu, sigmoid, hard_sigmoid, swish, hard_swish, mish, gelu, softplus,
               softsign, tanh, erf, exp, log, pow, sqrt, square, reciprocal, abs, neg, sign, floor, ceil, round>;
-
-/// Calls use(f) where `o` is f, one of the functions of the list. Whether it is one.
-template <class... F, class Use>
-bool visit(type_list<F...>, const operation& o, Use&& use) {
-  const auto visit_one = [&](const auto* f) { return f && (use(*f), true); };
-  return (visit_one(o.as<F>()) || ...);
-}
 
 }  // namespace octavo::op
 

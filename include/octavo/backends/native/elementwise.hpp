@@ -1,13 +1,13 @@
-// Elementwise operators: everything but the arithmetic, for all native instruction sets.
-//   affine:  y(..., c) = act(fma(x(..., c) - zp, m(c), b(c)))      activate, convert, bias_add, batch_norm
-//   add:     y = act(fma(x1 - zp_1, m_1, (x0 - zp_0) * m_0))
+// Elementwise operators of one input: everything but the arithmetic, for all native instruction sets.
+//   affine:  y(..., c) = act(fma(x(..., c) - zp, m(c), b(c)))      activate, convert, bias_add, batch_norm, scale
+//   prelu:   y(..., c) = v m(c) for v = x(..., c) - zp, but v b(c) where v < 0
 // activate and convert have no addend, so b = -0.0: x m + (-0.0) has the bits of x m, zeros included. They are those
-// whose table is not per channel.
+// whose table is not per channel, and scale without constants.
 //
 // An instruction set is a class with
 //   channel_block              numbers at a time; per-channel tables are filled up to a multiple of it
 //   affine<X, Y>(affine_run, n)  n numbers of one row
-//   add<T>(add_run, n)           the same
+//   prelu<X, Y>(affine_run, n)   the same
 #pragma once
 
 #include "octavo/backends/native/depthwise.hpp"
@@ -26,31 +26,25 @@ struct affine_run {
 };
 using affine_function = void (*)(const affine_run&, std::ptrdiff_t n) noexcept;
 
-/// Consecutive numbers of an addition.
-struct add_run {
-  const void *x0 = nullptr, *x1 = nullptr;
-  void* y = nullptr;
-  float multiplier0 = 1.0f, multiplier1 = 1.0f;
-  std::int32_t zero_point0 = 0, zero_point1 = 0;
-  native::epilogue epilogue;
-};
-using add_function = void (*)(const add_run&, std::ptrdiff_t n) noexcept;
-
-/// Rows of numbers: tasks over all of them as one row where nothing depends on the place in a row.
+/// Rows of numbers, cut into groups of rows or into slices of columns, which are numbered innermost.
 struct row_grid {
   std::ptrdiff_t rows, columns, rows_per_task, columns_per_task;
-  int tasks() const {
-    return static_cast<int>((rows + rows_per_task - 1) / rows_per_task *
-                            ((columns + columns_per_task - 1) / columns_per_task));
-  }
+  std::ptrdiff_t slices() const { return (columns + columns_per_task - 1) / columns_per_task; }
+  int tasks() const { return static_cast<int>((rows + rows_per_task - 1) / rows_per_task * slices()); }
 };
 
-/// One long row where `flat`, cut into pieces of whole cache lines; else groups of rows.
+/// Groups of rows or, where there are fewer rows than tasks, slices of them: multiples of 64 columns, whole blocks.
+inline row_grid make_row_grid(std::ptrdiff_t rows, std::ptrdiff_t columns, std::ptrdiff_t element_bytes) {
+  const std::ptrdiff_t tasks = task_count({.bytes = static_cast<double>(rows * columns * element_bytes)});
+  if (rows >= tasks) return {rows, columns, (rows + tasks - 1) / tasks, columns};
+  return {rows, columns, 1, std::max<std::ptrdiff_t>((columns * rows / tasks + 63) / 64 * 64, 64)};
+}
+
+/// The same for tensors of extents `y`: one long row where `flat`; else whole rows.
 inline row_grid make_row_grid(const dims& y, std::ptrdiff_t element_bytes, bool flat) {
   const auto rows = static_cast<std::ptrdiff_t>(y.rows()), columns = std::ptrdiff_t{y.back()};
-  const std::ptrdiff_t count = rows * columns,
-                       tasks = task_count({.bytes = static_cast<double>(count * element_bytes)});
-  if (flat) return {1, count, 1, std::max<std::ptrdiff_t>((count / tasks + 63) / 64 * 64, 64)};  // 64: whole blocks
+  if (flat) return make_row_grid(1, rows * columns, element_bytes);
+  const std::ptrdiff_t tasks = task_count({.bytes = static_cast<double>(rows * columns * element_bytes)});
   return {rows, columns, std::max<std::ptrdiff_t>((rows + tasks - 1) / tasks, 1), columns};
 }
 
@@ -77,7 +71,7 @@ struct affine_table {
   activation act;
 };
 
-/// The table of activate, convert, bias_add or batch_norm. Throws octavo::error as the reference evaluation does.
+/// The table of one of those operators. Throws octavo::error as the reference evaluation does.
 inline affine_table make_affine_table(const problem& p) {
   const auto channels = static_cast<std::size_t>(p.dst->extents.back());
   affine_table t;
@@ -87,6 +81,12 @@ inline affine_table make_affine_table(const problem& p) {
       t.multiplier.push_back(scale.multiplier), t.offset.push_back(scale.offset);
     }
     t.per_channel = true, t.act = norm->act;
+  } else if (const auto* line = p.op.as<op::scale>()) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const channel_scale scale = op::scale_of(*line, p, c);
+      t.multiplier.push_back(scale.multiplier), t.offset.push_back(scale.offset);
+    }
+    t.per_channel = p.at(0) || p.at(1) || line->beta != 0.0f, t.act = line->act;
   } else {
     const float m = op::detail::rescale(p.src[0], *p.dst, name_of(p.op));
     t.multiplier.assign(channels, m), t.offset.assign(channels, -0.0f);
@@ -94,6 +94,10 @@ inline affine_table make_affine_table(const problem& p) {
     if (const auto* bias = p.op.as<op::bias_add>()) {
       for (std::size_t c = 0; c < channels; ++c) t.offset[c] = op::bias_at(*bias, p, c);
       t.per_channel = true, t.act = bias->act;
+    }
+    if (const auto* prelu = p.op.as<op::prelu>()) {
+      for (std::size_t c = 0; c < channels; ++c) t.offset[c] = op::negative_multiplier(*prelu, p, c);
+      t.per_channel = p.at(0)->extents()[0] != 1;
     }
   }
   return t;
@@ -149,49 +153,11 @@ class affine_map final : public executable {
   affine_run shared_;
 };
 
-/// A prepared addition of two tensors of one type.
-class addition final : public executable {
- public:
-  addition(const problem& p, add_function function) : function_(function), type_(p.dst->type) {
-    shared_.multiplier0 = op::detail::rescale(p.src[0], *p.dst, op::add::name);
-    shared_.multiplier1 = op::detail::rescale(p.src[1], *p.dst, op::add::name);
-    shared_.zero_point0 = p.src[0].q.zero_point, shared_.zero_point1 = p.src[1].q.zero_point;
-    shared_.epilogue = make_epilogue(*p.dst, p.op.as<op::add>()->act);
-  }
-
-  int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
-
-  void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
-    for_each_piece(grid(a), begin, end, [&](std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t n) {
-      add_run r = shared_;
-      r.x0 = element_at(a.src[0], type_, row, column);
-      r.x1 = element_at(a.src[1], type_, row, column);
-      r.y = element_at(*a.dst, type_, row, column);
-      function_(r, n);
-    });
-  }
-
- private:
-  row_grid grid(const arguments& a) const noexcept {
-    return make_row_grid(a.dst->extents, static_cast<std::ptrdiff_t>(3 * size_of(type_)),
-                         is_dense(a.src[0]) && is_dense(a.src[1]) && is_dense(*a.dst));
-  }
-
-  add_function function_;
-  element type_;
-  add_run shared_;
-};
-
 /// Whether `p` is an affine operator from elements of type x to type y.
 inline bool is_affine(const problem& p, element x, element y) {
-  const bool fits =
-      p.op.is<op::activate>() || p.op.is<op::convert>() || p.op.is<op::bias_add>() || p.op.is<op::batch_norm>();
+  using operators = op::type_list<op::activate, op::convert, op::bias_add, op::batch_norm, op::scale>;
+  const bool fits = op::visit(operators(), p.op, [](const auto&) {});
   return fits && p.src[0].type == x && p.dst->type == y;
-}
-
-/// Whether `p` adds two tensors of that type into a third.
-inline bool is_addition(const problem& p, element type) {
-  return p.op.is<op::add>() && p.src[0].type == type && p.src[1].type == type && p.dst->type == type;
 }
 
 /// The kernel `name` for affine operators from X to Y.
@@ -203,12 +169,15 @@ constexpr kernel affine_kernel(std::string_view name, isa needs) {
           }};
 }
 
-/// The kernel `name` for additions of T.
-template <class Isa, class T>
-constexpr kernel add_kernel(std::string_view name, isa needs) {
-  return {name, needs, [](const problem& p) { return is_addition(p, element_of<T>); },
+/// The kernel `name` for prelu from X to Y.
+template <class Isa, class X, class Y>
+constexpr kernel prelu_kernel(std::string_view name, isa needs) {
+  return {name, needs,
+          [](const problem& p) {
+            return p.op.is<op::prelu>() && p.src[0].type == element_of<X> && p.dst->type == element_of<Y>;
+          },
           [](const problem& p) -> std::unique_ptr<const executable> {
-            return std::make_unique<addition>(p, Isa::template add<T>);
+            return std::make_unique<affine_map>(p, std::size_t{Isa::channel_block}, Isa::template prelu<X, Y>);
           }};
 }
 

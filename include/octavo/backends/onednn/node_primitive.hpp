@@ -233,6 +233,7 @@ inline node_primitive make_pooling(const op::pool2d& q, const problem& p, const 
 
 inline node_primitive make_sum(const op::add& a, const problem& p, const dnnl::memory::desc& x,
                                const dnnl::memory::desc& y) {
+  require(p.src[0].extents == p.src[1].extents, "oneDNN: sums of equal extents only");
   node_primitive l;
   dnnl::primitive_attr attr = make_attributes();
   float shift = zero_of(*p.dst);

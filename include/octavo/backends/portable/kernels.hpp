@@ -4,6 +4,7 @@
 #include "octavo/backends/native/movement.hpp"
 #include "octavo/backends/native/table.hpp"
 #include "octavo/backends/portable/arch.hpp"
+#include "octavo/backends/portable/binary.hpp"
 #include "octavo/backends/portable/convolution.hpp"
 #include "octavo/backends/portable/depthwise.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
@@ -17,7 +18,7 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
-  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels,
+  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels, binary_kernels,
               unary_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
               native::table_kernels);
 }

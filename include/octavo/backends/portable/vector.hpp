@@ -1,10 +1,11 @@
-// xsimd's vectors of binary32 with the functions of octavo/base/math.inc and octavo/op/unary.inc.
+// xsimd's vectors of binary32 with the functions of octavo/base/math.inc and of octavo/op.
 #pragma once
 
 #include <cstring>
 
 #include "octavo/backends/blocking/unroll.hpp"
 #include "octavo/backends/portable/batch.hpp"
+#include "octavo/op/binary.hpp"
 #include "octavo/op/unary.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
@@ -63,6 +64,7 @@ inline void store_lanes(float* p, std::ptrdiff_t n, const batch& x) {
 
 #define OCTAVO_LANES_FUNCTION inline
 #include "octavo/base/math.inc"
+#include "octavo/op/binary.inc"
 #include "octavo/op/unary.inc"
 #undef OCTAVO_LANES_FUNCTION
 

@@ -10,7 +10,8 @@ namespace octavo::pass {
 inline graph fuse_residual_add(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
     const op::add* add = f.at(i).as<op::add>();
-    if (!add) return false;
+    // A residual has the extents of the sum; what broadcasts stays an addition.
+    if (!add || f.type(f.at(i).src[0]).extents != f.type(f.at(i).src[1]).extents) return false;
     node* chosen = nullptr;
     int other = -1;
     for (std::size_t k = 0; k < 2; ++k) {

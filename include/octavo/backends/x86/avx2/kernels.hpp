@@ -4,6 +4,7 @@
 #include "octavo/backends/x86/cpu.hpp"
 
 #if OCTAVO_X86
+#include "octavo/backends/x86/avx2/binary.hpp"
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx2/depthwise.hpp"
 #include "octavo/backends/x86/avx2/elementwise.hpp"
@@ -20,7 +21,7 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
-              elementwise_kernels, unary_kernels, softmax_kernels, interp2d_kernels, table_kernels);
+              elementwise_kernels, binary_kernels, unary_kernels, softmax_kernels, interp2d_kernels, table_kernels);
 }
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

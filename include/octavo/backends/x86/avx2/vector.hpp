@@ -1,7 +1,8 @@
-// AVX2: a vector of binary32 with the functions of octavo/base/math.inc and octavo/op/unary.inc.
+// AVX2: a vector of binary32 with the functions of octavo/base/math.inc and of octavo/op.
 #pragma once
 
 #include "octavo/backends/x86/avx2/lanes.hpp"
+#include "octavo/op/binary.hpp"
 #include "octavo/op/unary.hpp"
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
@@ -80,6 +81,7 @@ OCTAVO_AVX2 OCTAVO_INLINE void store_lanes(float* p, std::ptrdiff_t n, f32x8 x) 
 
 #define OCTAVO_LANES_FUNCTION OCTAVO_AVX2 OCTAVO_INLINE
 #include "octavo/base/math.inc"
+#include "octavo/op/binary.inc"
 #include "octavo/op/unary.inc"
 #undef OCTAVO_LANES_FUNCTION
 

@@ -1,7 +1,8 @@
-// AVX-512: a vector of binary32 with the functions of octavo/base/math.inc and octavo/op/unary.inc.
+// AVX-512: a vector of binary32 with the functions of octavo/base/math.inc and of octavo/op.
 #pragma once
 
 #include "octavo/backends/x86/avx512_vnni/lanes.hpp"
+#include "octavo/op/binary.hpp"
 #include "octavo/op/unary.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -88,6 +89,7 @@ OCTAVO_AVX512 OCTAVO_INLINE void store_lanes(float* p, std::ptrdiff_t n, f32x16 
 
 #define OCTAVO_LANES_FUNCTION OCTAVO_AVX512 OCTAVO_INLINE
 #include "octavo/base/math.inc"
+#include "octavo/op/binary.inc"
 #include "octavo/op/unary.inc"
 #undef OCTAVO_LANES_FUNCTION
 
