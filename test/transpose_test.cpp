@@ -60,7 +60,8 @@ TEST_CASE("shuffle_channel: groups and channels change places") {
                            std::vector<float>{0, 3, 1, 4, 2, 5}));
   CHECK(std::ranges::equal(moved(op::shuffle_channel{3}, counted({2, 6})).as<float>(),
                            std::vector<float>{0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11}));
-  check_failure(failure(op::shuffle_channel{4}, {1, 6}, {1, 6}), "shuffle_channel: 4 groups must divide the channels", "1x6");
+  check_failure(failure(op::shuffle_channel{4}, {1, 6}, {1, 6}), "shuffle_channel: 4 groups must divide the channels",
+                "1x6");
   CHECK(failure(op::shuffle_channel{0}, {1, 6}, {1, 6}).has_value());
 }
 
