@@ -7,12 +7,14 @@
 namespace octavo::op {
 
 /// Extent `i`, counted from the innermost, as dims::encoded(); 1 for an axis that is not there.
-constexpr int encoded_from_innermost(const dims& d, int i) { return i < d.rank ? d.encoded(d.rank - 1 - i) : 1; }
+constexpr std::int64_t encoded_from_innermost(const dims& d, int i) {
+  return i < d.rank ? d.encoded(d.rank - 1 - i) : 1;
+}
 
 /// Whether tensors of these extents can be operands of one operator: paired extents are equal, or one of them is 1.
 constexpr bool broadcasts(const dims& a, const dims& b) {
   for (int i = 0; i < std::max(a.rank, b.rank); ++i) {
-    const int x = encoded_from_innermost(a, i), y = encoded_from_innermost(b, i);
+    const std::int64_t x = encoded_from_innermost(a, i), y = encoded_from_innermost(b, i);
     if (x != y && x != 1 && y != 1) return false;
   }
   return true;
@@ -22,7 +24,7 @@ constexpr bool broadcasts(const dims& a, const dims& b) {
 constexpr dims broadcast(const dims& a, const dims& b) {
   dims y;
   for (int i = std::max(a.rank, b.rank); i-- > 0;) {
-    const int x = encoded_from_innermost(a, i);
+    const std::int64_t x = encoded_from_innermost(a, i);
     y.push_back(x != 1 ? x : encoded_from_innermost(b, i));
   }
   return y;
