@@ -86,7 +86,9 @@ graph network_of_all_operators() {
       sub(pooled * sigmoid(average_pool2d<pool{.kernel = 6}>(pooled)), scale(prelu(pooled, w / "prelu"), w / "scale"));
   auto curved = mish(gelu(pow(abs(tanh(hard_swish(pooled))), 1.5f)));
   auto attention = matmul(softmax(matmul_transposed(x, max(pooled, gated))), curved);
-  auto features = concat(global_average_pool(c), flatten(grouped), global_max_pool(attention));
+  auto places = argmax(softmax<1>(rows));
+  auto [best, best_places] = top_k<2, 2>(log_softmax(reduce_mean<axis_numbers{-1}, true>(rows)));
+  auto features = concat(global_average_pool(c), flatten(grouped), global_max_pool(attention), flatten(best));
   g.output(softmax(fc<10>(features, w / "fc")), "y");
   g.output(rows, "rows");
   auto [left, right] = split_equally<-1, 2>(pooled);
@@ -99,6 +101,7 @@ graph network_of_all_operators() {
   blocks = interp2d<6, 6>(interp2d<4, 9>(blocks, op::interp2d::bilinear), op::interp2d::nearest);
   g.output(relu(concat(flatten(slice<1, 0, 4, 2>(edges)), flatten(blocks))), "moved");
   g.output(looked_up, "looked_up");
+  g.output(places, "places");
   return g;
 }
 
@@ -126,14 +129,16 @@ void check_no_allocation(const network& net) {
   Threads threads;
   session run(net, threads.get());
   std::vector<float> x(3 * 6 * 6 * 4, 0.5f), y(3 * 10), rows(3 * 12 * 6 * 10), moved(3 * 242), table(3 * 4 * 36);
+  std::vector<std::int64_t> places(3 * 12 * 6);
+  const view<std::int64_t> two_places{places.data(), {2, 12, 6}};
   const view<float> two{x.data(), {2, 6, 6, 4}}, two_y{y.data(), {2, 10}}, two_rows{rows.data(), {2, 12, 6, 10}},
       two_moved{moved.data(), {2, 242}};
   const long before = allocations;
-  for (int i = 0; i < 3; ++i) run(x, y, rows, moved, table).or_throw();
-  run(two, two_y, two_rows, two_moved, table).or_throw();
-  CHECK(run(x, y, y, moved, table).code() == run_status::wrong_extents);
+  for (int i = 0; i < 3; ++i) run(x, y, rows, moved, table, places).or_throw();
+  run(two, two_y, two_rows, two_moved, table, two_places).or_throw();
+  CHECK(run(x, y, y, moved, table, places).code() == run_status::wrong_extents);
   run.enable_profile(true);
-  run(x, y, rows, moved, table).or_throw();
+  run(x, y, rows, moved, table, places).or_throw();
   CHECK(allocations == before);
 }
 

@@ -188,9 +188,35 @@ class graph_maker {
     }
   }
 
+  /// A function that calibration can take: finite for every x near 0.
+  int function_of(int x) {
+    const operation some[] = {op::leaky_relu{}, op::sigmoid{},  op::tanh{}, op::hard_swish{},
+                              op::gelu{},       op::softplus{}, op::abs{},  op::mish{}};
+    return *graph_.append(some[random_.below(8)], "function", {x}, graph_.type(x));
+  }
+
+  /// x combined with one of its extents, or with what has 1 in some of their places: a mean of it, or a maximum.
+  int combined(int x) {
+    const operation some[] = {op::add{}, op::sub{}, op::mul{}, op::min{}, op::max{}};
+    op::reduce r{random_.chance(50) ? op::reduce::mean : op::reduce::max, {}, true};
+    for (int axis = 1; axis < 4; ++axis)
+      if (random_.chance(50)) r.axes.push_back(axis);
+    const int other = r.axes.count == 0
+                          ? companion(x)
+                          : *graph_.append(r, "reduce", {x}, {element::f32, op::infer(r, extents(x)), {}});
+    return *graph_.append(some[random_.below(5)], "combined",
+                          random_.chance(50) ? std::vector{x, other} : std::vector{other, x}, graph_.type(x));
+  }
+
+  int scaled(int x) {
+    const dims c{extents(x).back()};
+    if (random_.chance(50)) return *graph_.append(op::prelu{}, "prelu", {x}, graph_.type(x), {constants(c)});
+    return *graph_.append(op::scale{.alpha = 0.5f}, "scale", {x}, graph_.type(x), {constants(c), constants(c)});
+  }
+
   void add_node() {
     const int x = random_.chance(60) ? images_.back() : any();
-    switch (random_.below(16)) {
+    switch (random_.below(19)) {
       case 0:
       case 1: return add_value(some_convolution(x));
       case 2: return add_value(activation_of(batch_norm(some_convolution(x))));
@@ -211,8 +237,13 @@ class graph_maker {
       case 12:
       case 13:
       case 14: return extents(x).count() > 2000 ? void() : add_value(movement(x));
+      case 15: return add_value(function_of(x));
+      case 16: return add_value(combined(x));
+      case 17: return add_value(scaled(x));
       default:
-        if (random_.chance(30)) return add_value(graph_.append(op::softmax{}, "softmax", {x}, graph_.type(x)));
+        if (random_.chance(30))
+          return add_value(*graph_.append(op::softmax{random_.chance(50) ? -1 : random_.between(1, 2)}, "softmax", {x},
+                                          graph_.type(x)));
         return add_value(graph_.append(op::bias_add{}, "bias", {x}, graph_.type(x), {constants({extents(x).back()})}));
     }
   }

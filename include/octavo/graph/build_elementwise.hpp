@@ -1,4 +1,4 @@
-// Composing a network: arithmetic and functions of single numbers. See builder.hpp, which includes this.
+// Composing a network: arithmetic, functions of single numbers, reductions. See builder.hpp, which includes this.
 #pragma once
 
 #include "octavo/graph/builder.hpp"
@@ -15,16 +15,23 @@ auto append_binary(const value<T, A>& x0, const value<T, B>& x1) {
     return x0;  // something to go on with, so that the failed assertion is the only error
 }
 
-OCTAVO_COLD inline value_handle append_scale(const value_handle& x, const params& w) {
+OCTAVO_COMPILED_ONCE value_handle append_scale(const value_handle& x, const params& w);
+OCTAVO_COMPILED_ONCE value_handle append_prelu(const value_handle& x, const params& w);
+
+#if OCTAVO_BODIES
+
+OCTAVO_COMPILED_ONCE value_handle append_scale(const value_handle& x, const params& w) {
   graph& g = x.owner("scale");
   const dims c{g.type(x.id).extents.back()};
   return {&g, *g.append(op::scale{}, w.path(), {x.id}, {w.get("weight", c), w.maybe("bias", c)})};
 }
 
-OCTAVO_COLD inline value_handle append_prelu(const value_handle& x, dims slope, const params& w) {
+OCTAVO_COMPILED_ONCE value_handle append_prelu(const value_handle& x, const params& w) {
   graph& g = x.owner("prelu");
-  return {&g, *g.append(op::prelu{}, w.path(), {x.id}, {w.get("slope", slope)})};
+  return {&g, *g.append(op::prelu{}, w.path(), {x.id}, {w.get("slope", {g.type(x.id).extents.back()})})};
 }
+
+#endif
 
 /// Whether values of these shapes broadcast: see op/broadcast.hpp.
 template <class A, class B>
@@ -116,7 +123,7 @@ auto scale(const value<T, S>& x, float alpha, float beta = 0.0f) {
 template <class T, class S>
 auto prelu(const value<T, S>& x, const params& w) {
   static_assert(!innermost_bounded(S::value), "octavo: prelu's innermost axis cannot be bounded");
-  return value<T, S>(detail::append_prelu(x, {S::value.back()}, w));
+  return value<T, S>(detail::append_prelu(x, w));
 }
 
 // Functions of single numbers. What each computes, and how accurately, is in op/unary.hpp. Attributes that are not
@@ -295,6 +302,110 @@ auto ceil(const value<T, S>& x) {
 template <class T, class S>
 auto round(const value<T, S>& x) {
   return detail::append_unary<op::round>(x);
+}
+
+// Reductions.
+
+namespace detail {
+
+/// Whether a value of this shape has these axes.
+template <class S, axis_numbers Axes>
+concept has_axes = op::are_axes(op::axes_of(Axes, S::value.rank), S::value.rank);
+
+template <op::reduce R, class T, class S>
+auto reduce(const value<T, S>& x) {
+  static_assert(has_axes<S, R.axes>, "octavo: a reduction needs axes that are there");
+  if constexpr (has_axes<S, R.axes>)
+    return append<op::infer(R, S::value)>(R, op::reduce::kind_names[R.kind].data(), x);
+  else
+    return x;
+}
+
+template <class F, class T, class S>
+auto append_softmax(const value<T, S>& x, int axis) {
+  return append<S::value>(F{axis}, F::name.data(), x);
+}
+
+/// Whether softmax can run along the axis.
+template <class S, int Axis>
+concept normalizable = axis_of(Axis, S::value.rank)
+>= 0 && !S::value.is_bounded(axis_of(Axis, S::value.rank));
+
+}  // namespace detail
+
+/// The mean along some axes, all for none: reduce_mean<axis_numbers{1, 2}>(x) of each channel of an image. A negative axis
+/// is counted from the innermost, -1. The axes are left out, or become 1 with KeepDims.
+template <axis_numbers Axes = axis_numbers{}, bool KeepDims = false, class T, class S>
+auto reduce_mean(const value<T, S>& x) {
+  return detail::reduce<op::reduce{op::reduce::mean, Axes, KeepDims}>(x);
+}
+
+/// The sum along some axes.
+template <axis_numbers Axes = axis_numbers{}, bool KeepDims = false, class T, class S>
+auto reduce_sum(const value<T, S>& x) {
+  return detail::reduce<op::reduce{op::reduce::sum, Axes, KeepDims}>(x);
+}
+
+/// The product along some axes.
+template <axis_numbers Axes = axis_numbers{}, bool KeepDims = false, class T, class S>
+auto reduce_prod(const value<T, S>& x) {
+  return detail::reduce<op::reduce{op::reduce::prod, Axes, KeepDims}>(x);
+}
+
+/// The largest element along some axes.
+template <axis_numbers Axes = axis_numbers{}, bool KeepDims = false, class T, class S>
+auto reduce_max(const value<T, S>& x) {
+  return detail::reduce<op::reduce{op::reduce::max, Axes, KeepDims}>(x);
+}
+
+/// The smallest element along some axes.
+template <axis_numbers Axes = axis_numbers{}, bool KeepDims = false, class T, class S>
+auto reduce_min(const value<T, S>& x) {
+  return detail::reduce<op::reduce{op::reduce::min, Axes, KeepDims}>(x);
+}
+
+/// The place of the largest element along an axis: values of std::int64_t.
+template <int Axis = -1, bool KeepDims = false, class T, class S>
+auto argmax(const value<T, S>& x, bool select_last = false) {
+  static_assert(detail::has_axes<S, axis_numbers{Axis}>, "octavo: argmax needs an axis that is there");
+  constexpr dims y = op::detail::along_axis(S::value, Axis, 1, KeepDims);
+  return value<std::int64_t, shape_of<y>>(detail::append_node(op::argmax{Axis, KeepDims, select_last}, "argmax", {&x}));
+}
+
+/// The place of the smallest element along an axis.
+template <int Axis = -1, bool KeepDims = false, class T, class S>
+auto argmin(const value<T, S>& x, bool select_last = false) {
+  static_assert(detail::has_axes<S, axis_numbers{Axis}>, "octavo: argmin needs an axis that is there");
+  constexpr dims y = op::detail::along_axis(S::value, Axis, 1, KeepDims);
+  return value<std::int64_t, shape_of<y>>(detail::append_node(op::argmin{Axis, KeepDims, select_last}, "argmin", {&x}));
+}
+
+/// The K largest elements along an axis, or the smallest, best first, and their places:
+/// auto [values, indices] = top_k<5>(x).
+template <int K, int Axis = -1, class T, class S>
+auto top_k(const value<T, S>& x, bool largest = true) {
+  constexpr int axis = axis_of(Axis, S::value.rank);
+  constexpr bool is_there = axis >= 0;
+  static_assert(is_there && !S::value.is_bounded(axis), "octavo: top_k needs an axis that is there and not bounded");
+  static_assert(!is_there || (K >= 1 && K <= S::value[axis]), "octavo: top_k cannot find more elements than there are");
+  constexpr dims y = op::detail::along_axis(S::value, Axis, K, true);
+  graph& g = x.owner("top_k");
+  const one_or_more<int> found = g.append_after(op::top_k{K, Axis, largest}, "top_k", {x.id});
+  return std::pair(value<T, shape_of<y>>(&g, found[0]), value<std::int64_t, shape_of<y>>(&g, found[1]));
+}
+
+/// exp(x) / sum exp(x) along an axis: softmax<1>(x).
+template <int Axis, class T, class S>
+auto softmax(const value<T, S>& x) {
+  static_assert(detail::normalizable<S, Axis>, "octavo: softmax needs an axis that is there and not bounded");
+  return detail::append_softmax<op::softmax>(x, Axis);
+}
+
+/// x - log(sum exp(x)) along an axis.
+template <int Axis = -1, class T, class S>
+auto log_softmax(const value<T, S>& x) {
+  static_assert(detail::normalizable<S, Axis>, "octavo: log_softmax needs an axis that is there and not bounded");
+  return detail::append_softmax<op::log_softmax>(x, Axis);
 }
 
 }  // namespace octavo

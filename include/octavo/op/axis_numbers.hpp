@@ -26,6 +26,9 @@ struct axis_numbers {
   constexpr int operator[](int i) const { return number[static_cast<std::size_t>(i)]; }
   constexpr int& operator[](int i) { return number[static_cast<std::size_t>(i)]; }
   constexpr bool empty() const { return count == 0; }
+  constexpr const int* begin() const { return number.data(); }
+  constexpr const int* end() const { return number.data() + count; }
+  constexpr bool contains(int n) const { return std::find(begin(), end(), n) != end(); }
 
   friend constexpr bool operator==(const axis_numbers&, const axis_numbers&) = default;
   /// Written as 0,2,1.
@@ -35,9 +38,7 @@ struct axis_numbers {
   }
 };
 
-inline attribute to_attribute(const axis_numbers& a) {
-  return std::vector<std::int64_t>(a.number.begin(), a.number.begin() + a.count);
-}
+inline attribute to_attribute(const axis_numbers& a) { return std::vector<std::int64_t>(a.begin(), a.end()); }
 /// Numbers beyond 32 bits stand for "to the end", as files have it: they become the nearest int.
 inline void from_attribute(const attribute& from, axis_numbers& a) {
   constexpr std::int64_t lowest = std::numeric_limits<int>::min(), largest = std::numeric_limits<int>::max();

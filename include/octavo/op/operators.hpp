@@ -17,11 +17,13 @@
 #include "octavo/op/operation.hpp"
 #include "octavo/op/pad.hpp"
 #include "octavo/op/pool2d.hpp"
+#include "octavo/op/reduce.hpp"
 #include "octavo/op/reshape.hpp"
 #include "octavo/op/scale.hpp"
 #include "octavo/op/slice.hpp"
 #include "octavo/op/softmax.hpp"
 #include "octavo/op/space_to_depth.hpp"
+#include "octavo/op/top_k.hpp"
 #include "octavo/op/transpose.hpp"
 #include "octavo/op/unary.hpp"
 
@@ -58,6 +60,11 @@ operator_set with_operators(operator_set set) {
   X(max) \
   X(scale) \
   X(prelu) \
+  X(reduce) \
+  X(argmax) \
+  X(argmin) \
+  X(top_k) \
+  X(log_softmax) \
   X(pool2d) \
   X(concat) \
   X(softmax) \

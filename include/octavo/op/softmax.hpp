@@ -1,10 +1,12 @@
-// Softmax along the innermost axis.
-//   y(..., c) = exp(x(..., c) - max) / sum over c of the same
-// x, y: (..., C) f32 or u8. The sum runs in the fixed order of sum_f32, exp is exp_f32, so all kernels agree.
+// Softmax along one axis, and its logarithm.
+//   softmax:      y(.., c, ..) = exp(x(.., c, ..) - max) / sum over c of the same
+//   log_softmax:  y(.., c, ..) = x(.., c, ..) - max - log(sum over c of exp(x(.., c, ..) - max))
+// x, y: f32 or u8. Along the innermost axis the sum runs in the fixed order of sum_f32, along another one element after
+// the other; exp is exp_f32 and log is log_f32, so all kernels agree.
 #pragma once
 
 #include "octavo/base/math.hpp"
-#include "octavo/op/elementwise.hpp"
+#include "octavo/op/reduce.hpp"
 
 namespace octavo::op {
 
@@ -12,34 +14,79 @@ namespace octavo::op {
 struct softmax {
   static constexpr std::string_view name = "softmax";
   static constexpr port inputs[] = {{"x", port_rule::f32}};
+  int axis = -1;
 
-  static constexpr auto fields = std::tuple{};
+  static constexpr auto fields = std::tuple{field{"axis", &softmax::axis}};
 };
 
-/// Throws octavo::error, naming what is wrong, unless `s` describes a softmax that can be run.
-inline void check(const softmax&, const signature& s) {
-  detail::check_elementwise(s, 1, softmax::name);
-  check_channels(s.src[0], softmax::name);
+/// The logarithm of softmax in a graph.
+struct log_softmax {
+  static constexpr std::string_view name = "log_softmax";
+  static constexpr port inputs[] = {{"x", port_rule::f32}};
+  int axis = -1;
+
+  static constexpr auto fields = std::tuple{field{"axis", &log_softmax::axis}};
+};
+
+/// -1 for the innermost axis, else counted from the outermost; one that is not there stays.
+constexpr int softmax_axis(int axis, const dims& x) {
+  const int a = axis_of(axis, x.rank);
+  return a < 0 ? axis : a == x.rank - 1 ? -1 : a;
+}
+constexpr softmax resolved(softmax o, const dims& x) { return {softmax_axis(o.axis, x)}; }
+constexpr log_softmax resolved(log_softmax o, const dims& x) { return {softmax_axis(o.axis, x)}; }
+
+namespace detail {
+
+inline void check_softmax(const signature& s, std::string_view name, int axis) {
+  check_elementwise(s, 1, name);
+  if (axis == -1) return check_channels(s.src[0], name);
+  const dims& x = s.src[0].extents;
+  require(axis >= 0 && axis < x.rank - 1 && !x.is_bounded(axis), name, ": axis ", axis, " of a tensor of ", x,
+          ": it must be there and not bounded, the innermost one is -1");
 }
 
-/// Reference evaluation.
-inline void evaluate(const softmax&, const signature& s, const arguments& a) {
-  const int columns = a.dst->extents.back();
+inline void evaluate_softmax(const signature& s, const arguments& a, int axis, bool log) {
+  const operand &x = a.src[0], &y = *a.dst;
+  const bool innermost = axis == -1;
+  if (innermost) axis = x.extents.rank - 1;
+  const element_walk kept(x, {axis}, false), along(x, {axis}, true), kept_y(y, {axis}, false), along_y(y, {axis}, true);
   const float scale = s.src[0].is_u8() ? s.src[0].q.scale : 1.0f;
-  for (std::size_t r = 0; r < a.dst->extents.rows(); ++r) {
-    const auto x = [&](int c) { return detail::load(s.src[0], a.src[0], r, static_cast<std::size_t>(c)); };
-    float largest = x(0);
-    for (int c = 1; c < columns; ++c) largest = std::max(largest, x(c));
-    const auto power = [&](int c) { return exp_f32((x(c) - largest) * scale); };
-    const float inverse = 1.0f / sum_f32(columns, power);
-    for (int c = 0; c < columns; ++c) {
-      const float y = power(c) * inverse;
+  const int count = x.extents[axis];
+  for (std::size_t i = 0; i < kept.count(); ++i) {
+    const element_line line(s.src[0], x, kept.at(i), count > 1 ? along.at(1) : 0);
+    float largest = line[0];
+    for (int c = 1; c < count; ++c) largest = std::max(largest, line[c]);
+    const auto power = [&](int c) { return exp_f32((line[c] - largest) * scale); };
+    float sum = 0.0f;
+    if (innermost)
+      sum = sum_f32(count, power);
+    else
+      for (int c = 0; c < count; ++c) sum += power(c);
+    const float inverse = 1.0f / sum, logarithm = log ? scalar::log_f32(sum) : 0.0f;
+    for (int c = 0; c < count; ++c) {
+      const float value = log ? std::fma(line[c] - largest, scale, -logarithm) : power(c) * inverse;
+      const std::ptrdiff_t to = kept_y.at(i) + along_y.at(static_cast<std::size_t>(c));
       if (s.dst->is_u8())
-        a.dst->row<std::uint8_t>(r)[c] = quantize_u8(y, s.dst->q);
+        y.as<std::uint8_t>()[to] = quantize_u8(value, s.dst->q);
       else
-        a.dst->row<float>(r)[c] = y;
+        y.as<float>()[to] = value;
     }
   }
+}
+
+}  // namespace detail
+
+/// Throw octavo::error, naming what is wrong, unless the operator can be run.
+inline void check(const softmax& o, const signature& s) { detail::check_softmax(s, softmax::name, o.axis); }
+inline void check(const log_softmax& o, const signature& s) { detail::check_softmax(s, log_softmax::name, o.axis); }
+
+/// Reference evaluations.
+inline void evaluate(const softmax& o, const signature& s, const arguments& a) {
+  detail::evaluate_softmax(s, a, o.axis, false);
+}
+inline void evaluate(const log_softmax& o, const signature& s, const arguments& a) {
+  detail::evaluate_softmax(s, a, o.axis, true);
 }
 
 }  // namespace octavo::op

@@ -281,7 +281,7 @@ inline node_primitive make_node_primitive(const problem& p, const dnnl::memory::
   if (const auto* f = p.op.as<op::fc>()) return detail::make_inner_product(*f, p, x, y);
   if (const auto* q = p.op.as<op::pool2d>()) return detail::make_pooling(*q, p, x, y);
   if (const auto* a = p.op.as<op::add>()) return detail::make_sum(*a, p, x, y);
-  if (p.op.is<op::softmax>()) return detail::make_softmax(p, x, y);
+  if (const auto* s = p.op.as<op::softmax>(); s && s->axis == -1) return detail::make_softmax(p, x, y);
   fail("oneDNN: no primitive for ", name_of(p.op));
 }
 

@@ -3,6 +3,7 @@
 
 #include "octavo/backends/native/movement.hpp"
 #include "octavo/backends/native/table.hpp"
+#include "octavo/backends/native/top_k.hpp"
 #include "octavo/backends/portable/arch.hpp"
 #include "octavo/backends/portable/binary.hpp"
 #include "octavo/backends/portable/convolution.hpp"
@@ -11,6 +12,7 @@
 #include "octavo/backends/portable/interp2d.hpp"
 #include "octavo/backends/portable/matmul.hpp"
 #include "octavo/backends/portable/pool.hpp"
+#include "octavo/backends/portable/reduce.hpp"
 #include "octavo/backends/portable/softmax.hpp"
 #include "octavo/backends/portable/unary.hpp"
 
@@ -18,9 +20,9 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
-  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, elementwise_kernels, binary_kernels,
-              unary_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
-              native::table_kernels);
+  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels,
+              binary_kernels, unary_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels,
+              native::movement_kernels, native::selection_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

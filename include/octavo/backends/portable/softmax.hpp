@@ -3,7 +3,7 @@
 // The differences of two u8 are so few that their exponentials are a table.
 #pragma once
 
-#include "octavo/backends/native/elementwise.hpp"
+#include "octavo/backends/native/softmax.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 #include "octavo/backends/portable/vector.hpp"
 
@@ -84,10 +84,17 @@ template <class X, class Y>
 constexpr kernel softmax_kernel(std::string_view name) {
   return {name, isa::portable,
           [](const problem& p) {
-            return p.op.is<op::softmax>() && p.src[0].type == element_of<X> && p.dst->type == element_of<Y>;
+            const auto* s = p.op.as<op::softmax>();
+            return s && s->axis == -1 && p.src[0].type == element_of<X> && p.dst->type == element_of<Y>;
           },
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<softmax<X, Y>>(p); }};
 }
+
+using vector_of_f32 = batch;
+inline constexpr int lanes_of_f32 = lanes;
+#define OCTAVO_KERNEL_FUNCTION inline
+#include "octavo/backends/native/softmax.inc"
+#undef OCTAVO_KERNEL_FUNCTION
 
 /// Kernels for softmax.
 inline constexpr kernel softmax_kernels[] = {
@@ -95,6 +102,10 @@ inline constexpr kernel softmax_kernels[] = {
     softmax_kernel<float, std::uint8_t>("softmax_f32u8_portable"),
     softmax_kernel<std::uint8_t, float>("softmax_u8f32_portable"),
     softmax_kernel<std::uint8_t, std::uint8_t>("softmax_u8_portable"),
+    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>>("softmax_along_f32_portable", isa::portable),
+    native::softmax_kernel<op::log_softmax, log_softmax_rows>("log_softmax_f32_portable", isa::portable),
+    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>>("log_softmax_along_f32_portable",
+                                                                            isa::portable),
 };
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -20,7 +20,7 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
-  return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels,
+  return join(depthwise_kernels, winograd_kernels, convolution_kernels, matmul_kernels, pool_kernels, reduce_kernels,
               elementwise_kernels, binary_kernels, unary_kernels, softmax_kernels, interp2d_kernels, table_kernels);
 }
 

@@ -60,9 +60,18 @@ struct softmax {
   }
 };
 
+using vector_of_f32 = f32x8;
+inline constexpr int lanes_of_f32 = f32x8::lanes;
+#define OCTAVO_KERNEL_FUNCTION OCTAVO_AVX2
+#include "octavo/backends/native/softmax.inc"
+#undef OCTAVO_KERNEL_FUNCTION
+
 /// Kernels for softmax.
 inline constexpr kernel softmax_kernels[] = {
-    {"softmax_f32_avx2", isa::avx2, native::is_softmax, native::make_executable<native::softmax<softmax>>},
+    native::softmax_kernel<op::softmax, softmax>("softmax_f32_avx2", isa::avx2),
+    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>>("softmax_along_f32_avx2", isa::avx2),
+    native::softmax_kernel<op::log_softmax, log_softmax_rows>("log_softmax_f32_avx2", isa::avx2),
+    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>>("log_softmax_along_f32_avx2", isa::avx2),
 };
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

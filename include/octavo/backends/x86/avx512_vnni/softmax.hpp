@@ -46,10 +46,20 @@ struct softmax {
   }
 };
 
+using vector_of_f32 = f32x16;
+inline constexpr int lanes_of_f32 = f32x16::lanes;
+#define OCTAVO_KERNEL_FUNCTION OCTAVO_AVX512
+#include "octavo/backends/native/softmax.inc"
+#undef OCTAVO_KERNEL_FUNCTION
+
 /// Kernels for softmax.
 inline constexpr kernel softmax_kernels[] = {
-    {"softmax_f32_avx512_vnni", isa::avx512_vnni, native::is_softmax,
-     native::make_executable<native::softmax<softmax>>},
+    native::softmax_kernel<op::softmax, softmax>("softmax_f32_avx512_vnni", isa::avx512_vnni),
+    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>>("softmax_along_f32_avx512_vnni",
+                                                                         isa::avx512_vnni),
+    native::softmax_kernel<op::log_softmax, log_softmax_rows>("log_softmax_f32_avx512_vnni", isa::avx512_vnni),
+    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>>("log_softmax_along_f32_avx512_vnni",
+                                                                            isa::avx512_vnni),
 };
 
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
