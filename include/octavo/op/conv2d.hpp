@@ -111,22 +111,28 @@ inline void check_sum_of_products(const signature& s, const dims& y, const dims&
   }
 }
 
+/// What all convolutions check alike: an input of `rank` axes, which `layout` names, and channels in groups.
+inline void check_convolution_channels(const signature& s, int rank, std::string_view layout, int out, int groups,
+                                       std::string_view what) {
+  require(!s.src.empty() && s.src[0].is_number(), what, ": input must be f32 or u8");
+  const dims& x = s.src[0].extents;
+  require(x.rank == rank, what, ": input must be ", layout, ", found ", x);
+  check_channels(s.src[0], what);
+  require(out > 0 && groups > 0, what, ": output channels and groups must be at least 1, found ", out, " and ", groups);
+  require(x.back() % groups == 0 && out % groups == 0, what, ": ", groups, " groups do not divide ", x.back(),
+          " input and ", out, " output channels");
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a convolution that can be run.
 inline void check(const conv2d& c, const signature& s) {
-  require(!s.src.empty() && s.src[0].is_number(), "conv2d: input must be f32 or u8");
+  check_convolution_channels(s, 4, "(N, H, W, C)", c.out, c.groups, conv2d::name);
   const dims& x = s.src[0].extents;
-  require(x.rank == 4, "conv2d: input must be (N, H, W, C), found ", x);
-  check_channels(s.src[0], conv2d::name);
-  require(c.out > 0 && c.groups > 0, "conv2d: output channels and groups must be at least 1, found ", c.out, " and ",
-          c.groups);
   require(has_fixed_padding(c.pad, x, c.kernel, c.stride), "conv2d: padding '", c.pad, "' with stride ", c.stride,
           " depends on the extents of ", x, ": give a bounded height or width padding in numbers");
   require(std::min({c.pad.top, c.pad.left, c.pad.bottom, c.pad.right}) >= 0 && c.pad.rule == padding::explicit_,
           "conv2d: padding must be explicit and not negative, found ", c.pad);
   require(is_window(c.kernel, c.stride, c.dilation, c.pad), "conv2d: kernel ", c.kernel, ", stride ", c.stride,
           " and dilation ", c.dilation, " must be at least 1, and these and padding ", c.pad, " at most 32768");
-  require(x[3] % c.groups == 0 && c.out % c.groups == 0, "conv2d: ", c.groups, " groups do not divide ", x[3],
-          " input and ", c.out, " output channels");
   const dims y = infer(c, x);
   require(y[1] > 0 && y[2] > 0, "conv2d: kernel ", c.kernel, " does not fit input ", x, " with padding ", c.pad);
   check_sum_of_products(s, y, weight_extents(c, x), c.residual, conv2d::name);
@@ -161,6 +167,17 @@ inline std::vector<float> f32_biases(const signature& s, int channels) {
   return all;
 }
 
+/// How the sums of a channel with the weights `w`, f32 or s8, become numbers; constants are weights, bias, weight scales.
+template <class W>
+channel_scale scale_of_channel(const signature& s, std::span<const W> w, std::size_t channel, std::string_view what) {
+  const float bias = bias_at(s.at(1), channel);
+  if constexpr (std::is_same_v<W, std::int8_t>)
+    return fold_channel(w, s.at(2)->as<float>()[channel], bias, s.src[0].q, s.dst->is_u8() ? s.dst->q.scale : 1.0f,
+                        what, channel);
+  else
+    return {1.0f, bias};
+}
+
 /// acc + x w: exact in s32, rounded once in binary32.
 inline std::int32_t multiply_add(std::int32_t x, std::int32_t w, std::int32_t acc) { return acc + x * w; }
 inline float multiply_add(float x, float w, float acc) { return std::fma(x, w, acc); }
@@ -175,14 +192,10 @@ void evaluate_conv2d(const conv2d& c, const signature& s, const arguments& a) {
   const int icg = x[3] / c.groups, ocg = c.out / c.groups, taps = c.kernel.h * c.kernel.w;
   const auto depth = static_cast<std::size_t>(icg * taps);
   const Acc zero_point = s.src[0].is_u8() ? static_cast<Acc>(s.src[0].q.zero_point) : Acc{0};
-  const tensor *bias = s.at(conv2d::bias), *scales = s.at(conv2d::scales);
   for (int oc = 0; oc < c.out; ++oc) {
     const auto channel = static_cast<std::size_t>(oc);
     const std::span<const W> w = s.at(conv2d::weights)->as<W>().subspan(channel * depth, depth);  // (i, kh, kw)
-    channel_scale scale{1.0f, bias_at(bias, channel)};
-    if constexpr (std::is_same_v<W, std::int8_t>)
-      scale = fold_channel(w, scales->as<float>()[channel], scale.offset, s.src[0].q,
-                           s.dst->is_u8() ? s.dst->q.scale : 1.0f, conv2d::name, channel);
+    const channel_scale scale = scale_of_channel(s, w, channel, conv2d::name);
     std::size_t row = 0;
     for (int n = 0; n < y[0]; ++n)
       for (int oh = 0; oh < y[1]; ++oh)

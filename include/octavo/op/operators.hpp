@@ -7,7 +7,10 @@
 #include "octavo/op/binary.hpp"
 #include "octavo/op/concat.hpp"
 #include "octavo/op/constant.hpp"
+#include "octavo/op/conv1d.hpp"
 #include "octavo/op/conv2d.hpp"
+#include "octavo/op/conv3d.hpp"
+#include "octavo/op/conv_transpose2d.hpp"
 #include "octavo/op/elementwise.hpp"
 #include "octavo/op/expand.hpp"
 #include "octavo/op/fc.hpp"
@@ -46,7 +49,10 @@ operator_set with_operators(operator_set set) {
 #define OCTAVO_FOR_EACH_OPERATOR(X) \
   X(input) \
   X(constant) \
+  X(conv1d) \
   X(conv2d) \
+  X(conv3d) \
+  X(conv_transpose2d) \
   X(fc) \
   X(matmul) \
   X(batch_norm) \

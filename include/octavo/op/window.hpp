@@ -124,19 +124,23 @@ constexpr int window_count(int in, int before, int after, int k, int stride, int
   return in + f.add < 0 ? 0 : static_cast<int>((in + f.add) / f.div);
 }
 
-/// (N, H, W, C) -> (N, OH, OW, C) for windows with padding in numbers. Throws octavo::error where a bounded extent has
-/// no form: see axis_form::then.
+/// `x` after windows have slid along an axis. Throws octavo::error where a bounded extent has no form: see
+/// axis_form::then.
+constexpr dims slide_window(dims x, int axis, int before, int after, int k, int stride, int dilation,
+                            bool ceil_mode = false) {
+  const int count = window_count(x[axis], before, after, k, stride, dilation, ceil_mode);
+  const window_form f = window_form_of(before, after, k, stride, dilation, ceil_mode);
+  const axis_form form = x.form(axis);
+  x[axis] = count;
+  if (x.is_bounded(axis) && count > 0) x.bind(axis, form.then(f.add, f.div));
+  return x;
+}
+
+/// (N, H, W, C) -> (N, OH, OW, C) for windows with padding in numbers. Throws as slide_window() does.
 constexpr dims slide_windows(const dims& x, hw kernel, hw stride, hw dilation, const padding& p,
                              bool ceil_mode = false) {
-  dims y = x;
-  const auto slide = [&](int axis, int before, int after, int k, int step, int spread) {
-    y[axis] = window_count(x[axis], before, after, k, step, spread, ceil_mode);
-    const window_form f = window_form_of(before, after, k, step, spread, ceil_mode);
-    if (x.is_bounded(axis) && y[axis] > 0) y.bind(axis, x.form(axis).then(f.add, f.div));
-  };
-  slide(1, p.top, p.bottom, kernel.h, stride.h, dilation.h);
-  slide(2, p.left, p.right, kernel.w, stride.w, dilation.w);
-  return y;
+  const dims lines = slide_window(x, 1, p.top, p.bottom, kernel.h, stride.h, dilation.h, ceil_mode);
+  return slide_window(lines, 2, p.left, p.right, kernel.w, stride.w, dilation.w, ceil_mode);
 }
 
 }  // namespace octavo

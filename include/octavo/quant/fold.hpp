@@ -73,6 +73,16 @@ inline weight_sums sum_weights(std::span<const std::int8_t> weights) {
 
 }  // namespace detail
 
+/// m[c] and b[c] above of a channel whose s8 weights add up to `sum`; `bias` in real units. `y_scale` is 1 for an f32
+/// output. Throws octavo::error, beginning with `what`, when either is out of range.
+inline channel_scale fold_sum(std::int64_t sum, float weight_scale, float bias, const affine& x, float y_scale,
+                              std::string_view what) {
+  const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scale), y_scale, what);
+  const double shift = static_cast<double>(x.zero_point) * static_cast<double>(sum);
+  const double b = static_cast<double>(bias) / static_cast<double>(y_scale);
+  return {m, checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what)};
+}
+
 /// m[c] and b[c] above of channel number `c`, whose s8 weights and their scale are given; `bias` in real units.
 /// `y_scale` is 1 for an f32 output. Throws octavo::error, beginning with `what`, when a weight is -128, the sum could
 /// leave s32 or a multiplier is out of range.
@@ -84,12 +94,10 @@ inline channel_scale fold_channel(std::span<const std::int8_t> weights, float we
   constexpr std::int64_t limit = std::numeric_limits<std::int32_t>::max();
   require(255 * positive <= limit && -255 * negative <= limit, what, ": channel ", c, " of depth ", weights.size(),
           " could overflow its 32-bit sum (", 255 * std::max(positive, -negative), " > ", limit, ")");
-  const float m = checked_ratio(static_cast<double>(x.scale) * static_cast<double>(weight_scale), y_scale, what);
+  const channel_scale s = fold_sum(sums.all, weight_scale, bias, x, y_scale, what);
   require(is_scale(weight_scale), what, ": weight scale ", weight_scale, " of channel ", c,
           " is out of range: it must be positive");
-  const double shift = static_cast<double>(x.zero_point) * static_cast<double>(sums.all);
-  const double b = static_cast<double>(bias) / static_cast<double>(y_scale);
-  return {m, checked_ratio(std::fma(-shift, static_cast<double>(m), b), 1.0, what)};
+  return s;
 }
 
 /// fold_channel() of all channels.

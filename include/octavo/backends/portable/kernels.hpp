@@ -1,6 +1,8 @@
 // All portable kernels, best first. They run everywhere, with whatever vectors the flags of the translation unit allow.
 #pragma once
 
+#include "octavo/backends/blocking/gathered_convolution.hpp"
+#include "octavo/backends/blocking/sequence_convolution.hpp"
 #include "octavo/backends/native/movement.hpp"
 #include "octavo/backends/native/table.hpp"
 #include "octavo/backends/native/top_k.hpp"
@@ -20,9 +22,11 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
-  return join(depthwise_kernels, convolution_kernels, matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels,
-              binary_kernels, unary_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels,
-              native::movement_kernels, native::selection_kernels, native::table_kernels);
+  return join(depthwise_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
+              blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
+              matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels, unary_kernels,
+              softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
+              native::selection_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

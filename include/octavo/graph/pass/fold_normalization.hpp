@@ -1,5 +1,6 @@
 // What stands before the first layer goes away where that is exact:
-//   conv2d(batch_norm(x)) -> conv2d'(x), and the same for fc: W'[oc, i] = W[oc, i] gain[i], b' = b + sum W shift
+//   conv2d(batch_norm(x)) -> conv2d'(x), and the same for other convolutions and fc:
+//     W'[oc, i] = W[oc, i] gain[i], b' = b + sum W shift
 //     where nothing is padded, or nothing is shifted: padding is 0 after the normalisation
 //   batch_norm(convert(u8 input)) -> convert(u8 input'), an input with the affine map that both make together
 //     where all channels are scaled alike and real 0 is one of the 256 values, as in (pixel - 128) / 128
@@ -34,6 +35,14 @@ inline void scale_inputs(node& n, const op::channel_affine& x) {
 
 inline bool is_zero(double v) { return v == 0; }
 
+/// Whether every weight of the layer meets an input at every output, none the padding.
+inline bool is_unpadded(const operation& o) {
+  if (const op::conv1d* c = o.as<op::conv1d>()) return c->pad == padding1(0);
+  if (const op::conv2d* c = o.as<op::conv2d>()) return c->pad == padding(0);
+  if (const op::conv3d* c = o.as<op::conv3d>()) return c->pad == padding3(0);
+  return o.is<op::fc>();
+}
+
 /// conv2d(batch_norm(x)) -> conv2d'(x).
 inline bool fold_into_weights(folding& f, node& layer) {
   if (!has_f32_weights(layer)) return false;
@@ -41,8 +50,7 @@ inline bool fold_into_weights(folding& f, node& layer) {
   const op::batch_norm* b = norm ? norm->as<op::batch_norm>() : nullptr;
   if (!b || !b->act.is_none() || f.type(norm->src[0]).type != element::f32) return false;
   const op::channel_affine map = op::as_affine(*b, norm->constants);
-  const op::conv2d* conv = layer.as<op::conv2d>();
-  if (conv && conv->pad != padding(0) && !std::all_of(map.shift.begin(), map.shift.end(), is_zero)) return false;
+  if (!is_unpadded(layer.op) && !std::all_of(map.shift.begin(), map.shift.end(), is_zero)) return false;
   scale_inputs(layer, map);
   f.set_first_source(layer, norm->src[0]);
   return true;

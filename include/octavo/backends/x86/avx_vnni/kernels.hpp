@@ -4,6 +4,8 @@
 #include "octavo/backends/x86/cpu.hpp"
 
 #if OCTAVO_X86
+#include "octavo/backends/blocking/gathered_convolution.hpp"
+#include "octavo/backends/blocking/sequence_convolution.hpp"
 #include "octavo/backends/x86/avx_vnni/convolution.hpp"
 #include "octavo/backends/x86/avx_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx_vnni/winograd.hpp"
@@ -11,7 +13,10 @@
 namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
-inline kernel_list kernels() { return join(winograd_kernels, convolution_kernels, matmul_kernels); }
+inline kernel_list kernels() {
+  return join(winograd_kernels, convolution_kernels, blocking::sequence_kernels<convolution_kernels>,
+              blocking::gathered_kernels<convolution_kernels>, matmul_kernels);
+}
 
 }  // namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE
 
