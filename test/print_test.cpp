@@ -52,35 +52,36 @@ TEST_CASE("print: text of a graph as it was composed") {
         "image: f32[<=2x4x4x3] = input ()\n"
         "block.conv: f32[<=2x4x4x3] = conv2d kernel 3x3 out 3 pad 1,1,1,1 (image)\n"
         "block.bn: f32[<=2x4x4x3] = batch_norm (block.conv)\n"
-        "add: f32[<=2x4x4x3] = add (block.bn, image)\n"
-        "relu: f32[<=2x4x4x3] = activate relu (add)\n"
-        "max_pool: f32[<=2x2x2x3] = pool2d max kernel 2x2 stride 2x2 (relu)\n"
-        "average_pool: f32[<=2x1x1x3] = pool2d average kernel 2x2 stride 2x2 (max_pool)\n"
-        "reshape: f32[<=2x3] = reshape to <=2x3 (average_pool)\n"
-        "softmax: f32[<=2x3] = softmax (reshape)\n"
-        "output probability: softmax\n"
-        "output features: relu\n");
+        "block.bn.add: f32[<=2x4x4x3] = add (block.bn, image)\n"
+        "block.bn.relu: f32[<=2x4x4x3] = activate relu (block.bn.add)\n"
+        "block.bn.max_pool: f32[<=2x2x2x3] = pool2d max kernel 2x2 stride 2x2 (block.bn.relu)\n"
+        "block.bn.average_pool: f32[<=2x1x1x3] = pool2d average kernel 2x2 stride 2x2 (block.bn.max_pool)\n"
+        "block.bn.reshape: f32[<=2x3] = reshape to <=2x3 (block.bn.average_pool)\n"
+        "block.bn.softmax: f32[<=2x3] = softmax (block.bn.reshape)\n"
+        "output probability: block.bn.softmax\n"
+        "output features: block.bn.relu\n");
 }
 
 TEST_CASE("print: text of the folded graph names what was fused") {
   CHECK(printed(fold(small_graph())) ==
         "image: f32[<=2x4x4x3] = input ()\n"
         "block.conv: f32[<=2x4x4x3] = conv2d kernel 3x3 out 3 pad 1,1,1,1 residual relu (image, image)"
-        "  fused: block.bn, add, relu\n"
-        "max_pool: f32[<=2x2x2x3] = pool2d max kernel 2x2 stride 2x2 (relu)\n"
-        "average_pool: f32[<=2x1x1x3] = pool2d average kernel 2x2 stride 2x2 (max_pool)\n"
-        "reshape: f32[<=2x3] = reshape to <=2x3 (average_pool)\n"
-        "softmax: f32[<=2x3] = softmax (reshape)\n"
-        "output probability: softmax\n"
-        "output features: relu\n");
+        "  fused: block.bn, block.bn.add, block.bn.relu\n"
+        "block.bn.max_pool: f32[<=2x2x2x3] = pool2d max kernel 2x2 stride 2x2 (block.bn.relu)\n"
+        "block.bn.average_pool: f32[<=2x1x1x3] = pool2d average kernel 2x2 stride 2x2 (block.bn.max_pool)\n"
+        "block.bn.reshape: f32[<=2x3] = reshape to <=2x3 (block.bn.average_pool)\n"
+        "block.bn.softmax: f32[<=2x3] = softmax (block.bn.reshape)\n"
+        "output probability: block.bn.softmax\n"
+        "output features: block.bn.relu\n");
 }
 
 TEST_CASE("print: text of the quantized graph shows scales and conversions") {
   const std::string s = printed(quantize_graph(small_graph(), unit_ranges(fold(small_graph()))));
   CHECK(s.find("image.quantize: u8[<=2x4x4x3] scale 1 zp 0 = convert (image)\n") != std::string::npos);
   CHECK(s.find("block.conv: u8[<=2x4x4x3] scale 1 zp 0 = conv2d kernel 3x3 out 3 pad 1,1,1,1 residual relu "
-               "(image.quantize, image.quantize)  fused: block.bn, add, relu\n") != std::string::npos);
-  CHECK(s.find("reshape.dequantize: f32[<=2x3] = convert (reshape)\n") != std::string::npos);
+               "(image.quantize, image.quantize)  fused: block.bn, block.bn.add, block.bn.relu\n") !=
+        std::string::npos);
+  CHECK(s.find("block.bn.reshape.dequantize: f32[<=2x3] = convert (block.bn.reshape)\n") != std::string::npos);
 }
 
 TEST_CASE("print: operators with all their attributes") {
@@ -115,7 +116,7 @@ TEST_CASE("print: DOT") {
         "  node [shape=box, style=filled, fontname=\"sans-serif\", fontsize=10];\n"
         "  edge [fontname=\"sans-serif\", fontsize=8];\n"
         "  n0 [label=\"the \\\"input\\\"\ninput\", fillcolor=\"#e0e0e0\"];\n"
-        "  n1 [label=\"relu\nactivate relu\", fillcolor=\"#e0e0e0\"];\n"
+        "  n1 [label=\"the \\\"input\\\".relu\nactivate relu\", fillcolor=\"#e0e0e0\"];\n"
         "  n0 -> n1 [label=\"f32 1x3\"];\n"
         "  o0 [label=\"y\", shape=ellipse, fillcolor=white];\n"
         "  n1 -> o0 [label=\"f32[1x3]\"];\n"
@@ -126,5 +127,5 @@ TEST_CASE("print: DOT after quantization has green nodes, scales on edges and fu
   const std::string s = dot(quantize_graph(small_graph(), unit_ranges(fold(small_graph()))), "int8");
   CHECK(s.find("fillcolor=\"#c7e9c0\"") != std::string::npos);
   CHECK(s.find("label=\"u8 <=2x4x4x3\nscale 1 zp 0\"") != std::string::npos);
-  CHECK(s.find("+ block.bn\n+ add\n+ relu\"") != std::string::npos);
+  CHECK(s.find("+ block.bn\n+ block.bn.add\n+ block.bn.relu\"") != std::string::npos);
 }
