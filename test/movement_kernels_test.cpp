@@ -1,4 +1,4 @@
-// Every kernel of operators that only move elements against the reference evaluation: every byte, all types of elements.
+// Every kernel of operators that only move elements against the reference evaluation: every byte, all types.
 #include "support/kernel_run.hpp"
 
 using namespace octavo;

@@ -19,7 +19,7 @@
 //   leaky_relu resolved(leaky_relu, const dims& x);               // attributes that depend on the input in numbers
 //   port_rule rule_of(const leaky_relu&, std::size_t input);      // where a rule depends on attributes
 //   bool sums_products                                            // u8 inputs give f32 as easily as u8
-//   bool elementwise                                              // each element of y comes from the same one of x alone
+//   bool elementwise                                              // each element of y comes from the same one of x
 //   std::size_t weights                                           // the constants begin with weights, a row for each
 //                                                                 // output channel, and a bias
 //   activation act; bool residual;                                // what passes may fuse into it: see conv2d.hpp

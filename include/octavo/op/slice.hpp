@@ -1,7 +1,7 @@
 // Some indices of some axes, evenly spaced; a split is several of them, each free where it can be.
 //   y(p) = x(start + step p) on each axis
-// A negative start or end is counted from the end of the axis, and what lies outside of the axis is clamped to it, as in
-// ONNX's Slice. The planner makes a slice free where its rows are evenly spaced in its input: see plan/placement.hpp.
+// A negative start or end is counted from the end of the axis, and what lies outside of the axis is clamped to it, as
+// in ONNX's Slice. The planner makes a slice free where its rows are evenly spaced in its input (plan/placement.hpp).
 #pragma once
 
 #include "octavo/op/axis_numbers.hpp"

@@ -1,9 +1,9 @@
 // Pixels to channels and back, and channels between groups: images (N, H, W, C) whose elements change places.
-//   space_to_depth  y(n, h, w, (i b + j) C + c) = x(n, h b + i, w b + j, c)         (N, H, W, C) -> (N, H/b, W/b, b b C)
-//   depth_to_space  its inverse                                                     (N, H, W, b b C) -> (N, H b, W b, C)
+//   space_to_depth   (N, H, W, C) -> (N, H/b, W/b, b b C): y(n, h, w, (i b + j) C + c) = x(n, h b + i, w b + j, c)
+//   depth_to_space   (N, H, W, b b C) -> (N, H b, W b, C): its inverse
 //   With `channels_first` the place in the block is the inner part: y(n, h, w, c b b + i b + j), which is ONNX's CRD;
 //   else the outer one, DCR.
-//   shuffle_channel y(..., c) = x(..., (c mod g) C/g + c / g)   x's channels as (g, C/g), transposed; any number of axes
+//   shuffle_channel  y(..., c) = x(..., (c mod g) C/g + c / g): x's channels as (g, C/g), transposed
 #pragma once
 
 #include "octavo/op/axis_numbers.hpp"

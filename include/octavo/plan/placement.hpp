@@ -1,6 +1,6 @@
-// Where each value of a graph lives: in the user's memory, in a constant's, in a buffer of its own, or inside the buffer
-// of another value. This is what makes a concat free (its inputs are written into its output), a slice (it is read where
-// its input lies) and a reshape, and what lets a residual sum replace its residual.
+// Where each value of a graph lives: in the user's memory, in a constant's, in a buffer of its own, or inside the
+// buffer of another value. This is what makes a concat free (its inputs are written into its output), a slice (it is
+// read where its input lies) and a reshape, and what lets a residual sum replace its residual.
 #pragma once
 
 #include <optional>

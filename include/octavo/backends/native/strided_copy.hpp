@@ -2,8 +2,8 @@
 //
 // A copy is a nest of loops, each with a number of turns and the bytes that one turn goes on in the destination and in
 // the source: 0 where a source is repeated, negative where it is read backwards. Loops that go on as one become one. If
-// the innermost moves neighbours to neighbours whole runs are copied; if it does so on one side, and another loop on the
-// other, it is a transposition, done in tiles of 16 bytes by 16 bytes (transpose.hpp); what is left goes one by one.
+// the innermost moves neighbours to neighbours, whole runs are copied; if it does so on one side, and another loop on
+// the other, it is a transposition, done in tiles of 16 by 16 bytes (transpose_tile.hpp); the rest goes one by one.
 #pragma once
 
 #include "octavo/backends/blocking/copy.hpp"

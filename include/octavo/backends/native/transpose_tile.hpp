@@ -1,4 +1,4 @@
-// Transposing a matrix of bytes, 4-byte or 8-byte elements, in tiles of 16 bytes by as many rows as those hold elements.
+// Transposing a matrix of 1-, 4- or 8-byte elements, in tiles of 16 bytes by as many rows as those hold elements.
 //
 // A tile is a network of zips: as many rounds as the number of rows has bits, each of which interleaves row i with row
 // i + rows / 2. Vectors of 16 bytes are what every CPU has, and at memory speed enough.
