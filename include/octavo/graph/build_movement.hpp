@@ -118,8 +118,6 @@ template <int... Perm, class T, class S>
 auto transpose(const value<T, S>& x) {
   constexpr op::transpose t{{Perm...}};
   static_assert(op::is_permutation(t, S::value.rank), "octavo: transpose needs each axis of its input once");
-  static_assert(!op::is_permutation(t, S::value.rank) || op::keeps_bounds(t, S::value),
-                "octavo: transpose must keep bounded axes in their places");
   if constexpr (op::is_permutation(t, S::value.rank))
     return detail::append<op::infer(t, S::value)>(t, "transpose", x);
   else
@@ -189,7 +187,6 @@ auto gather(const value<T, S>& x, const value<Id, Ids>& ids) {
                 "octavo: gather's ids must be std::int32_t or std::int64_t");
   static_assert(detail::has_axis<S::value, Axis>, "octavo: gather's axis is outside its input's rank");
   constexpr op::gather o{Axis};
-  static_assert(op::keeps_bounds(o, S::value, Ids::value), "octavo: gather must keep bounded axes in their places");
   constexpr dims y = op::infer(o, S::value, Ids::value);
   return value<T, shape_of<y>>(detail::append_node(o, "gather", {&x, &ids}));
 }

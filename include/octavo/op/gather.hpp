@@ -29,16 +29,6 @@ constexpr dims infer(const gather& g, const dims& x, const dims& ids) {
   return y;
 }
 
-/// Whether bounded axes stay in their places, which is how a run knows their extents.
-constexpr bool keeps_bounds(const gather& g, const dims& x, const dims& ids) {
-  const int axis = axis_of(g.axis, x.rank);
-  for (int i = 0; i < x.rank; ++i)
-    if (x.is_bounded(i) && (i == axis || (i > axis && ids.rank != 1))) return false;
-  for (int i = 0; i < ids.rank; ++i)
-    if (ids.is_bounded(i) && axis != 0) return false;
-  return true;
-}
-
 /// Throws octavo::error, naming what is wrong, unless `s` describes a gather that can be run.
 inline void check(const gather& g, const signature& s) {
   require(s.src.size() == 2, "gather: expected 2 inputs, found ", s.src.size());
@@ -47,8 +37,6 @@ inline void check(const gather& g, const signature& s) {
   require(s.src[1].type == element::s32 || s.src[1].type == element::s64, "gather: ids must be s32 or s64, found ",
           s.src[1]);
   require(x.rank - 1 + ids.rank <= max_rank, "gather: ", ids, " ids of ", x, " give more than ", max_rank, " axes");
-  require(keeps_bounds(g, x, ids), "gather: bounded axes must stay in their places: cannot gather ", ids, " ids of ",
-          x);
   check_moved(s, 2, infer(g, x, ids), gather::name);
 }
 

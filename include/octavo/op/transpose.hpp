@@ -31,13 +31,6 @@ constexpr bool is_permutation(const transpose& t, int rank) {
   return true;
 }
 
-/// Whether bounded axes stay in their places, which is how a run knows their extents.
-constexpr bool keeps_bounds(const transpose& t, const dims& x) {
-  for (int i = 0; i < x.rank; ++i)
-    if (x.is_bounded(i) && source_axis(t, i, x.rank) != i) return false;
-  return true;
-}
-
 /// Extents of the output.
 constexpr dims infer(const transpose& t, const dims& x) {
   dims y;
@@ -51,8 +44,6 @@ inline void check(const transpose& t, const signature& s) {
   require(s.src.size() == 1, "transpose: expected 1 input, found ", s.src.size());
   const dims& x = s.src[0].extents;
   require(is_permutation(t, x.rank), "transpose: ", t.perm, " is no permutation of the axes of ", x);
-  require(keeps_bounds(t, x), "transpose: bounded axes must stay in their places: cannot transpose ", x, " by ",
-          t.perm);
   check_moved(s, 1, infer(t, x), transpose::name);
 }
 
