@@ -11,9 +11,5 @@
 #define OCTAVO_COMPILED_ONCE
 #else
 #define OCTAVO_BODIES 1
-#if defined(__GNUC__)
-#define OCTAVO_COMPILED_ONCE [[gnu::noinline]] inline  // not once for each of the 50 layers that call it
-#else
 #define OCTAVO_COMPILED_ONCE inline
-#endif
 #endif
