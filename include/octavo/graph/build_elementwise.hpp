@@ -333,8 +333,8 @@ concept normalizable = axis_of(Axis, S::value.rank)
 
 }  // namespace detail
 
-/// The mean along some axes, all for none: reduce_mean<axis_numbers{1, 2}>(x) of each channel of an image. A negative axis
-/// is counted from the innermost, -1. The axes are left out, or become 1 with KeepDims.
+/// The mean along some axes, all for none: reduce_mean<axis_numbers{1, 2}>(x) of each channel of an image. A negative
+/// axis is counted from the innermost, -1. The axes are left out, or become 1 with KeepDims.
 template <axis_numbers Axes = axis_numbers{}, bool KeepDims = false, class T, class S>
 auto reduce_mean(const value<T, S>& x) {
   return detail::reduce<op::reduce{op::reduce::mean, Axes, KeepDims}>(x);

@@ -5,13 +5,13 @@
 //
 //   OH = (H - 1) * sh - top - bottom + (KH - 1) * dh + 1 + output_padding.h, OW likewise
 //
-// The sum has the taps for which both divisions leave no rest. Which these are depends on oh mod sh and ow mod sw alone,
-// the phase of an output, and each phase is a convolution of stride 1: pixels outside the image are real 0, that is x's
-// zero point, as there; an INT8 offset has the zero point's share of the weights of its phase. f32 sums are one chain of
-// fma from 0 over the taps that are there, in the order of (kh, kw, i), then + bias [+ residual].
+// The sum has the taps for which both divisions leave no rest. Which these are depends on oh mod sh and ow mod sw
+// alone, the phase of an output, and each phase is a convolution of stride 1: pixels outside the image are real 0, that
+// is x's zero point, as there; an INT8 offset has the zero point's share of the weights of its phase. f32 sums are one
+// chain of fma from 0 over the taps that are there, in the order of (kh, kw, i), then + bias [+ residual].
 //
-// x: (N, H, W, IC) f32 or u8; w: (OC, IC/groups, KH, KW) f32, or s8 with a scale per OC: weights_by_output() makes it of
-// PyTorch's and ONNX's (IC, OC/groups, KH, KW); bias: (OC) f32; residual and y: (N, OH, OW, OC).
+// x: (N, H, W, IC) f32 or u8; w: (OC, IC/groups, KH, KW) f32, or s8 with a scale per OC: weights_by_output() makes it
+// of PyTorch's and ONNX's (IC, OC/groups, KH, KW); bias: (OC) f32; residual and y: (N, OH, OW, OC).
 // Constants: [0] weights, [1] bias or null, [2] weight scales (OC), with s8 weights only.
 #pragma once
 
@@ -81,7 +81,7 @@ constexpr bool is_transposable(const conv_transpose& c) {
          o.h < std::max(c.stride.h, c.dilation.h) && o.w < std::max(c.stride.w, c.dilation.w);
 }
 
-/// Extents of the output for an input of (N, H, W, IC). An extent below 1 means that nothing is left of it, or too much.
+/// Extents of the output for an input of (N, H, W, IC). One below 1 means that nothing is left of it, or too much.
 constexpr dims infer(const conv_transpose& c, const dims& x) {
   if (x.rank != 4 || !is_transposable(c)) return x;  // which check() refuses
   const auto extent = [](int in, int before, int after, int k, int stride, int dilation, int more) {
