@@ -67,9 +67,9 @@ TEST_CASE("conv1d: what it refuses, by name") {
     s.src[0].extents = {1, 5, 5, 6};
     check_failure(failure(), "conv1d: input must be (N, T, C), found 1x5x5x6");
   }
-  SUBCASE("bounded time") {
-    s.src[0].extents = {1, upto<5>, 6};
-    check_failure(failure(), "conv1d: only the batch may be bounded, found 1x<=5x6");
+  SUBCASE("bounded channels") {
+    s.src[0].extents = {1, 5, upto<6>};
+    check_failure(failure(), "conv1d: the innermost axis cannot be bounded, found 1x5x<=6");
   }
   SUBCASE("groups") {
     o.groups = 4;

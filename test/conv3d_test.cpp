@@ -127,9 +127,9 @@ TEST_CASE("conv3d: what it refuses, by name") {
     s.src[0].extents = {1, 5, 5, 6};
     check_failure(failure(), "conv3d: input must be (N, D, H, W, C), found 1x5x5x6");
   }
-  SUBCASE("bounded depth") {
-    s.src[0].extents = {1, upto<5>, 5, 5, 6};
-    check_failure(failure(), "conv3d: only the batch may be bounded");
+  SUBCASE("bounded channels") {
+    s.src[0].extents = {1, 5, 5, 5, upto<6>};
+    check_failure(failure(), "conv3d: the innermost axis cannot be bounded, found 1x5x5x5x<=6");
   }
   SUBCASE("groups") {
     o.groups = 4;

@@ -41,6 +41,17 @@ TEST_CASE("correct_bias: inputs of groups and taps of kernels") {
   CHECK(bias[1] == 0.375f * 64 + 0.25f * 64);
 }
 
+// Of 4 outputs for each input each meets one of the 4 taps.
+TEST_CASE("correct_bias: outputs of transposed convolutions meet some of the taps each") {
+  graph g;
+  auto x = g.input<float, nhwc<1, 2, 2, 1>>("x");
+  const params w(std::make_shared<known_weights>(
+      std::map<std::string, constant>{{"f.weight", values({1, 1, 2, 2}, {127, 1.25f, 2.125f, 3})}}));
+  g.output(conv_transpose2d<conv_transpose{.out = 1, .kernel = 2, .stride = 2}>(x, w / "f"), "y");
+  const graph corrected = pass::correct_bias(pass::round_weights(g), {{"x", {8}}});
+  CHECK(corrected.nodes[1].constants[1]->as<float>()[0] == (0.25f + 0.125f) * 8 / 4);
+}
+
 TEST_CASE("correct_bias: the mean of the outputs over the calibration samples is that of FP32") {
   graph g;
   const params w = random_params(4);

@@ -61,13 +61,13 @@ template <conv1 C, class T, class S>
 auto conv1d(const value<T, S>& x, const params& w) {  // (N, T, IC)
   constexpr conv image = op::as_convolution(C);
   constexpr bool window = is_window(image.kernel, image.stride, image.dilation, image.pad);
-  constexpr bool sequence = S::value.rank == 3, bounds = only_batch_bounded(S::value);
+  constexpr bool sequence = S::value.rank == 3, bounds = !innermost_bounded(S::value);
   static_assert(window, "octavo: conv1d's kernel, stride and dilation must be from 1 to 32768, its padding from 0");
   static_assert(sequence, "octavo: conv1d needs an input of (N, T, C)");
   static_assert(C.out > 0, "octavo: conv1d needs the number of its output channels: conv1{.out = ...}");
   static_assert(divides_into<S::value.back(), C.groups>, "octavo: conv1d's groups must divide its input channels");
   static_assert(divides_into<C.out, C.groups>, "octavo: conv1d's groups must divide its output channels");
-  static_assert(bounds, "octavo: conv1d's time and channels cannot be bounded");
+  static_assert(bounds, "octavo: conv1d's innermost axis cannot be bounded");
   if constexpr (window && sequence && bounds && detail::suits_channels<C, S>) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::has_outputs(y), "octavo: conv1d's kernel does not fit its padded input");
@@ -84,13 +84,13 @@ auto conv1d(const value<T, S>& x, const params& w) {  // (N, T, IC)
 template <conv3 C, class T, class S>
 auto conv3d(const value<T, S>& x, const params& w) {  // (N, D, H, W, IC)
   constexpr bool window = is_window(C.kernel, C.stride, C.dilation, C.pad);
-  constexpr bool volume = S::value.rank == 5, bounds = only_batch_bounded(S::value);
+  constexpr bool volume = S::value.rank == 5, bounds = !innermost_bounded(S::value);
   static_assert(window, "octavo: conv3d's kernel, stride and dilation must be from 1 to 32768, its padding from 0");
   static_assert(volume, "octavo: conv3d needs an input of (N, D, H, W, C)");
   static_assert(C.out > 0, "octavo: conv3d needs the number of its output channels: conv3{.out = ...}");
   static_assert(divides_into<S::value.back(), C.groups>, "octavo: conv3d's groups must divide its input channels");
   static_assert(divides_into<C.out, C.groups>, "octavo: conv3d's groups must divide its output channels");
-  static_assert(bounds, "octavo: conv3d's depth, height, width and channels cannot be bounded");
+  static_assert(bounds, "octavo: conv3d's innermost axis cannot be bounded");
   if constexpr (window && volume && bounds && detail::suits_channels<C, S>) {
     constexpr dims y = op::infer(C, S::value);
     static_assert(detail::has_outputs(y), "octavo: conv3d's kernel does not fit its padded input");

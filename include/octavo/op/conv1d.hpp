@@ -79,9 +79,11 @@ inline operand as_image(const operand& o) { return {o.data, {o.extents[0], 1, o.
 
 /// Extents of the output for an input of (N, T, IC). An extent below 1 means that the kernel does not fit.
 constexpr dims infer(const conv1& c, const dims& x) {
-  if (x.rank != 3) return x;  // which check() refuses
-  const dims y = infer(as_convolution(c), as_image(x));
-  return {y.encoded(0), y.encoded(2), y.encoded(3)};
+  const conv image = as_convolution(c);
+  if (x.rank != 3 || !is_window(image.kernel, image.stride, image.dilation, image.pad)) return x;  // check() refuses
+  dims y = slide_window(x, 1, c.pad.before, c.pad.after, c.kernel, c.stride, c.dilation);
+  y[2] = c.out;
+  return y;
 }
 
 /// Extents of the weights: (OC, IC/groups, K).

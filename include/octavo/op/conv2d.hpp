@@ -167,7 +167,7 @@ inline std::vector<float> f32_biases(const signature& s, int channels) {
   return all;
 }
 
-/// How the sums of a channel with weights `w`, f32 or s8, become numbers; constants are weights, bias, weight scales.
+/// How the sums of a channel with the weights `w`, f32 or s8, become numbers. Constants: weights, bias, weight scales.
 template <class W>
 channel_scale scale_of_channel(const signature& s, std::span<const W> w, std::size_t channel, std::string_view what) {
   const float bias = bias_at(s.at(1), channel);

@@ -81,7 +81,8 @@ constexpr bool is_transposable(const conv_transpose& c) {
          o.h < std::max(c.stride.h, c.dilation.h) && o.w < std::max(c.stride.w, c.dilation.w);
 }
 
-/// Extents of the output for an input of (N, H, W, IC). One below 1 means that nothing is left of it, or too much.
+/// Extents of the output for an input of (N, H, W, IC). An extent below 1 means that padding leaves nothing of it, or
+/// that it is too large.
 constexpr dims infer(const conv_transpose& c, const dims& x) {
   if (x.rank != 4 || !is_transposable(c)) return x;  // which check() refuses
   const auto extent = [](int in, int before, int after, int k, int stride, int dilation, int more) {
