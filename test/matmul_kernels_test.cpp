@@ -13,12 +13,20 @@ struct trial {
   int m = 1, k = 1, n = 1;
   bool u8_src = true, u8_dst = true;
   affine a{0.01f, 0}, b{0.01f, 0};
+  bool may_broadcast = true;
 };
 
 problem make_problem(const trial& t, random_numbers& random) {
-  const op::matmul f{random.chance(50), random_activation(random)};
-  dims a = t.batch, b = t.batch;
-  a.push_back(t.m), a.push_back(t.k);
+  op::matmul f{random.chance(50), random_activation(random)};
+  f.transpose_a = random.chance(25);
+  if (random.chance(25)) f.alpha = random.real(-2.0f, 2.0f);
+  dims a, b;
+  for (int i = 0; i < t.batch.rank; ++i) {  // one of both is broadcast, or has no such axis
+    const bool broadcast = t.may_broadcast && random.chance(40), left = random.chance(50);
+    if (!broadcast || !left || a.rank > 0) a.push_back(broadcast && left ? 1 : t.batch.encoded(i));
+    if (!broadcast || left || b.rank > 0) b.push_back(broadcast && !left ? 1 : t.batch.encoded(i));
+  }
+  a.push_back(f.transpose_a ? t.k : t.m), a.push_back(f.transpose_a ? t.m : t.k);
   b.push_back(f.transpose_b ? t.n : t.k), b.push_back(f.transpose_b ? t.k : t.n);
   problem p;
   p.op = f;

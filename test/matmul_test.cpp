@@ -79,6 +79,8 @@ TEST_CASE("matmul: FP32 by hand") {
   CHECK(std::ranges::equal(product(a, b).as<float>(), expected));
   CHECK(std::ranges::equal(product(a, transposed(b), {.transpose_b = true}).as<float>(), expected));
   CHECK(std::ranges::equal(product(a, b, {.act = relu6_activation}).as<float>(), std::vector<float>{6, 6, 0, 0}));
+  CHECK(std::ranges::equal(product(transposed(a), b, {.transpose_a = true}).as<float>(), expected));
+  CHECK(std::ranges::equal(product(a, b, {.alpha = -0.5f}).as<float>(), std::vector<float>{-102, -7.5f, 0, 4.5f}));
 }
 
 TEST_CASE("matmul: batch slices are products of their own") {
@@ -93,10 +95,23 @@ TEST_CASE("matmul: batch slices are products of their own") {
   }
 }
 
-// Not expressible: matmul_1d_1d, matmul_1d_3d, matmul_4d_1d (vectors), matmul_bcast (batch extents that differ).
+TEST_CASE("matmul: batch extents broadcast by numpy's rule") {
+  random_numbers random(2);
+  const tensor a = random_tensor(element::f32, {2, 1, 4, 5}, random),
+               b = random_tensor(element::f32, {3, 5, 6}, random);
+  const tensor y = product(a, b);
+  REQUIRE(y.extents() == dims{2, 3, 4, 6});
+  for (std::size_t i = 0; i < 6; ++i) {
+    const tensor one = product(tensor::of<float>({4, 5}, a.as<float>().subspan(i / 3 * 20, 20)),
+                               tensor::of<float>({5, 6}, b.as<float>().subspan(i % 3 * 30, 30)));
+    CHECK(std::ranges::equal(y.as<float>().subspan(i * 24, 24), one.as<float>()));
+  }
+}
+
+// The vectors of matmul_1d_1d, matmul_1d_3d and matmul_4d_1d are the builder's affair.
 TEST_CASE("matmul: ONNX MatMul") {
   // Sums of up to 4 products, here in one chain of fma and there in numpy's order: a few roundings of 2^-24.
-  for (const onnx_vector& v : onnx_vectors({"matmul_2d", "matmul_3d", "matmul_4d"}))
+  for (const onnx_vector& v : onnx_vectors({"matmul_2d", "matmul_3d", "matmul_4d", "matmul_bcast"}))
     CHECK_MESSAGE(largest_difference(product(v.x(), v.x(1)), v.y()) <= 1e-6f * largest_magnitude(v.y()), v.name);
 }
 
@@ -169,16 +184,20 @@ TEST_CASE("matmul: what it refuses, by name") {
     check_failure(failure(), "matmul: cannot multiply 2x3x4 by 2x4x5 transposed");
   }
   SUBCASE("another batch") {
-    s.src[1].extents = {1, 4, 5};
-    check_failure(failure(), "matmul: cannot multiply 2x3x4 by 1x4x5");
+    s.src[1].extents = {3, 4, 5};
+    check_failure(failure(), "matmul: cannot multiply 2x3x4 by 3x4x5", "batch extents equal or 1");
+  }
+  SUBCASE("a transposed a of another depth") {
+    f.transpose_a = true;
+    check_failure(failure(), "matmul: cannot multiply 2x3x4 transposed by 2x4x5");
+  }
+  SUBCASE("an alpha that is no number") {
+    f.alpha = std::numeric_limits<float>::quiet_NaN();
+    check_failure(failure(), "matmul: multiplier nan is out of range");
   }
   SUBCASE("a bounded batch on one side only") {
     s.src[1].extents = {upto<2>, 4, 5};
     check_failure(failure(), "matmul: cannot multiply 2x3x4 by <=2x4x5");
-  }
-  SUBCASE("another rank") {
-    s.src[1].extents = {4, 5};
-    check_failure(failure(), "matmul: cannot multiply 2x3x4 by 4x5");
   }
   SUBCASE("vectors") {
     s.src[0].extents = {4}, s.src[1].extents = {4};
@@ -221,6 +240,15 @@ TEST_CASE("matmul: the types of results") {
   static_assert(std::is_same_v<decltype(matmul(a, b)), value<float, shape<upto<3>, 2, 9, 12>>>);
   static_assert(std::is_same_v<decltype(matmul_transposed(a, a)), value<float, shape<upto<3>, 2, 9, 9>>>);
   static_assert(std::is_same_v<decltype(matmul(rows, fixed)), value<std::uint8_t, nc<upto<50>, 4>>>);
+  auto vector = g.input<float, shape<16>>("vector");
+  auto matrix = g.input<float, nc<16, 12>>("matrix");
+  static_assert(std::is_same_v<decltype(matmul(a, matrix)), value<float, shape<upto<3>, 2, 9, 12>>>);
+  static_assert(std::is_same_v<decltype(matmul(vector, matrix)), value<float, shape<12>>>);
+  static_assert(std::is_same_v<decltype(matmul(vector, b)), value<float, shape<upto<3>, 2, 12>>>);
+  static_assert(std::is_same_v<decltype(matmul(a, vector)), value<float, shape<upto<3>, 2, 9>>>);
+  static_assert(std::is_same_v<decltype(matmul(vector, vector)), value<float, shape<1>>>);
+  matmul(a, b, 0.25f);
+  CHECK(text(g.nodes.back().op) == "matmul alpha 0.25");
   matmul(a, b);
   CHECK(text(g.nodes.back().op) == "matmul");
   CHECK(text(g.nodes[static_cast<std::size_t>(g.producer(matmul_transposed(a, a).id))].op) == "matmul transpose_b");
@@ -228,6 +256,22 @@ TEST_CASE("matmul: the types of results") {
   graph other;
   auto c = other.input<float, shape<upto<3>, 2, 16, 12>>("c");
   check_failure(failure_of([&] { matmul(a, c); }), "matmul: the inputs belong to different graphs");
+}
+
+TEST_CASE("matmul: vectors are rows on the left and columns on the right") {
+  graph g;
+  auto a = g.input<float, shape<3>>("a");
+  auto m = g.input<float, nc<3, 3>>("m");
+  g.output(matmul(a, m), "row");
+  g.output(matmul(m, a), "column");
+  g.output(matmul(a, a), "both");
+  const std::vector<tensor> inputs = list_of(tensor::of<float>({3}, std::vector<float>{1, 10, 100}),
+                                             tensor::of<float>({3, 3}, std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  const std::vector<tensor> y = reference_outputs(g, inputs);
+  CHECK(std::ranges::equal(y[0].as<float>(), std::vector<float>{741, 852, 963}));
+  CHECK(std::ranges::equal(y[1].as<float>(), std::vector<float>{321, 654, 987}));
+  CHECK(std::ranges::equal(y[2].as<float>(), std::vector<float>{10101}));
+  CHECK(same_bits(outputs_of(plan_graph(fold(g), {}), inputs), y));
 }
 
 // relu(matmul(a, b)) -> matmul with relu

@@ -176,32 +176,56 @@ auto fc(const value<T, S>& x, const params& w) {  // (..., I)
 }
 
 namespace detail {
+
+/// x without its axis `Axis`, -1 or -2, which is 1.
+template <int Axis, class T, class S>
+auto without_axis(const value<T, S>& x) {
+  constexpr dims y = [] {
+    dims d;
+    for (int i = 0; i < S::value.rank; ++i)
+      if (i != S::value.rank + Axis) d.push_back(S::value.encoded(i));
+    return d;
+  }();
+  return append<y>(op::reshape{y}, "reshape", x);
+}
+
 template <class A, class B, bool TransposeB>
 concept multipliable = op::fits(op::matmul{.transpose_b = TransposeB}, A::value, B::value);
 
 template <bool TransposeB, class T, class A, class B>
-auto matmul(const value<T, A>& a, const value<T, B>& b) {
-  static_assert(multipliable<A, B, TransposeB>,
-                "octavo: matmul needs equal batch extents and an equal depth; depth and columns cannot be bounded");
+auto matmul(const value<T, A>& a, const value<T, B>& b, float alpha) {
+  static_assert(
+      multipliable<A, B, TransposeB>,
+      "octavo: matmul needs an equal depth and batch extents that are equal or 1; depth and columns cannot be "
+      "bounded");
   if constexpr (multipliable<A, B, TransposeB>) {
-    constexpr op::matmul f{.transpose_b = TransposeB};
-    return append<op::infer(f, A::value, B::value)>(f, "matmul", a, b);
+    constexpr dims y = op::infer(op::matmul{.transpose_b = TransposeB}, A::value, B::value);
+    return append<y>(op::matmul{.transpose_b = TransposeB, .alpha = alpha}, "matmul", a, b);
   } else {
     return a;
   }
 }
 }  // namespace detail
 
-/// Matrix product of each batch slice: (..., M, K) by (..., K, N).
+/// alpha times the matrix product of each batch slice, which broadcast: (..., M, K) by (..., K, N). A vector (K) is a
+/// row on the left, a column on the right, and leaves no axis. Throws octavo::error where alpha is not finite.
 template <class T, class A, class B>
-auto matmul(const value<T, A>& a, const value<T, B>& b) {  // (..., M, N)
-  return detail::matmul<false>(a, b);
+auto matmul(const value<T, A>& a, const value<T, B>& b, float alpha = 1.0f) {  // (..., M, N)
+  if constexpr (A::value.rank == 1) {
+    constexpr dims row{1, A::value.encoded(0)};
+    return detail::without_axis<-2>(matmul(detail::append<row>(op::reshape{row}, "reshape", a), b, alpha));
+  } else if constexpr (B::value.rank == 1) {
+    constexpr dims column{B::value.encoded(0), 1};
+    return detail::without_axis<-1>(matmul(a, detail::append<column>(op::reshape{column}, "reshape", b), alpha));
+  } else {
+    return detail::matmul<false>(a, b, alpha);
+  }
 }
 
-/// The same with b transposed, as the scores of attention are made: (..., M, K) by (..., N, K).
+/// The same with b transposed, as the scores of attention are made: (..., M, K) by (..., N, K). No vectors.
 template <class T, class A, class B>
-auto matmul_transposed(const value<T, A>& a, const value<T, B>& b) {  // (..., M, N)
-  return detail::matmul<true>(a, b);
+auto matmul_transposed(const value<T, A>& a, const value<T, B>& b, float alpha = 1.0f) {  // (..., M, N)
+  return detail::matmul<true>(a, b, alpha);
 }
 
 /// Batch normalisation; reads "weight", "bias", "running_mean" and "running_var", each (C), of `w`.

@@ -4,8 +4,9 @@
 // A tile multiplies u8 by s8, so b is packed as w = q_b - 128. What that and the zero points change is linear in sums:
 //   sum (q_a - zp_a)(q_b - zp_b) = sum q_a w + (128 - zp_b) sum q_a - zp_a sum (q_b - zp_b)
 //                                              row_start(m)           start(n)
-// A task takes some rows and some columns of one batch slice. No column is packed twice, save where a slice has so few
-// columns that its rows are shared out too.
+// A task takes some rows and some columns of one batch slice; where all slices have the same b, they are one, of more
+// rows. No column is packed twice, save where a slice has so few columns that its rows are shared out too. Rows of a
+// transposed a are copied.
 #pragma once
 
 #include "octavo/backends/blocking/copy.hpp"
@@ -45,21 +46,23 @@ class dynamic_matmul : public executable {
  public:
   dynamic_matmul(const matmul_packing& packing, const problem& p)
       : packing_(packing),
-        transposed_(p.op.as<op::matmul>()->transpose_b),
+        a_transposed_(p.op.as<op::matmul>()->transpose_a),
+        b_transposed_(p.op.as<op::matmul>()->transpose_b),
+        one_slice_(!a_transposed_ && op::batch_of(p.src[1].extents).count() == 1),
         value_bytes_(static_cast<int>(size_of(p.src[0].type))),
         dst_bytes_(static_cast<int>(size_of(p.dst->type))),
-        depth_(p.src[0].extents.back()),
+        depth_(p.src[0].extents[p.op.as<op::matmul>()->k_axis_of_a(p.src[0].extents)]),
         groups_(padded(ceil_div(depth_ * value_bytes_, group_bytes), packing.step_groups)),
         block_(packing.vector * packing.vectors),
         columns_(ceil_div(p.dst->extents.back(), block_)),
         together_(std::clamp(matmul_column_budget / (groups_ * block_ * group_bytes), 1, columns_)),
-        whole_rows_(depth_ * value_bytes_ == row_bytes()) {
+        whole_rows_(!a_transposed_ && depth_ * value_bytes_ == row_bytes()) {
     const op::matmul& f = *p.op.as<op::matmul>();
     const float m = op::multiplier_of(f, p);
     std::ranges::fill(multiplier_, m);
-    epilogue_ = native::make_epilogue(*p.dst, f.act, 255.0 * 255.0 * depth_ * static_cast<double>(m));
+    epilogue_ = native::make_epilogue(*p.dst, f.act, 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m)));
     if (value_bytes_ == 1) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
-    const auto rows = static_cast<std::size_t>(p.dst->extents[p.dst->extents.rank - 2]);
+    const auto rows = static_cast<std::size_t>(rows_of(p.dst->extents));
     row_starts_bytes_ = b_zero_ == w_zero ? 0 : round_up(rows * sizeof(std::int32_t), cache_line);
     copy_bytes_ = round_up(static_cast<std::size_t>(packing.copied_rows * row_bytes()), cache_line);
   }
@@ -80,7 +83,7 @@ class dynamic_matmul : public executable {
       const int block = begin / c.column_parts, part = begin % c.column_parts;
       const int parts = std::min(c.column_parts - part, end - begin);  // of the same rows: one piece of work
       const int slice = block / c.row_parts, row_part = block % c.row_parts;
-      run_block(c, slice, cut(c.rows, row_part, c.row_parts), cut(c.rows, row_part + 1, c.row_parts),
+      run_block(c, batch_slice(c, slice), cut(c.rows, row_part, c.row_parts), cut(c.rows, row_part + 1, c.row_parts),
                 cut(columns_, part, c.column_parts), cut(columns_, part + parts, c.column_parts), scratch);
       begin += parts;
     }
@@ -100,7 +103,7 @@ class dynamic_matmul : public executable {
     int slices, row_parts, column_parts;
 
     call(const dynamic_matmul& k, const arguments& args)
-        : a(args.src[0]), b(args.src[1]), dst(*args.dst), rows(dst.extents[dst.extents.rank - 2]) {
+        : a(args.src[0]), b(args.src[1]), dst(*args.dst), rows(k.rows_of(dst.extents)) {
       slices = static_cast<int>(dst.extents.rows()) / rows;
       // No task has so few rows that packing shows.
       const double products = static_cast<double>(dst.extents.count()) * k.depth_;
@@ -108,6 +111,14 @@ class dynamic_matmul : public executable {
       column_parts = std::min(k.columns_, ceil_div(wanted, slices));
       row_parts = std::clamp(ceil_div(wanted, slices * column_parts), 1, std::max(1, rows / 64));
     }
+  };
+
+  /// A matrix of the product, and the matrices of a and b that it is made of.
+  struct batch_slice {
+    int y, a, b;
+
+    batch_slice(const call& c, int i)
+        : y(i), a(op::matrix_of(c.a.extents, c.dst.extents, i)), b(op::matrix_of(c.b.extents, c.dst.extents, i)) {}
   };
 
   /// What a block of rows works with.
@@ -119,17 +130,21 @@ class dynamic_matmul : public executable {
   };
 
   /// Runs rows [first, last) of a slice against packed blocks of columns [from, to).
-  virtual void run_rows(const call& c, int slice, int first, int last, int from, int to,
+  virtual void run_rows(const call& c, const batch_slice& slice, int first, int last, int from, int to,
                         const workspace& w) const noexcept = 0;
 
+  /// The rows of a slice of a product of extents `y`.
+  int rows_of(const dims& y) const { return one_slice_ ? static_cast<int>(y.rows()) : y[y.rank - 2]; }
   int row_bytes() const { return groups_ * group_bytes; }
   std::ptrdiff_t column_bytes() const { return static_cast<std::ptrdiff_t>(groups_) * block_ * group_bytes; }
 
-  const std::byte* row_of_a(const call& c, int slice, int row) const {
-    return c.a.as<const std::byte>() + (static_cast<std::ptrdiff_t>(slice) * c.rows + row) * c.a.stride * value_bytes_;
+  const std::byte* row_of_a(const call& c, const batch_slice& slice, int row) const {
+    const auto first = static_cast<std::ptrdiff_t>(slice.a) * (a_transposed_ ? depth_ : c.rows);
+    const std::ptrdiff_t at = a_transposed_ ? first * c.a.stride + row : (first + row) * c.a.stride;
+    return c.a.as<const std::byte>() + at * value_bytes_;
   }
-  std::byte* row_of_y(const call& c, int slice, int row, int column) const {
-    const std::ptrdiff_t index = static_cast<std::ptrdiff_t>(slice) * c.rows + row;
+  std::byte* row_of_y(const call& c, const batch_slice& slice, int row, int column) const {
+    const std::ptrdiff_t index = static_cast<std::ptrdiff_t>(slice.y) * c.rows + row;
     return c.dst.as<std::byte>() + (index * c.dst.stride + column * block_) * dst_bytes_;
   }
   /// How many columns there are in a block.
@@ -137,19 +152,23 @@ class dynamic_matmul : public executable {
 
   /// Copies rows so that a tile reads nothing beyond them. What follows the depth meets zeros.
   const std::byte* copy_rows(const std::byte* from, const call& c, int count, std::byte* to) const noexcept {
-    for (int i = 0; i < count; ++i)
-      copy_run(to + i * row_bytes(), from + i * c.a.stride * value_bytes_,
-               static_cast<std::size_t>(depth_ * value_bytes_));
+    const std::ptrdiff_t stride = c.a.stride * value_bytes_;
+    const auto value = static_cast<std::size_t>(value_bytes_);
+    for (int i = 0; i < count && !a_transposed_; ++i)
+      copy_run(to + i * row_bytes(), from + i * stride, static_cast<std::size_t>(depth_) * value);
+    for (int k = 0; k < depth_ && a_transposed_; ++k)
+      for (int i = 0; i < count; ++i)
+        copy_run(to + i * row_bytes() + k * value_bytes_, from + k * stride + i * value_bytes_, value);
     return to;
   }
 
   matmul_packing packing_;
-  bool transposed_;
+  bool a_transposed_, b_transposed_, one_slice_;
   int value_bytes_, dst_bytes_;
   int depth_, groups_;
   int block_, columns_;  ///< columns of b in a block, and such blocks, which are called columns elsewhere
   int together_;         ///< that are packed at a time
-  bool whole_rows_;      ///< rows of a need no padding
+  bool whole_rows_;      ///< rows of a can be read where they lie
   native::epilogue epilogue_;
   alignas(cache_line) float multiplier_[widest] = {}, offset_[widest] = {};
 
@@ -159,14 +178,15 @@ class dynamic_matmul : public executable {
   static int padded(int groups, int step) { return groups <= step ? groups : ceil_div(groups, step) * step; }
 
   /// Rows [first, last) of a slice by columns [from, to).
-  void run_block(const call& c, int slice, int first, int last, int from, int to, std::byte* scratch) const noexcept {
+  void run_block(const call& c, const batch_slice& slice, int first, int last, int from, int to,
+                 std::byte* scratch) const noexcept {
     auto* row_starts = reinterpret_cast<std::int32_t*>(scratch);
     std::byte* copy = scratch + row_starts_bytes_;
     auto* starts = reinterpret_cast<column_starts*>(copy + copy_bytes_);
     auto* packed = reinterpret_cast<std::byte*>(starts + together_);
     if (row_starts_bytes_ == 0) row_starts = nullptr;
     for (int row = first; row_starts && row < last; ++row)
-      row_starts[row] = (w_zero - b_zero_) * packing_.sum_row(row_of_a(c, slice, row), depth_);
+      row_starts[row] = (w_zero - b_zero_) * sum_row(c, row_of_a(c, slice, row));
     for (int column = from; column < to; column += together_) {
       const int stop = std::min(to, column + together_);
       for (int i = column; i < stop; ++i)
@@ -175,15 +195,24 @@ class dynamic_matmul : public executable {
     }
   }
 
-  void pack_column(const call& c, int slice, int column, std::byte* to, column_starts& starts) const noexcept {
+  /// The sum of a row of u8.
+  std::int32_t sum_row(const call& c, const std::byte* row) const noexcept {
+    if (!a_transposed_) return packing_.sum_row(row, depth_);
+    std::int32_t sum = 0;
+    for (int k = 0; k < depth_; ++k, row += c.a.stride) sum += std::to_integer<std::int32_t>(*row);
+    return sum;
+  }
+
+  void pack_column(const call& c, const batch_slice& slice, int column, std::byte* to,
+                   column_starts& starts) const noexcept {
     const int n = c.dst.extents.back(), first = column * block_;
     const std::ptrdiff_t stride = c.b.stride * value_bytes_;
     column_pack p{};
     p.src = c.b.as<const std::byte>();
-    p.src += transposed_ ? (static_cast<std::ptrdiff_t>(slice) * n + first) * stride
-                         : static_cast<std::ptrdiff_t>(slice) * depth_ * stride + first * value_bytes_;
+    p.src += b_transposed_ ? (static_cast<std::ptrdiff_t>(slice.b) * n + first) * stride
+                           : static_cast<std::ptrdiff_t>(slice.b) * depth_ * stride + first * value_bytes_;
     p.stride = stride;
-    p.transposed = transposed_;
+    p.transposed = b_transposed_;
     p.depth = depth_;
     p.columns = columns_in(c, column);
     p.width = ceil_div(p.columns, packing_.vector) * packing_.vector;
@@ -229,7 +258,7 @@ class direct_matmul final : public dynamic_matmul {
 
  private:
   /// The last strip ends with the rows, and may overlap the one before.
-  void run_rows(const call& c, int slice, int first, int last, int from, int to,
+  void run_rows(const call& c, const batch_slice& slice, int first, int last, int from, int to,
                 const workspace& w) const noexcept override {
     const int strip = tiles_.strip, rows = last - first;
     const bool pixels = rows < strip;

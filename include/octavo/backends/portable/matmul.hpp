@@ -15,8 +15,10 @@ template <class T>
 class matrix_product final : public executable {
  public:
   explicit matrix_product(const problem& p)
-      : transposed_(p.op.as<op::matmul>()->transpose_b),
-        depth_(p.src[0].extents.back()),
+      : a_transposed_(p.op.as<op::matmul>()->transpose_a),
+        b_transposed_(p.op.as<op::matmul>()->transpose_b),
+        one_slice_(!a_transposed_ && op::batch_of(p.src[1].extents).count() == 1),
+        depth_(p.src[0].extents[p.op.as<op::matmul>()->k_axis_of_a(p.src[0].extents)]),
         steps_(ceil_div(depth_, 4)),
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
@@ -39,9 +41,10 @@ class matrix_product final : public executable {
     const int all = blocks_of(a), parts = tasks(a);
     for (int i = blocking::cut(all, begin, parts); i < blocking::cut(all, end, parts); ++i) {
       const int slice = i / blocks, column = i % blocks * width;
-      pack_columns(a, slice, column, columns);
+      const int of_a = op::matrix_of(a.src[0].extents, a.dst->extents, slice);
+      pack_columns(a, op::matrix_of(a.src[1].extents, a.dst->extents, slice), column, columns);
       for (int row = 0; row < rows; row += height) {
-        pack_rows(a.src[0], slice * rows + row, std::min(height, rows - row), panel);
+        pack_rows(a.src[0], of_a * (a_transposed_ ? depth_ : rows), row, std::min(height, rows - row), panel);
         run_tile(a, slice * rows + row, std::min(height, rows - row), column, panel, columns);
       }
     }
@@ -51,9 +54,12 @@ class matrix_product final : public executable {
   static constexpr int height = 6, width = 2 * lanes;  // of a tile
   static constexpr int exact = 256 / 4;                // steps that f32 sums exactly
 
-  static int rows_of(const arguments& a) { return a.dst->extents[a.dst->extents.rank - 2]; }
+  int rows_of(const arguments& a) const {
+    const dims& y = a.dst->extents;
+    return one_slice_ ? static_cast<int>(y.rows()) : y[y.rank - 2];
+  }
   /// Blocks of columns of all batch slices.
-  static int blocks_of(const arguments& a) {
+  int blocks_of(const arguments& a) const {
     return static_cast<int>(a.dst->extents.rows()) / rows_of(a) * ceil_div(a.dst->extents.back(), width);
   }
 
@@ -62,7 +68,7 @@ class matrix_product final : public executable {
     const operand& b = a.src[1];
     const int n = a.dst->extents.back(), count = std::min(width, n - first);
     std::fill_n(to, steps_ * 4 * width, 0.0f);
-    if (transposed_) {
+    if (b_transposed_) {
       for (int c = 0; c < count; ++c) {
         const T* from = b.row<const T>(static_cast<std::size_t>(slice) * static_cast<std::size_t>(n) +
                                        static_cast<std::size_t>(first + c));
@@ -78,12 +84,15 @@ class matrix_product final : public executable {
     }
   }
 
-  /// (depth/16, height, 16); zeros beyond the depth. The last of `count` rows stands for those that do not exist.
-  void pack_rows(const operand& a, int first, int count, float* to) const noexcept {
+  /// Rows `row` and on of the matrix that begins with innermost row `matrix` of a, to (depth/16, height, 16); zeros
+  /// beyond the depth. The last of `count` rows stands for those that do not exist.
+  void pack_rows(const operand& a, int matrix, int row, int count, float* to) const noexcept {
+    const T* first = a.row<const T>(static_cast<std::size_t>(matrix));
+    const std::ptrdiff_t across = a_transposed_ ? 1 : a.stride, along = a_transposed_ ? a.stride : 1;
     for (int m = 0; m < height; ++m) {
-      const T* from = a.row<const T>(static_cast<std::size_t>(first + std::min(m, count - 1)));
+      const T* from = first + (row + std::min(m, count - 1)) * across;
       for (int k = 0; k < steps_ * 4; ++k)
-        to[(k / 16 * height + m) * 16 + k % 16] = k < depth_ ? number(from[k], a_zero_) : 0.0f;
+        to[(k / 16 * height + m) * 16 + k % 16] = k < depth_ ? number(from[k * along], a_zero_) : 0.0f;
     }
   }
 
@@ -100,7 +109,7 @@ class matrix_product final : public executable {
     const auto *from = reinterpret_cast<const std::byte*>(panel), *w = reinterpret_cast<const std::byte*>(columns);
     if constexpr (std::is_same_v<T, float>) {
       multiply<false, height, 2>(from, w, steps_, x);
-      for (float& v : x) v += 0.0f;  // no sum is -0
+      for (float& v : x) v = fused_multiply_add(v, multiplier_, 0.0f);
     } else {
       alignas(cache_line) std::int32_t acc[height * width] = {};
       for (int left = steps_; left > 0; left -= exact) {
@@ -130,7 +139,8 @@ class matrix_product final : public executable {
     }
   }
 
-  bool transposed_;
+  bool a_transposed_, b_transposed_;
+  bool one_slice_;  ///< all batch slices have the same b: they are one, of more rows
   int depth_, steps_;
   std::int32_t a_zero_, b_zero_;
   float multiplier_;

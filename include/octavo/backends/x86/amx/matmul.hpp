@@ -70,7 +70,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
   }
 
  private:
-  void run_rows(const call& c, int slice, int first, int last, int from, int to,
+  void run_rows(const call& c, const batch_slice& slice, int first, int last, int from, int to,
                 const workspace& w) const noexcept override {
     using multiplication = void (*)(const std::byte*, const std::byte*, std::ptrdiff_t, const std::byte*, int) noexcept;
     using storing = void (*)(std::byte*) noexcept;

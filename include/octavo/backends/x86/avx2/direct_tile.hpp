@@ -35,7 +35,9 @@ struct f32 {
     return s;
   }
 #endif
-  OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256, __m256 offset) { return _mm256_add_ps(s, offset); }
+  OCTAVO_AVX2 static OCTAVO_INLINE __m256 scaled(sum s, __m256 multiplier, __m256 offset) {
+    return _mm256_fmadd_ps(s, multiplier, offset);
+  }
 };
 
 /// 4 bytes in every lane.

@@ -53,7 +53,9 @@ struct f32 {
   OCTAVO_AVX512 static OCTAVO_INLINE sum multiply_add(sum s, __m512i x, __m512i w) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(w), s);
   }
-  OCTAVO_AVX512 static OCTAVO_INLINE __m512 scaled(sum s, __m512, __m512 offset) { return _mm512_add_ps(s, offset); }
+  OCTAVO_AVX512 static OCTAVO_INLINE __m512 scaled(sum s, __m512 multiplier, __m512 offset) {
+    return _mm512_fmadd_ps(s, multiplier, offset);
+  }
 };
 
 /// Adds what the sums of each row begin with beyond `start`.
