@@ -394,5 +394,6 @@ auto softmax(const value<T, S>& x) {
 }  // namespace octavo
 
 #include "octavo/graph/build_convolution.hpp"
+#include "octavo/graph/build_detection.hpp"
 #include "octavo/graph/build_elementwise.hpp"
 #include "octavo/graph/build_movement.hpp"

@@ -5,6 +5,7 @@
 #include "octavo/base/nearest_name.hpp"
 #include "octavo/op/batch_norm.hpp"
 #include "octavo/op/binary.hpp"
+#include "octavo/op/box_decode.hpp"
 #include "octavo/op/concat.hpp"
 #include "octavo/op/constant.hpp"
 #include "octavo/op/conv1d.hpp"
@@ -17,9 +18,11 @@
 #include "octavo/op/gather.hpp"
 #include "octavo/op/interp2d.hpp"
 #include "octavo/op/matmul.hpp"
+#include "octavo/op/multiclass_nms.hpp"
 #include "octavo/op/operation.hpp"
 #include "octavo/op/pad.hpp"
 #include "octavo/op/pool2d.hpp"
+#include "octavo/op/prior_box.hpp"
 #include "octavo/op/reduce.hpp"
 #include "octavo/op/reshape.hpp"
 #include "octavo/op/scale.hpp"
@@ -111,7 +114,10 @@ operator_set with_operators(operator_set set) {
   X(sign) \
   X(floor) \
   X(ceil) \
-  X(round)
+  X(round) \
+  X(prior_box) \
+  X(box_decode) \
+  X(multiclass_nms)
 // clang-format on
 
 // Their virtual functions, reference evaluations among them, are compiled once where that is asked for.
