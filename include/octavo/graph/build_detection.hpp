@@ -35,7 +35,7 @@ auto multiclass_nms(const value<T, Boxes>& boxes, const value<T, Scores>& scores
   static_assert(detail::same_boxes<Boxes, Scores>,
                 "octavo: multiclass_nms needs boxes of (N, B, 4) and scores of (N, B, C), N and B the same");
   options.keep = Keep;
-  constexpr dims y{Boxes::value.encoded(0), Keep, 6};
+  constexpr dims y = op::infer(op::multiclass_nms{.keep = Keep}, Boxes::value, Scores::value);
   return detail::append<y>(options, "multiclass_nms", boxes, scores);
 }
 

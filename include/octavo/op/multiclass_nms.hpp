@@ -32,7 +32,9 @@ struct multiclass_nms {
 
 /// (N, keep, 6).
 constexpr dims infer(const multiclass_nms& m, const dims& boxes, const dims&) {
-  return {boxes.rank > 0 ? boxes.encoded(0) : 0, m.keep, 6};
+  dims y = boxes;
+  if (y.rank == 3) y[1] = m.keep, y[2] = 6;  // others check() refuses
+  return y;
 }
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a suppression that can be run.
