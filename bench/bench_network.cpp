@@ -40,7 +40,8 @@ options parse(int argc, char** argv) {
   options o;
   CLI::App app{"Times a network with random weights: Octavo and oneDNN, INT8 and FP32, in turn"};
   app.add_option("--network", o.network,
-                 "resnet18, resnet34, resnet50, resnet101, mobilenet_v1, mobilenet_v2, vgg16 or vgg19");
+                 "resnet18, resnet34, resnet50, resnet101, mobilenet_v1, mobilenet_v2, mobilenet_v3, squeezenet, "
+                 "ssd_mobilenet_v1, vgg16 or vgg19");
   app.add_option("--isa", o.isa, "portable, avx2, avx_vnni, avx512_vnni or amx (default: the best, see OCTAVO_ISA)");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
@@ -157,16 +158,18 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 }
 #endif
 
-std::vector<float> random_pixels(int images, std::uint64_t seed) {
-  std::vector<float> pixels(static_cast<std::size_t>(images) * 224 * 224 * 3);
+/// For the input of `g`, whose outermost extent is a number of images.
+std::vector<float> random_pixels(const graph& g, int images, std::uint64_t seed) {
+  const dims& all = g.type(g.input_values().at(0)).extents;
+  std::vector<float> pixels(static_cast<std::size_t>(images) * (all.count() / static_cast<std::size_t>(all[0])));
   random_bits random(seed);
   for (float& v : pixels) v = random.normal();
   return pixels;
 }
 
 calibration calibrate_on_random_pixels(const graph& g, isa i) {
-  const sample_set samples{2, [](int k, std::span<tensor> inputs) {
-                             const std::vector<float> pixels = random_pixels(1, static_cast<std::uint64_t>(k) + 100);
+  const sample_set samples{2, [&](int k, std::span<tensor> inputs) {
+                             const std::vector<float> pixels = random_pixels(g, 1, static_cast<std::uint64_t>(k) + 100);
                              std::copy(pixels.begin(), pixels.end(), inputs[0].as<float>().begin());
                            }};
   return calibrate(compile(pass::limit_batch(g, 1), native_kernels(i)), samples);
@@ -353,7 +356,7 @@ void run(const options& o) {
   graph g;
   find_classifier(o.network).compose(g, params(std::make_shared<random_weights>(1)));
   g = pass::limit_batch(fold(std::move(g)), o.batch);
-  std::vector<float> pixels = random_pixels(o.batch, 1);
+  std::vector<float> pixels = random_pixels(g, o.batch, 1);
   comparison int8(quantize_graph(g, calibrate_on_random_pixels(g, r.used)), o, r.used, threads, pixels);
   comparison fp32(g, o, r.used, threads, pixels);
   g = graph();  // the weights are packed; VGG's are large

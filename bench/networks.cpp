@@ -1,7 +1,10 @@
 #include "networks.hpp"
 
 #include "octavo/model/mobilenet.hpp"
+#include "octavo/model/mobilenet_v3.hpp"
 #include "octavo/model/resnet.hpp"
+#include "octavo/model/squeezenet.hpp"
+#include "octavo/model/ssd.hpp"
 #include "octavo/model/vgg.hpp"
 #include "ssd.hpp"
 
@@ -17,6 +20,12 @@ auto image_of(graph& g) {
 /// Adds the image, the network that `build` makes of it, and the output.
 void compose_classifier(graph& g, auto&& build) { g.output(build(image_of<224>(g)), "logits"); }
 
+/// What SSD on MobileNet-V1 predicts, boxes and classes side by side: (N, 1917, 4 + 91).
+void compose_ssd_mobilenet_v1(graph& g, const params& w) {
+  const auto heads = model::mobilenet_v1_ssd_heads(image_of<300>(g), w);
+  g.output(concat(heads.boxes, heads.classes), "logits");
+}
+
 constexpr network_entry classifier_list[] = {
     {"resnet18",
      [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::resnet18(x, w); }); }},
@@ -30,6 +39,11 @@ constexpr network_entry classifier_list[] = {
      [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::mobilenet_v1(x, w); }); }},
     {"mobilenet_v2",
      [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::mobilenet_v2(x, w); }); }},
+    {"mobilenet_v3",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::mobilenet_v3_large(x, w); }); }},
+    {"squeezenet",
+     [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::squeezenet1_1(x, w); }); }},
+    {"ssd_mobilenet_v1", compose_ssd_mobilenet_v1},
     {"vgg16", [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::vgg16(x, w); }); }},
     {"vgg19", [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::vgg19(x, w); }); }},
 };

@@ -18,7 +18,8 @@ struct network_entry {
   void (*compose)(graph&, const params&);  ///< adds the input "image" and the outputs
 };
 
-/// Those that classify images of (N, 224, 224, 3): their one output is "logits".
+/// Those that are run whole: their one output is "logits". They classify images of (N, 224, 224, 3), but for
+/// ssd_mobilenet_v1, a detector without what follows its convolutions.
 std::span<const network_entry> classifiers();
 
 /// Those that find objects in images of (N, 300, 300, 3).

@@ -94,9 +94,9 @@ TEST_CASE("resnet101 repeats layers of resnet50") {
 }
 
 TEST_CASE("an unknown network is refused with the names there are") {
-  CHECK_THROWS_WITH_AS(
-      layers_of("lenet"),
-      "unknown network 'lenet': expected one of resnet18, resnet34, resnet50, resnet101, "
-      "mobilenet_v1, mobilenet_v2, vgg16, vgg19, ssd300_vgg16, ssd300_mobilenet_v1, bert_base, tensors",
-      error);
+  CHECK_THROWS_WITH_AS(layers_of("lenet"),
+                       "unknown network 'lenet': expected one of resnet18, resnet34, resnet50, resnet101, "
+                       "mobilenet_v1, mobilenet_v2, mobilenet_v3, squeezenet, ssd_mobilenet_v1, vgg16, vgg19, "
+                       "ssd300_vgg16, ssd300_mobilenet_v1, bert_base, tensors",
+                       error);
 }

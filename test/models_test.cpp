@@ -11,59 +11,14 @@
 #include "octavo/model/mobilenet.hpp"
 #include "octavo/model/resnet.hpp"
 #include "octavo/model/vgg.hpp"
+#include "support/model_checks.hpp"
 #include "support/pass_checks.hpp"
-#include "support/quantized_graph.hpp"
 #include "temporary_folder.hpp"
 
 namespace {
 
 using namespace octavo;
 using namespace octavo::test;
-
-/// Gives zeros of any shape, one tensor per shape, and biases to convolutions if asked to; remembers what it gave.
-class counted_weights : public weight_source {
- public:
-  explicit counted_weights(bool biases = false) : biases_(biases) {}
-  constant find(const std::string& name, const dims& expected) const override {
-    if (name == no_bias_ && !biases_) return nullptr;
-    if (name.ends_with(".weight") && expected.rank == 4) no_bias_ = name.substr(0, name.size() - 6) + "bias";
-    given_[name] = expected;
-    constant& zeros = tensors_[text(expected)];
-    if (!zeros) zeros = make_constant(tensor(element::f32, expected));
-    return zeros;
-  }
-  std::string description() const override { return "counted weights"; }
-
-  /// Of all but the running means and variances.
-  std::size_t trainable() const {
-    std::size_t n = 0;
-    for (const auto& [name, extents] : given_)
-      if (name.find("running_") == std::string::npos) n += extents.count();
-    return n;
-  }
-  const std::map<std::string, dims>& given() const { return given_; }
-
- private:
-  bool biases_;
-  mutable std::string no_bias_;
-  mutable std::map<std::string, dims> given_;
-  mutable std::map<std::string, constant> tensors_;
-};
-
-/// A model on images of Side x Side has the output (batch, Classes), that many parameters, and folds into `steps` nodes
-/// besides the input. Returns the parameters' names and shapes.
-template <int Side, int Classes>
-std::map<std::string, dims> check_model(auto&& model, std::size_t parameters, std::size_t steps, bool biases = false) {
-  const auto source = std::make_shared<counted_weights>(biases);
-  graph g;
-  auto image = g.input<float, nhwc<upto<2>, Side, Side, 3>>("image");
-  auto logits = model(image, params(source));
-  static_assert(std::is_same_v<decltype(logits), value<float, nc<upto<2>, Classes>>>);
-  g.output(logits, "logits");
-  CHECK(source->trainable() == parameters);
-  CHECK(fold(g).nodes.size() == steps + 1);
-  return source->given();
-}
 
 constexpr model::mobilenet_v1_options keras{.width_percent = 75, .relu6 = true, .pad = same};
 
@@ -107,19 +62,8 @@ TEST_CASE("models: ResNet-18 runs in INT8") {
   const graph int8 = quantized_graph(g);
   for (const node& n : int8.nodes)
     if (n.as<op::conv2d>()) CHECK_MESSAGE(int8.type(n.dst).type == element::u8, n.name);
-  std::vector<tensor> image = list_of(tensor(element::f32, {1, 32, 32, 3}));
-  random_samples().read(0, image);
-  const tensor expected = std::move(reference_outputs(g, image)[0]),
-               found = std::move(reference_outputs(int8, image)[0]);
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < 1000; ++i) {
-    const double e = static_cast<double>(expected.as<float>()[i]), f = static_cast<double>(found.as<float>()[i]);
-    error += (f - e) * (f - e);
-    norm += e * e;
-  }
-  // One step of 8 bits is 0.4 % of a range; the errors of 20 layers partly cancel out.
-  CHECK(norm > 0);
-  CHECK(std::sqrt(error / norm) < 0.02);
+  check_int8_is_near(g, int8,
+                     0.02f);  // a step of 8 bits is 0.4 % of a range; the errors of 20 layers partly cancel out
 }
 
 TEST_CASE("models: a basic block of torchvision asks for the projection that CIFAR's does without") {
@@ -173,10 +117,10 @@ TEST_CASE("models: CIFAR ResNets") {
 
 TEST_CASE("models: VGG16 and VGG19") {
   const auto asked = check_model<224, 1000>([](auto x, const params& w) { return model::vgg16(x, w); }, 138357544,
-                                            13 + 5 + 1 + 3, true);  // convolutions, max pools, flatten, fc
+                                            13 + 5 + 1 + 3, "");  // convolutions, max pools, flatten, fc
   for (const char* name : {"features.0.weight", "features.28.bias", "classifier.0.weight", "classifier.6.bias"})
     CHECK_MESSAGE(asked.contains(name), name);
-  check_model<224, 1000>([](auto x, const params& w) { return model::vgg19(x, w); }, 143667240, 16 + 5 + 1 + 3, true);
+  check_model<224, 1000>([](auto x, const params& w) { return model::vgg19(x, w); }, 143667240, 16 + 5 + 1 + 3, "");
 }
 
 TEST_CASE("models: VGG's first fully connected layer takes its columns from (C, H, W) to (H, W, C)") {
