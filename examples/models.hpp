@@ -3,15 +3,13 @@
 
 #include <string>
 
+#include "comparison.hpp"
 #include "octavo/io/preprocess.hpp"
 #include "octavo/model/embedded.hpp"
 #include "octavo/model/mobilenet.hpp"
 #include "octavo/model/resnet.hpp"
 
 namespace octavo::example {
-
-/// The most images that one run may take.
-inline constexpr int largest_batch = 64;
 
 /// A network by name.
 struct model_entry {

@@ -1,4 +1,4 @@
-// What classify found out, as a table for people and as JSON for scripts.
+// What a comparison of INT8 with FP32 found out, as a table for people and as JSON for scripts.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,7 @@ namespace octavo::example {
 
 /// How one network did.
 struct network_result {
-  int images = 0, top1 = 0, top5 = 0;  ///< images seen, and right among the first and the first five
-  std::vector<double> batch_ms;        ///< duration of each run
+  std::vector<double> batch_ms;  ///< duration of each run of a whole batch
   int batch = 1;
   std::size_t weight_bytes = 0, memory_bytes = 0, memory_without_reuse = 0;
 
@@ -27,25 +26,33 @@ struct network_result {
     return sorted[static_cast<std::size_t>(fraction * last + 0.5)];
   }
   double median_ms() const { return percentile_ms(0.5); }
-  double images_per_second() const { return 1000.0 * batch / median_ms(); }
-  double accuracy(int right) const { return static_cast<double>(right) / images; }
+  double items_per_second() const { return 1000.0 * batch / median_ms(); }
 };
 
-/// Everything that classify reports.
-struct classify_report {
+/// How right both networks are, as fractions.
+struct accuracy {
+  std::string label, key;  ///< in the table, in JSON
+  double fp32 = 0, int8 = 0;
+};
+
+/// Everything that is reported.
+struct comparison_report {
   std::string model, isa, recipe;
-  int threads = 1, batch = 1, calibration_images = 0;
-  int flips = 0;  ///< images whose first class differs between FP32 and INT8
+  std::string items = "items";  ///< what JSON calls the images
+  int threads = 1, batch = 1, images = 0, calibration_images = 0;
+  std::vector<accuracy> accuracies;  ///< the first is what a tolerance is for
+  int flips = 0;                     ///< images of which the networks say something else
+  std::string flip;                  ///< what that is: "the first class differs"
   network_result fp32, int8;
 
   double ratio() const { return fp32.median_ms() / int8.median_ms(); }
 };
 
 /// Writes the table.
-inline void write_table(std::ostream& out, const classify_report& r) {
-  const auto line = [&](const char* label, const char* format, double fp32, double int8) {
+inline void write_table(std::ostream& out, const comparison_report& r) {
+  const auto line = [&](const std::string& label, const char* format, double fp32, double int8) {
     char text[96];
-    std::snprintf(text, sizeof text, "%-22s", label);
+    std::snprintf(text, sizeof text, "%-22s", label.c_str());
     out << text;
     for (double v : {fp32, int8}) {
       std::snprintf(text, sizeof text, format, v);
@@ -57,42 +64,40 @@ inline void write_table(std::ostream& out, const classify_report& r) {
   };
   const network_result &f = r.fp32, &q = r.int8;
   constexpr double mib = 1.0 / (1024 * 1024);
-  out << r.model << ", " << f.images << " images, batch " << r.batch << ", " << r.threads
+  out << r.model << ", " << r.images << " images, batch " << r.batch << ", " << r.threads
       << (r.threads == 1 ? " thread, " : " threads, ") << r.isa << ", calibrated by " << r.recipe << " on "
       << r.calibration_images << " images\n";
   out << "                                  FP32            INT8\n";
-  line("top-1", "%.2f %%", 100 * f.accuracy(f.top1), 100 * q.accuracy(q.top1));
-  line("top-5", "%.2f %%", 100 * f.accuracy(f.top5), 100 * q.accuracy(q.top5));
+  for (const accuracy& a : r.accuracies) line(a.label, "%.2f %%", 100 * a.fp32, 100 * a.int8);
   line("latency, median", "%.3f ms", f.median_ms(), q.median_ms());
   line("latency, p90", "%.3f ms", f.percentile_ms(0.9), q.percentile_ms(0.9));
-  line("images per second", "%.1f", f.images_per_second(), q.images_per_second());
+  line("images per second", "%.1f", f.items_per_second(), q.items_per_second());
   line("weights", "%.2f MiB", static_cast<double>(f.weight_bytes) * mib, static_cast<double>(q.weight_bytes) * mib);
   line("memory of a session", "%.2f MiB", static_cast<double>(f.memory_bytes) * mib,
        static_cast<double>(q.memory_bytes) * mib);
   line("  without reuse", "%.2f MiB", static_cast<double>(f.memory_without_reuse) * mib,
        static_cast<double>(q.memory_without_reuse) * mib);
   char last[160];
-  std::snprintf(last, sizeof last, "INT8 is %.2f times as fast; the first class differs on %d of %d images\n",
-                r.ratio(), r.flips, f.images);
+  std::snprintf(last, sizeof last, "INT8 is %.2f times as fast; %s on %d of %d images\n", r.ratio(), r.flip.c_str(),
+                r.flips, r.images);
   out << last;
 }
 
-/// The same for scripts; top1 and top5 are fractions, bytes are the INT8 network's.
-inline nlohmann::json to_json(const classify_report& r) {
-  const auto one = [](const network_result& n) {
-    return nlohmann::json{{"top1", n.accuracy(n.top1)},
-                          {"top5", n.accuracy(n.top5)},
-                          {"median_ms", n.median_ms()},
-                          {"p90_ms", n.percentile_ms(0.9)},
-                          {"images_per_s", n.images_per_second()}};
+/// The same for scripts; accuracies are fractions, bytes are the INT8 network's.
+inline nlohmann::json to_json(const comparison_report& r) {
+  const auto one = [&](const network_result& n, double accuracy::*value) {
+    nlohmann::json j{
+        {"median_ms", n.median_ms()}, {"p90_ms", n.percentile_ms(0.9)}, {r.items + "_per_s", n.items_per_second()}};
+    for (const accuracy& a : r.accuracies) j[a.key] = a.*value;
+    return j;
   };
   return {{"model", r.model},
           {"isa", r.isa},
           {"threads", r.threads},
           {"batch", r.batch},
-          {"images", r.fp32.images},
-          {"fp32", one(r.fp32)},
-          {"int8", one(r.int8)},
+          {r.items, r.images},
+          {"fp32", one(r.fp32, &accuracy::fp32)},
+          {"int8", one(r.int8, &accuracy::int8)},
           {"ratio", r.ratio()},
           {"flips", r.flips},
           {"peak_bytes", r.int8.memory_bytes},

@@ -6,40 +6,7 @@
 #   accuracy  real networks from $OCTAVO_DATA keep their accuracy; exit code 77 (skipped) where that is unset
 set -u
 classify=$1 convert=$2 part=$3
-folder=$(mktemp -d) || exit 1
-trap 'rm -rf "$folder"' EXIT
-failures=0
-
-fail() {
-  echo "FAILED: $1"
-  failures=$((failures + 1))
-}
-
-# expect PATTERN COMMAND...: the command succeeds and prints PATTERN
-expect() {
-  pattern=$1
-  shift
-  if ! "$@" > "$folder/out" 2>&1; then
-    cat "$folder/out"
-    fail "$*"
-  elif ! grep -q -e "$pattern" "$folder/out"; then
-    cat "$folder/out"
-    fail "no '$pattern' from: $*"
-  fi
-}
-
-# refuse PATTERN COMMAND...: the command ends with an error exit (no signal) and prints PATTERN
-refuse() {
-  pattern=$1
-  shift
-  "$@" > "$folder/out" 2>&1
-  code=$?
-  if [ $code -eq 0 ] || [ $code -ge 126 ]; then fail "exit $code from: $*"; fi
-  if ! grep -q -e "$pattern" "$folder/out"; then
-    cat "$folder/out"
-    fail "no '$pattern' from: $*"
-  fi
-}
+. "$(dirname "$0")/application_test.sh"
 
 embedded() {
   expect 'first class differs' "$classify" --iterations 200 --tolerance 0.02 --json "$folder/j" --dot "$folder/d" --profile
