@@ -1,6 +1,6 @@
 // Every node test of ONNX in $OCTAVO_DATA/vectors through the public interface: composed by graph::append, planned, run
-// by a session. A node may be several operators here. What is out of scope is printed with the reason. NCHW becomes NHWC
-// by transposing the test's tensors.
+// by a session. A node may be several operators here. What is out of scope is printed with the reason. NCHW becomes
+// NHWC by transposing the test's tensors.
 #include <doctest/doctest.h>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Non-maximum suppression with lists of candidates: the scores are read once, and of a class only as many candidates are
-// put in order as are looked at.
+// Non-maximum suppression with lists of candidates: the scores are read once, and of a class only as many candidates
+// are put in order as are looked at.
 #pragma once
 
 #include "octavo/op/kernel.hpp"
