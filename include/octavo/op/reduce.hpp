@@ -53,7 +53,8 @@ constexpr axis_numbers axes_of(const axis_numbers& given, int rank) {
   for (int i = 0; given.empty() && i < rank; ++i) all.push_back(i);
   for (int a : given)
     if (const int axis = axis_of(a, rank) < 0 ? a : axis_of(a, rank); !all.contains(axis)) all.push_back(axis);
-  std::sort(all.number.begin(), all.number.begin() + all.count);
+  for (int i = 1; i < all.count; ++i)  // g++ 12 at -O3 sees std::sort go beyond so short an array
+    for (int k = i; k > 0 && all[k] < all[k - 1]; --k) std::swap(all[k], all[k - 1]);
   return all;
 }
 
