@@ -204,8 +204,9 @@ class graph_maker {
     const int other = r.axes.count == 0
                           ? companion(x)
                           : *graph_.append(r, "reduce", {x}, {element::f32, op::infer(r, extents(x)), {}});
-    return *graph_.append(some[random_.below(5)], "combined",
-                          random_.chance(50) ? std::vector{x, other} : std::vector{other, x}, graph_.type(x));
+    const bool first = random_.chance(50);
+    return *graph_.append(some[random_.below(5)], "combined", first ? std::vector{x, other} : std::vector{other, x},
+                          graph_.type(x));
   }
 
   int scaled(int x) {
@@ -232,7 +233,10 @@ class graph_maker {
       case 7:
       case 8: return extents(x).count() > 2000 ? void() : add_value(concatenation(x));
       case 9: return add_value(some_reshape(x));
-      case 10: return add_value(graph_.append(op::channel_padding(4, random_.below(3), random_.below(3)), "pad", {x}));
+      case 10: {
+        const int after = random_.below(3), before = random_.below(3);
+        return add_value(graph_.append(op::channel_padding(4, before, after), "pad", {x}));
+      }
       case 11: return add_value(attention(x));
       case 12:
       case 13:
