@@ -1,4 +1,4 @@
-// expected: octavo: matmul needs equal batch extents and an equal depth
+// expected: octavo: matmul needs an equal depth and batch extents that are equal or 1
 #include "octavo/graph/builder.hpp"
 
 #ifdef OCTAVO_COMPILE_FAIL
