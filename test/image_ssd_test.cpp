@@ -28,7 +28,7 @@ TEST_CASE("models: the heads of SSD on MobileNet-V1 are near the published ones"
   for (const std::string& name : known.names()) {
     if (!name.ends_with(".box")) continue;
     const std::string file = name.substr(0, name.size() - 4);
-    const rgb_image pixels = decode_image(folder / "images" / file);
+    const rgb_image pixels = decode_image(folder / "images" / (file + ".jpg"));
     tensor x(element::f32, {1, 300, 300, 3});
     REQUIRE(pixels.pixels.size() == x.extents().count());
     for (std::size_t i = 0; i < pixels.pixels.size(); ++i)
