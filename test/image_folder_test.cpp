@@ -162,7 +162,8 @@ TEST_CASE("image folder: lists that are refused") {
   check_failure(refused("b.png 0"), "line 1", "there is no file", "b.png");
   check_failure(refused(". 0"), "there is no file");
   check_failure(refused(std::string("a.png\0b 0", 9)), "zero byte");
-  check_failure(refused(std::string(100'000, 'x') + " 0"), "there is no file");
+  std::string long_name(100'000, 'x');
+  check_failure(refused(long_name += " 0"), "there is no file");
 }
 
 TEST_CASE("preprocessing: formula, crop, order of channels") {

@@ -71,18 +71,17 @@ class row_executable : public executable {
   problem problem_;
 };
 
-/// Whether what is in a row of the output comes from other rows of the inputs.
-inline bool moves_rows(const operation& o) {
-  return o.is<op::concat>() || o.is<op::reshape>() || o.is<op::slice>() || o.is<op::transpose>() || o.is<op::pad>() ||
-         o.is<op::gather>() || o.is<op::expand>() || o.is<op::tile>() || o.is<op::space_to_depth>() ||
-         o.is<op::depth_to_space>() || o.is<op::interp2d>();
+/// Whether a row of the output comes from the same row of each input alone.
+inline bool keeps_rows(const problem& p) {
+  const operation& o = p.op;
+  if (const op::softmax* s = o.as<op::softmax>()) return op::softmax_axis(s->axis, p.dst->extents) == -1;
+  if (o.is<op::add>()) return p.src[0].extents == p.dst->extents && p.src[1].extents == p.dst->extents;
+  return o.facts().elementwise || o.is<op::activate>() || o.is<op::convert>() || o.is<op::bias_add>() ||
+         o.is<op::batch_norm>() || o.is<op::fc>();
 }
 
 inline constexpr kernel row_kernel{
-    "rows", isa::portable,
-    [](const problem& p) {
-      return !(p.op.is<op::conv2d>() || p.op.is<op::matmul>() || p.op.is<op::pool2d>() || moves_rows(p.op));
-    },
+    "rows", isa::portable, keeps_rows,
     [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<row_executable>(p); }};
 
 }  // namespace octavo::test
