@@ -1,4 +1,4 @@
-// expected: octavo: add needs two inputs of the same shape
+// expected: octavo: add needs extents that are equal or 1, counted from the innermost axis
 #include "octavo/graph/builder.hpp"
 
 #ifdef OCTAVO_COMPILE_FAIL
