@@ -7,7 +7,7 @@ set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/octavo)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
   COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
 install(EXPORT octavo FILE octavoTargets.cmake NAMESPACE octavo:: DESTINATION ${package_dir})
-install(FILES cmake/octavoConfig.cmake cmake/octavoComponents.cmake cmake/kernels.cpp
+install(FILES cmake/octavoConfig.cmake cmake/octavoComponents.cmake cmake/core.cpp cmake/kernels.cpp
   ${PROJECT_BINARY_DIR}/octavoConfigVersion.cmake
   DESTINATION ${package_dir})
 

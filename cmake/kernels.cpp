@@ -1,14 +1,8 @@
-// What octavo::kernels compiles once, for programs of many units: the native kernels, and the functions whose users see
-// declarations of them only (base/compiled.hpp).
-#define OCTAVO_COMPILING
+// The native kernels, compiled once for programs of many units: see core.cpp.
+#ifndef OCTAVO_COMPILED_KERNELS
+#define OCTAVO_COMPILED_KERNELS
+#endif
 #include "octavo/backends/native_kernels.hpp"
-#include "octavo/exec/calibrate.hpp"
-#include "octavo/exec/profile.hpp"
-#include "octavo/graph/builder.hpp"
-#include "octavo/graph/passes.hpp"
-#include "octavo/graph/print.hpp"
-#include "octavo/plan/compile.hpp"
-#include "octavo/plan/tune.hpp"
 
 namespace octavo::native {
 
