@@ -28,8 +28,10 @@ missing_arm_packages() {
   command -v qemu-aarch64 > /dev/null || echo qemu-user
 }
 
-# What the presets with clang need besides, and the test of the format.
+# What the presets with clang need besides, and the test of the format. Ninja compiles the tests while the library is
+# not done yet: make waits for that.
 missing_clang_packages() {
+  command -v ninja > /dev/null || echo ninja-build
   command -v clang++ > /dev/null || echo clang
   echo 'int main() {}' | clang++ -x c++ -fsanitize=address -o /dev/null - 2> /dev/null || echo libclang-rt-dev
   command -v clang-format > /dev/null || echo clang-format

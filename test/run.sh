@@ -17,7 +17,11 @@ fail() {
 
 run_preset() {
   build=build/$1
-  if ! cmake --preset "$1"; then
+  generator=
+  if command -v ninja > /dev/null && [ ! -f "$build/CMakeCache.txt" ]; then
+    generator="-G Ninja"
+  fi
+  if ! cmake --preset "$1" $generator; then
     fail "$1: configuration failed"
     return
   fi
