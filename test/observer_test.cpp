@@ -294,13 +294,13 @@ TEST_CASE("single values, zeros and constants") {
       CHECK(result_of(recipe, std::vector<float>(n, -0.0f)) == range{0.0f, 0.0f});
       for (float x : {1.0f, 3.14159f, 255.0f, 1e-30f, 1e30f, greatest, 1e-38f, 1e-42f}) {
         CAPTURE(x);
-        const std::vector<float> same(n, x), negative(n, -x);
+        const std::vector<float> equal(n, x), negative(n, -x);
         // Of 300 equal values percentile 0.9 may cut 30: within the bin they are taken as evenly spread.
         const bool cuts = recipe == calibration_recipe{percentile{.fraction = 0.9}} && n == 300;
         const float tolerance = cuts ? x / 2048.0f : 0.0f;
         if (cuts && x < 1e-35f) continue;  // below the smallest bin width
-        CHECK(result_of(recipe, same).lower == 0.0f);
-        CHECK(std::fabs(result_of(recipe, same).upper - x) <= tolerance);
+        CHECK(result_of(recipe, equal).lower == 0.0f);
+        CHECK(std::fabs(result_of(recipe, equal).upper - x) <= tolerance);
         CHECK(std::fabs(result_of(recipe, negative).lower + x) <= tolerance);
       }
     }
