@@ -60,8 +60,8 @@ TEST_CASE("tensor: a copy has elements of its own") {
   CHECK(std::vector<float>(b.as<float>().begin(), b.as<float>().end()) == std::vector<float>{10, 2, 3});
   CHECK(std::vector<float>(c.as<float>().begin(), c.as<float>().end()) == std::vector<float>{1, 20, 3});
   CHECK(b.extents() == dims{3});
-  const tensor& same = a;
-  a = same;
+  const tensor& itself = a;
+  a = itself;
   CHECK(a.as<float>()[2] == 3);
   const std::vector<tensor> list{a, b};
   CHECK(list[1].as<float>()[0] == 10);
