@@ -64,6 +64,34 @@ inline void pack_f32_blocks(const depthwise_filter& f, int channel_block, float*
   }
 }
 
+/// The weights of an FP32 depthwise convolution for instruction sets that compute `Block` channels at once: what they
+/// take of the taps, in raster order, and how they pack.
+template <int Block>
+struct f32_filters {
+  using src_type = float;
+  static constexpr int channel_block = Block;
+
+  /// For each block of channels: the bias, then the weights of each tap.
+  struct packed {
+    packed_block memory;
+    std::size_t taps = 0;
+    int channels = 0;
+    native::epilogue epilogue;
+    std::size_t block_floats() const { return (taps + 1) * Block; }
+    std::size_t bytes() const { return memory.size(); }
+  };
+
+  static std::vector<tap> taps(hw kernel) { return raster_taps(kernel, 1); }
+
+  static packed pack(const depthwise_filter& f) {
+    packed out{{}, f.taps.size(), f.channels(), f.epilogue};
+    const auto blocks = static_cast<std::size_t>(ceil_div(f.channels(), Block));
+    out.memory = f.types->blocks.make("weights", blocks * out.block_floats() * sizeof(float),
+                                      [&](std::byte* to) { pack_f32_blocks(f, Block, reinterpret_cast<float*>(to)); });
+    return out;
+  }
+};
+
 /// A run of pixels of one output row.
 template <class T>
 struct depthwise_run {

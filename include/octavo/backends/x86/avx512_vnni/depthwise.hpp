@@ -216,31 +216,7 @@ struct depthwise_u8 {
 };
 
 /// FP32 depthwise convolution: fused multiply-adds over the taps in raster order, then bias, residual, activation.
-struct depthwise_f32 {
-  using src_type = float;
-  static constexpr int channel_block = 32;
-
-  /// For each block of 32 channels: the bias, then the weights of each tap.
-  struct packed {
-    packed_block memory;
-    std::size_t taps = 0;
-    int channels = 0;
-    native::epilogue epilogue;
-    std::size_t block_floats() const { return (taps + 1) * channel_block; }
-    std::size_t bytes() const { return memory.size(); }
-  };
-
-  static std::vector<native::tap> taps(hw kernel) { return native::raster_taps(kernel, 1); }
-
-  static packed pack(const native::depthwise_filter& f) {
-    packed out{{}, f.taps.size(), f.channels(), f.epilogue};
-    const int blocks = ceil_div(f.channels(), channel_block);
-    out.memory = f.types->blocks.make(
-        "weights", static_cast<std::size_t>(blocks) * out.block_floats() * sizeof(float),
-        [&](std::byte* to) { native::pack_f32_blocks(f, channel_block, reinterpret_cast<float*>(to)); });
-    return out;
-  }
-
+struct depthwise_f32 : native::f32_filters<32> {
   static void run(const packed& w, const native::depthwise_run<src_type>& r) noexcept {
     const auto* block = reinterpret_cast<const float*>(w.memory.data()) +
                         static_cast<std::size_t>(r.channel_begin / channel_block) * w.block_floats();
