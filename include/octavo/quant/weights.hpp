@@ -7,6 +7,25 @@
 
 namespace octavo {
 
+/// How the weights (OC, IC/groups, ...) of a layer whose input has `inputs` channels lie: rows of `depth`.
+struct weight_layout {
+  std::size_t rows, depth;
+
+  weight_layout(const dims& e, std::size_t inputs)
+      : rows(static_cast<std::size_t>(e[0])),
+        depth(e.count() / rows),
+        columns_(static_cast<std::size_t>(e[1])),
+        group_rows_(rows / (inputs / columns_)) {}
+
+  /// The input channel that weight `i` of row `r` meets.
+  std::size_t input_of(std::size_t r, std::size_t i) const {
+    return r / group_rows_ * columns_ + i / (depth / columns_);
+  }
+
+ private:
+  std::size_t columns_, group_rows_;
+};
+
 /// Weights on their grid.
 struct quantized_weights {
   tensor values;  // s8, extents as the FP32 weights'

@@ -81,23 +81,20 @@ inline graph correct_bias(graph g, const channel_means& means) {
     if (mean.empty()) continue;
     const tensor& weights = *n.constants[0];
     const quantized_weights& q = *n.rounded;
-    const dims& e = weights.extents();  // (OC, IC/groups, ...)
-    const auto rows = static_cast<std::size_t>(e[0]), columns = static_cast<std::size_t>(e[1]);
-    const std::size_t taps = e.count() / rows / columns, groups = mean.size() / columns;
+    const dims& e = weights.extents();
+    const weight_layout layout(e, mean.size());
     // Outputs of a transposed convolution meet some of the taps each: on average one of so many.
     const op::conv_transpose2d* up = n.as<op::conv_transpose2d>();
     const double share = up ? 1.0 / up->stride.h / up->stride.w : 1.0;
     tensor bias = n.constants[1] ? n.constants[1]->reshaped({e[0]}) : tensor(element::f32, {e[0]});
     const std::span<const float> w = weights.as<float>(), scales = q.scales.as<float>();
     const std::span<const std::int8_t> rounded_weights = q.values.as<std::int8_t>();
-    for (std::size_t r = 0; r < rows; ++r) {
-      const std::size_t first_input = r / (rows / groups) * columns;
+    for (std::size_t r = 0; r < layout.rows; ++r) {
       double shift = 0;
-      for (std::size_t i = 0; i < columns * taps; ++i) {
-        const std::size_t at = r * columns * taps + i;
+      for (std::size_t i = 0; i < layout.depth; ++i) {
+        const std::size_t at = r * layout.depth + i;
         const double rounded = static_cast<double>(scales[r]) * rounded_weights[at];
-        shift =
-            std::fma(static_cast<double>(w[at]) - rounded, static_cast<double>(mean[first_input + i / taps]), shift);
+        shift = std::fma(static_cast<double>(w[at]) - rounded, static_cast<double>(mean[layout.input_of(r, i)]), shift);
       }
       bias.as<float>()[r] += static_cast<float>(shift * share);
     }

@@ -14,17 +14,15 @@ namespace detail {
 /// Scales the input channels of a node's weights and adds to its bias what their shifts make: x -> gain x + shift.
 inline void scale_inputs(node& n, const op::channel_affine& x) {
   const tensor& old_weights = *n.constants[0];
-  const dims& e = old_weights.extents();  // (OC, IC/groups, ...)
-  const auto rows = static_cast<std::size_t>(e[0]), columns = static_cast<std::size_t>(e[1]);
-  const std::size_t taps = e.count() / rows / columns, groups = x.gain.size() / columns;
-  tensor weights = old_weights, bias(element::f32, {e[0]});
-  for (std::size_t r = 0; r < rows; ++r) {
-    const std::size_t first_input = r / (rows / groups) * columns;
+  const weight_layout layout(old_weights.extents(), x.gain.size());
+  tensor weights = old_weights, bias(element::f32, {old_weights.extents()[0]});
+  for (std::size_t r = 0; r < layout.rows; ++r) {
     double shift = n.constants[1] ? static_cast<double>(n.constants[1]->as<float>()[r]) : 0.0;
-    for (std::size_t i = 0; i < columns * taps; ++i) {
-      float& w = weights.as<float>()[r * columns * taps + i];
-      shift = std::fma(static_cast<double>(w), x.shift[first_input + i / taps], shift);
-      w = static_cast<float>(static_cast<double>(w) * x.gain[first_input + i / taps]);
+    for (std::size_t i = 0; i < layout.depth; ++i) {
+      float& w = weights.as<float>()[r * layout.depth + i];
+      const std::size_t input = layout.input_of(r, i);
+      shift = std::fma(static_cast<double>(w), x.shift[input], shift);
+      w = static_cast<float>(static_cast<double>(w) * x.gain[input]);
     }
     bias.as<float>()[r] = static_cast<float>(shift);
   }
