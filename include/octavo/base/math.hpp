@@ -16,6 +16,7 @@ inline float at_least(float x, float bound) { return x < bound ? bound : x; }
 inline float at_most(float x, float bound) { return x > bound ? bound : x; }
 inline float absolute(float x) { return std::fabs(x); }
 inline float copy_sign(float size, float sign) { return std::copysign(size, sign); }
+inline float divide(float a, float b) { return a / b; }
 inline float sqrt_f32(float x) { return std::sqrt(x); }
 inline float round_f32(float x) { return std::nearbyint(x); }
 inline float floor_f32(float x) { return std::floor(x); }

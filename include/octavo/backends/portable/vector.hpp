@@ -23,6 +23,17 @@ inline batch absolute(const batch& x) { return from_bits(bits_of(x) & integers(0
 inline batch copy_sign(const batch& size, const batch& sign) {
   return from_bits((bits_of(size) & integers(0x7fffffff)) | (bits_of(sign) & integers(-0x7fffffff - 1)));
 }
+/// a / b rounded once.
+inline batch divide(const batch& a, const batch& b) {
+#if XSIMD_WITH_NEON
+  float x[lanes], y[lanes];  // xsimd multiplies by an estimate of 1 / b
+  a.store_unaligned(x), b.store_unaligned(y);
+  for (int i = 0; i < lanes; ++i) x[i] /= y[i];
+  return batch::load_unaligned(x);
+#else
+  return a / b;
+#endif
+}
 inline batch sqrt_f32(const batch& x) { return xsimd::sqrt(x); }
 
 /// f of each lane: what not every instruction set has.

@@ -23,7 +23,7 @@ struct mask8 {
 OCTAVO_AVX2 OCTAVO_INLINE f32x8 operator+(f32x8 a, f32x8 b) { return _mm256_add_ps(a.v, b.v); }
 OCTAVO_AVX2 OCTAVO_INLINE f32x8 operator-(f32x8 a, f32x8 b) { return _mm256_sub_ps(a.v, b.v); }
 OCTAVO_AVX2 OCTAVO_INLINE f32x8 operator*(f32x8 a, f32x8 b) { return _mm256_mul_ps(a.v, b.v); }
-OCTAVO_AVX2 OCTAVO_INLINE f32x8 operator/(f32x8 a, f32x8 b) { return _mm256_div_ps(a.v, b.v); }
+OCTAVO_AVX2 OCTAVO_INLINE f32x8 divide(f32x8 a, f32x8 b) { return _mm256_div_ps(a.v, b.v); }
 OCTAVO_AVX2 OCTAVO_INLINE mask8 operator<(f32x8 a, f32x8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 OCTAVO_AVX2 OCTAVO_INLINE mask8 operator<=(f32x8 a, f32x8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ)}; }
 OCTAVO_AVX2 OCTAVO_INLINE mask8 operator>(f32x8 a, f32x8 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }

@@ -29,7 +29,7 @@ struct mask16 {
 OCTAVO_AVX512 OCTAVO_INLINE f32x16 operator+(f32x16 a, f32x16 b) { return _mm512_add_ps(a.v, b.v); }
 OCTAVO_AVX512 OCTAVO_INLINE f32x16 operator-(f32x16 a, f32x16 b) { return _mm512_sub_ps(a.v, b.v); }
 OCTAVO_AVX512 OCTAVO_INLINE f32x16 operator*(f32x16 a, f32x16 b) { return _mm512_mul_ps(a.v, b.v); }
-OCTAVO_AVX512 OCTAVO_INLINE f32x16 operator/(f32x16 a, f32x16 b) { return _mm512_div_ps(a.v, b.v); }
+OCTAVO_AVX512 OCTAVO_INLINE f32x16 divide(f32x16 a, f32x16 b) { return _mm512_div_ps(a.v, b.v); }
 OCTAVO_AVX512 OCTAVO_INLINE mask16 operator<(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 OCTAVO_AVX512 OCTAVO_INLINE mask16 operator<=(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
 OCTAVO_AVX512 OCTAVO_INLINE mask16 operator>(f32x16 a, f32x16 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
