@@ -2,14 +2,17 @@
 //
 //   bench_matmul --benchmark_filter='12x128x64x128.*/octavo_int8' --benchmark_enable_random_interleaving
 //
-// Names are <slices>x<m>x<k>x<n>/<b or bT>/<isa>/<contestant>; bT: b is transposed. Octavo runs with each instruction
-// set of this CPU up to OCTAVO_ISA, oneDNN with the highest of them. Octavo multiplies u8 by u8 with zero points;
-// oneDNN, which takes no u8 for b, u8 by s8 without. Counters: gops, and peak_percent of the core's measured peak.
+// Names are <slices>x<m>x<k>x<n>/<b or bT>/<isa>/<contestant>; bT: b is transposed. Shapes named as arguments,
+// 1x100x100x100 say, take the place of those below. Octavo runs with each instruction set of this CPU up to OCTAVO_ISA,
+// oneDNN with the highest of them. octavo_int8 multiplies u8 by u8 with zero points. oneDNN takes no u8 for b:
+// onednn_int8 multiplies u8 by s8 without zero points, and octavo_s8_int8 has the same to do, its zero points being 0
+// and 128. Counters: gops, and peak_percent of the core's measured peak.
 #include <benchmark/benchmark.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
+#include <cstdio>
 #include <iostream>
 #include <map>
 
@@ -28,13 +31,15 @@ using namespace octavo::bench;
 struct shape_entry {
   int slices, m, k, n;
 };
-constexpr shape_entry shapes[] = {{1, 128, 768, 768}, {12, 128, 64, 128},    {12, 128, 128, 64}, {1, 256, 256, 256},
-                                  {1, 512, 512, 512}, {1, 1024, 1024, 1024}, {1, 100, 100, 100}, {1, 1, 4096, 4096}};
+constexpr shape_entry shapes[] = {{1, 128, 768, 768},    {12, 128, 64, 128}, {12, 128, 128, 64},
+                                  {12, 1, 64, 128},      {1, 256, 256, 256}, {1, 512, 512, 512},
+                                  {1, 1024, 1024, 1024}, {1, 100, 100, 100}, {1, 1, 4096, 4096}};
 
 struct entry {
   shape_entry shape;
   bool transposed, int8;
   isa set;
+  bool zero_points = true;
 };
 
 problem make_problem(const entry& e) {
@@ -42,8 +47,8 @@ problem make_problem(const entry& e) {
   const element type = e.int8 ? element::u8 : element::f32;
   problem p;
   p.op = op::matmul{.transpose_b = e.transposed};
-  p.src = {{type, {slices, m, k}, {0.02f, 120}},
-           {type, e.transposed ? dims{slices, n, k} : dims{slices, k, n}, {0.02f, 131}}};
+  p.src = {{type, {slices, m, k}, {0.02f, e.zero_points ? 120 : 0}},
+           {type, e.transposed ? dims{slices, n, k} : dims{slices, k, n}, {0.02f, e.zero_points ? 131 : 128}}};
   p.dst = {type, {slices, m, n}, {0.5f, 128}};
   return p;
 }
@@ -128,12 +133,16 @@ void register_entry(const entry& e) {
   const auto [slices, m, k, n] = e.shape;
   const std::string name = text(slices, "x", m, "x", k, "x", n, e.transposed ? "/bT/" : "/b/", name_of(e.set), "/"),
                     type = e.int8 ? "int8" : "fp32";
-  const auto add = [&](const std::string& contestant, void (*run)(benchmark::State&, const entry&)) {
+  const auto add = [&](const std::string& contestant, void (*run)(benchmark::State&, const entry&),
+                       bool zero_points = true) {
+    entry with = e;
+    with.zero_points = zero_points;
     benchmark::RegisterBenchmark((name + contestant + type).c_str(), [=](benchmark::State& s) {
-      run(s, e);
+      run(s, with);
     })->Unit(benchmark::kMicrosecond);
   };
   add("octavo_", run_octavo);
+  if (e.int8) add("octavo_s8_", run_octavo, false);
 #ifdef OCTAVO_HAS_ONEDNN
   if (e.set == isa_in_use()) add("onednn_", run_onednn);
 #endif
@@ -153,8 +162,17 @@ int main(int argc, char** argv) try {
   benchmark::AddCustomContext("compiler", OCTAVO_COMPILER);
   benchmark::AddCustomContext("flags", OCTAVO_COMPILER_FLAGS);
   benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  for (const shape_entry& s : shapes)
+  std::vector<shape_entry> asked;
+  for (int i = 1; i < argc; ++i) {
+    shape_entry s{};
+    int end = 0;
+    const int read = std::sscanf(argv[i], "%dx%dx%dx%d%n", &s.slices, &s.m, &s.k, &s.n, &end);
+    require(read == 4 && argv[i][end] == 0 && std::min({s.slices, s.m, s.k, s.n}) > 0,
+            "expected a shape such as 1x100x100x100, found '", argv[i], "'");
+    asked.push_back(s);
+  }
+  if (asked.empty()) asked.assign(std::begin(shapes), std::end(shapes));
+  for (const shape_entry& s : asked)
     for (const bool int8 : {true, false})
       for (const bool transposed : {false, true})
         for (int i = static_cast<int>(isa_in_use()); i >= 0; --i)

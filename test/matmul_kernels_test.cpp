@@ -26,11 +26,16 @@ problem make_problem(const trial& t, random_numbers& random) {
     if (!broadcast || !left || a.rank > 0) a.push_back(broadcast && left ? 1 : t.batch.encoded(i));
     if (!broadcast || left || b.rank > 0) b.push_back(broadcast && !left ? 1 : t.batch.encoded(i));
   }
+  // Read and written as they lie before a transpose of the heads, or after.
+  f.interleave_y = t.batch.rank > 0 && random.chance(40);
+  f.interleave_a = a.rank > 0 && (random.chance(30) || (f.interleave_y && random.chance(50)));
+  f.interleave_b = b.rank > 0 && random.chance(40);
   a.push_back(f.transpose_a ? t.k : t.m), a.push_back(f.transpose_a ? t.m : t.k);
   b.push_back(f.transpose_b ? t.n : t.k), b.push_back(f.transpose_b ? t.k : t.n);
   problem p;
   p.op = f;
   const element src = t.u8_src ? element::u8 : element::f32;
+  a = op::matrices_of(a, f.interleave_a), b = op::matrices_of(b, f.interleave_b);
   p.src = {{src, a, t.a}, {src, b, t.b}};
   // The spread of a sum of random products becomes some 60 steps of the output.
   const float step = std::sqrt(static_cast<float>(t.k)) * 100 * 100 * t.a.scale * t.b.scale / 60;
@@ -56,7 +61,7 @@ TEST_CASE("matmul kernels: random problems") {
   INFO("seed ", seed);
   random_numbers random(seed);
   for (int i = 0; i < 1500; ++i) {
-    trial t{{}, random.between(1, 40), random.between(1, 40), random.between(1, 40)};
+    trial t{{}, random.chance(15) ? 1 : random.between(1, 40), random.between(1, 40), random.between(1, 40)};
     for (int axes = random.below(3); axes > 0; --axes) t.batch.push_back(random.between(1, 3));
     decorate(t, random);
     check_all(t, random);
@@ -80,7 +85,7 @@ TEST_CASE("matmul kernels: sizes about those of tiles and steps of depth") {
 
 TEST_CASE("matmul kernels: several tasks and sets of columns") {
   random_numbers random(1);
-  const int sizes[][3] = {{70, 1030, 100}, {130, 257, 9}, {300, 64, 40}, {1, 3000, 70}, {9, 2048, 33}};
+  const int sizes[][3] = {{70, 1030, 100}, {130, 257, 9}, {300, 64, 40}, {1, 3000, 70}, {1, 301, 4100}, {9, 2048, 33}};
   for (const auto& [m, k, n] : sizes)
     for (int i = 0; i < 6; ++i) {
       trial t{{1}, m, k, n};

@@ -108,6 +108,24 @@ TEST_CASE("matmul: batch extents broadcast by numpy's rule") {
   }
 }
 
+// Attention over heads that lie in (N, T, H, D): the same as with (N, H, T, D), which transposes make.
+TEST_CASE("matmul: interleaved matrices are those of transposed operands") {
+  random_numbers random(3);
+  const auto heads_first = [](const tensor& x) {
+    const dims from = x.extents(), to = op::matrices_of(from, true);
+    return reference_output(op::transpose{{0, 2, 1, 3}}, {{{element::f32, from, {}}}, {element::f32, to, {}}, {}},
+                            list_of(x.reshaped(from)));
+  };
+  const tensor q = random_tensor(element::f32, {2, 5, 3, 4}, random),
+               k = random_tensor(element::f32, {2, 6, 3, 4}, random);
+  const tensor scores = product(q, k, {.transpose_b = true, .interleave_a = true, .interleave_b = true});
+  REQUIRE(scores.extents() == dims{2, 3, 5, 6});
+  CHECK(same_bits(scores, product(heads_first(q), heads_first(k), {.transpose_b = true})));
+  const tensor y = product(scores, k, {.interleave_b = true, .interleave_y = true});
+  REQUIRE(y.extents() == dims{2, 5, 3, 4});
+  CHECK(same_bits(heads_first(y), product(scores, heads_first(k))));
+}
+
 // The vectors of matmul_1d_1d, matmul_1d_3d and matmul_4d_1d are the builder's affair.
 TEST_CASE("matmul: ONNX MatMul") {
   // Sums of up to 4 products, here in one chain of fma and there in numpy's order: a few roundings of 2^-24.
@@ -202,6 +220,10 @@ TEST_CASE("matmul: what it refuses, by name") {
   SUBCASE("vectors") {
     s.src[0].extents = {4}, s.src[1].extents = {4};
     check_failure(failure(), "matmul: cannot multiply 4 by 4");
+  }
+  SUBCASE("matrices that have no axis to be interleaved along") {
+    s.src[0].extents = {3, 4}, f.interleave_a = true;
+    check_failure(failure(), "matmul: cannot multiply 3x4 interleaved by 2x4x5");
   }
   SUBCASE("bounded columns") {
     s.src[1].extents = {2, 4, upto<5>};

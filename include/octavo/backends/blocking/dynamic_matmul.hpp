@@ -4,9 +4,9 @@
 // A tile multiplies u8 by s8, so b is packed as w = q_b - 128. What that and the zero points change is linear in sums:
 //   sum (q_a - zp_a)(q_b - zp_b) = sum q_a w + (128 - zp_b) sum q_a - zp_a sum (q_b - zp_b)
 //                                              row_start(m)           start(n)
-// A task takes some rows and some columns of one batch slice; where all slices have the same b, they are one, of more
-// rows. No column is packed twice, save where a slice has so few columns that its rows are shared out too. Rows of a
-// transposed a are copied.
+// A task takes some rows and some columns of one matrix. No column is packed twice, save where a matrix has so few
+// columns that its rows are shared out too. Rows of a transposed a are copied. A matrix of one row packs nothing: b is
+// read once, as it lies.
 #pragma once
 
 #include "octavo/backends/blocking/copy.hpp"
@@ -28,53 +28,78 @@ struct column_pack {
   std::int32_t* corrections;  ///< u8, for tiles that sum pairs: (width) what makes up for them, see direct_tile::order
 };
 
-/// What an instruction set offers for a pair of types, besides tiles.
-struct matmul_packing {
+/// One row times `columns` of b as they lie, summed from 0: s32 for u8, f32 in one chain over the depth.
+struct row_product {
+  const std::byte* x;  ///< u8: s16, less the zero point, and a 0 behind an odd depth; f32: as it is
+  const std::byte* b;
+  std::ptrdiff_t stride;  ///< bytes from one row of b to the next
+  bool transposed;        ///< a row of b is a column of the product
+  int depth, columns;
+  std::byte* sums;  ///< (columns, rounded up to columns_at_once) of 4 bytes
+
+  static constexpr int columns_at_once = 32;
+};
+
+/// What an instruction set offers for a pair of types besides tiles.
+struct matmul_functions {
+  void (*pack)(const column_pack&) noexcept;
+  /// u8: sums[i] = factor times the sum of the n values of row i; rows are `stride` bytes apart.
+  void (*sum_rows)(const std::byte* rows, std::ptrdiff_t stride, int count, int n, std::int32_t factor,
+                   std::int32_t* sums) noexcept;
+  void (*multiply_row)(const row_product&) noexcept;
+};
+
+/// How a product is cut into tiles.
+struct matmul_tiling {
   int vector;       ///< columns in one vector
   int vectors;      ///< in a block of columns: 1 or 2
   int step_groups;  ///< a depth beyond so many groups is padded to a multiple of them
   int copied_rows;  ///< of a, the most that a tile needs copied
-  void (*pack)(const column_pack&) noexcept;
-  std::int32_t (*sum_row)(const std::byte* row, int n) noexcept;  ///< of n u8 values
+  /// Tiles of one row and one vector or two, which end the sums of rows.
+  const direct_function (&row_tiles)[2];
 };
 
 /// Bytes of packed columns that the rows of a pass by.
 inline constexpr int matmul_column_budget = 64 * 1024;
 
+/// Columns that a single row is multiplied by at a time: their sums stay in the first cache.
+inline constexpr int row_columns = 2048;
+
 /// A matrix product: everything but its tiles.
 class dynamic_matmul : public executable {
  public:
-  dynamic_matmul(const matmul_packing& packing, const problem& p)
-      : packing_(packing),
-        a_transposed_(p.op.as<op::matmul>()->transpose_a),
-        b_transposed_(p.op.as<op::matmul>()->transpose_b),
-        one_slice_(!a_transposed_ && op::batch_of(p.src[1].extents).count() == 1),
+  dynamic_matmul(const matmul_tiling& tiling, const matmul_functions& functions, const problem& p)
+      : tiling_(tiling),
+        functions_(functions),
+        f_(*p.op.as<op::matmul>()),
+        one_product_(op::is_one_product(f_, p.src[1].extents)),
         value_bytes_(static_cast<int>(size_of(p.src[0].type))),
         dst_bytes_(static_cast<int>(size_of(p.dst->type))),
-        depth_(p.src[0].extents[p.op.as<op::matmul>()->k_axis_of_a(p.src[0].extents)]),
-        groups_(padded(ceil_div(depth_ * value_bytes_, group_bytes), packing.step_groups)),
-        block_(packing.vector * packing.vectors),
+        depth_(op::depth_of(f_, p.src[0].extents)),
+        groups_(padded(ceil_div(depth_ * value_bytes_, group_bytes), tiling.step_groups)),
+        block_(tiling.vector * tiling.vectors),
         columns_(ceil_div(p.dst->extents.back(), block_)),
         together_(std::clamp(matmul_column_budget / (groups_ * block_ * group_bytes), 1, columns_)),
-        whole_rows_(!a_transposed_ && depth_ * value_bytes_ == row_bytes()) {
-    const op::matmul& f = *p.op.as<op::matmul>();
-    const float m = op::multiplier_of(f, p);
+        whole_rows_(!f_.transpose_a && depth_ * value_bytes_ == row_bytes()) {
+    const float m = op::multiplier_of(f_, p);
     std::ranges::fill(multiplier_, m);
-    epilogue_ = native::make_epilogue(*p.dst, f.act, 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m)));
-    if (value_bytes_ == 1) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
-    const auto rows = static_cast<std::size_t>(rows_of(p.dst->extents));
+    epilogue_ = native::make_epilogue(*p.dst, f_.act, 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m)));
+    if (is_u8()) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
+    const dims y = op::matrices_of(p.dst->extents, f_.interleave_y);
+    const std::size_t rows = one_product_ ? y.rows() : static_cast<std::size_t>(y[y.rank - 2]);
     row_starts_bytes_ = b_zero_ == w_zero ? 0 : round_up(rows * sizeof(std::int32_t), cache_line);
-    copy_bytes_ = round_up(static_cast<std::size_t>(packing.copied_rows * row_bytes()), cache_line);
+    copy_bytes_ = round_up(static_cast<std::size_t>(tiling.copied_rows * row_bytes()), cache_line);
   }
 
   int tasks(const arguments& a) const noexcept override {
     const call c(*this, a);
-    return c.slices * c.row_parts * c.column_parts;
+    return c.product.count() * c.row_parts * c.column_parts;
   }
 
   std::size_t scratch_bytes() const noexcept override {
-    return row_starts_bytes_ + copy_bytes_ +
-           static_cast<std::size_t>(together_) * (static_cast<std::size_t>(column_bytes()) + sizeof(column_starts));
+    const auto columns =
+        static_cast<std::size_t>(together_) * (static_cast<std::size_t>(column_bytes()) + sizeof(column_starts));
+    return std::max(row_starts_bytes_ + copy_bytes_ + columns, row_bytes_alone() + row_columns * sizeof(float));
   }
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
@@ -82,9 +107,13 @@ class dynamic_matmul : public executable {
     while (begin < end) {
       const int block = begin / c.column_parts, part = begin % c.column_parts;
       const int parts = std::min(c.column_parts - part, end - begin);  // of the same rows: one piece of work
-      const int slice = block / c.row_parts, row_part = block % c.row_parts;
-      run_block(c, batch_slice(c, slice), cut(c.rows, row_part, c.row_parts), cut(c.rows, row_part + 1, c.row_parts),
-                cut(columns_, part, c.column_parts), cut(columns_, part + parts, c.column_parts), scratch);
+      const int row_part = block % c.row_parts;
+      const matrix x(*this, c, block / c.row_parts);
+      const int from = cut(columns_, part, c.column_parts), to = cut(columns_, part + parts, c.column_parts);
+      if (x.rows == 1)
+        run_row(x, from, to, scratch);
+      else
+        run_block(x, cut(x.rows, row_part, c.row_parts), cut(x.rows, row_part + 1, c.row_parts), from, to, scratch);
       begin += parts;
     }
   }
@@ -98,72 +127,89 @@ class dynamic_matmul : public executable {
   };
 
   struct call {
-    const operand &a, &b, &dst;
-    int rows;  ///< of a slice
-    int slices, row_parts, column_parts;
+    const arguments& args;
+    op::matrix_product product;
+    int row_parts, column_parts;
 
-    call(const dynamic_matmul& k, const arguments& args)
-        : a(args.src[0]), b(args.src[1]), dst(*args.dst), rows(k.rows_of(dst.extents)) {
-      slices = static_cast<int>(dst.extents.rows()) / rows;
+    call(const dynamic_matmul& k, const arguments& a) : args(a), product(k.f_, a, k.one_product_) {
       // No task has so few rows that packing shows.
-      const double products = static_cast<double>(dst.extents.count()) * k.depth_;
-      const int wanted = native::task_count({.multiply_adds = products});
-      column_parts = std::min(k.columns_, ceil_div(wanted, slices));
-      row_parts = std::clamp(ceil_div(wanted, slices * column_parts), 1, std::max(1, rows / 64));
+      const double products = static_cast<double>(a.dst->extents.count()) * k.depth_;
+      const int wanted = native::task_count({.multiply_adds = products}), matrices = product.count();
+      column_parts = std::min(k.columns_, ceil_div(wanted, matrices));
+      row_parts = std::clamp(ceil_div(wanted, matrices * column_parts), 1, std::max(1, product.m() / 64));
     }
   };
 
-  /// A matrix of the product, and the matrices of a and b that it is made of.
-  struct batch_slice {
-    int y, a, b;
+  /// A matrix of the product, and where its rows and those of a and b are: strides are in bytes.
+  struct matrix {
+    int rows, columns;
+    const std::byte *a, *b;
+    std::byte* y;
+    std::ptrdiff_t a_stride, b_stride, y_stride;
 
-    batch_slice(const call& c, int i)
-        : y(i), a(op::matrix_of(c.a.extents, c.dst.extents, i)), b(op::matrix_of(c.b.extents, c.dst.extents, i)) {}
+    matrix(const dynamic_matmul& k, const call& c, int i) : rows(c.product.m()), columns(c.product.n()) {
+      const op::matrix_product::rows_of at = c.product.matrix(i);
+      const auto stride_of = [](const operand& o, int bytes) { return o.stride * bytes; };
+      a_stride = stride_of(c.args.src[0], k.value_bytes_), b_stride = stride_of(c.args.src[1], k.value_bytes_);
+      y_stride = stride_of(*c.args.dst, k.dst_bytes_);
+      a = c.args.src[0].as<const std::byte>() + at.a.first * a_stride;
+      b = c.args.src[1].as<const std::byte>() + at.b.first * b_stride;
+      y = c.args.dst->as<std::byte>() + at.y.first * y_stride;
+      a_stride *= at.a.step, b_stride *= at.b.step, y_stride *= at.y.step;
+    }
   };
 
   /// What a block of rows works with.
   struct workspace {
-    const std::int32_t* row_starts;  // (rows of the slice), or null
+    const std::int32_t* row_starts;  // (rows of the matrix), or null
     const column_starts* starts;     // of each block of columns
     const std::byte* packed;
     std::byte* copy;  // (copied_rows, row_bytes())
   };
 
-  /// Runs rows [first, last) of a slice against packed blocks of columns [from, to).
-  virtual void run_rows(const call& c, const batch_slice& slice, int first, int last, int from, int to,
-                        const workspace& w) const noexcept = 0;
+  /// Runs rows [first, last) of a matrix against packed blocks of columns [from, to).
+  virtual void run_rows(const matrix& x, int first, int last, int from, int to, const workspace& w) const noexcept = 0;
 
-  /// The rows of a slice of a product of extents `y`.
-  int rows_of(const dims& y) const { return one_slice_ ? static_cast<int>(y.rows()) : y[y.rank - 2]; }
+  bool is_u8() const { return value_bytes_ == 1; }
   int row_bytes() const { return groups_ * group_bytes; }
   std::ptrdiff_t column_bytes() const { return static_cast<std::ptrdiff_t>(groups_) * block_ * group_bytes; }
 
-  const std::byte* row_of_a(const call& c, const batch_slice& slice, int row) const {
-    const auto first = static_cast<std::ptrdiff_t>(slice.a) * (a_transposed_ ? depth_ : c.rows);
-    const std::ptrdiff_t at = a_transposed_ ? first * c.a.stride + row : (first + row) * c.a.stride;
-    return c.a.as<const std::byte>() + at * value_bytes_;
+  const std::byte* row_of_a(const matrix& x, int row) const {
+    return x.a + row * (f_.transpose_a ? value_bytes_ : x.a_stride);
   }
-  std::byte* row_of_y(const call& c, const batch_slice& slice, int row, int column) const {
-    const std::ptrdiff_t index = static_cast<std::ptrdiff_t>(slice.y) * c.rows + row;
-    return c.dst.as<std::byte>() + (index * c.dst.stride + column * block_) * dst_bytes_;
+  std::byte* row_of_y(const matrix& x, int row, int column) const {
+    return x.y + row * x.y_stride + static_cast<std::ptrdiff_t>(column) * block_ * dst_bytes_;
   }
   /// How many columns there are in a block.
-  int columns_in(const call& c, int column) const { return std::min(block_, c.dst.extents.back() - column * block_); }
+  int columns_in(const matrix& x, int column) const { return std::min(block_, x.columns - column * block_); }
 
   /// Copies rows so that a tile reads nothing beyond them. What follows the depth meets zeros.
-  const std::byte* copy_rows(const std::byte* from, const call& c, int count, std::byte* to) const noexcept {
-    const std::ptrdiff_t stride = c.a.stride * value_bytes_;
+  const std::byte* copy_rows(const std::byte* from, const matrix& x, int count, std::byte* to) const noexcept {
     const auto value = static_cast<std::size_t>(value_bytes_);
-    for (int i = 0; i < count && !a_transposed_; ++i)
-      copy_run(to + i * row_bytes(), from + i * stride, static_cast<std::size_t>(depth_) * value);
-    for (int k = 0; k < depth_ && a_transposed_; ++k)
+    for (int i = 0; i < count && !f_.transpose_a; ++i)
+      copy_run(to + i * row_bytes(), from + i * x.a_stride, static_cast<std::size_t>(depth_) * value);
+    for (int k = 0; k < depth_ && f_.transpose_a; ++k)
       for (int i = 0; i < count; ++i)
-        copy_run(to + i * row_bytes() + k * value_bytes_, from + k * stride + i * value_bytes_, value);
+        copy_run(to + i * row_bytes() + k * value_bytes_, from + k * x.a_stride + i * value_bytes_, value);
     return to;
   }
 
-  matmul_packing packing_;
-  bool a_transposed_, b_transposed_, one_slice_;
+  /// A tile that ends rows of y.
+  direct_tile make_tile() const {
+    static constexpr std::ptrdiff_t run = 0;
+    static constexpr std::int32_t exact = 0;
+    direct_tile t{};
+    t.runs = &run, t.run_count = 1, t.run_groups = groups_;
+    t.exact = &exact;
+    t.multiplier = multiplier_, t.offset = offset_;
+    t.epilogue = &epilogue_;
+    return t;
+  }
+
+  matmul_tiling tiling_;
+  matmul_functions functions_;
+  op::matmul f_;
+  bool one_product_;  ///< see op::is_one_product()
   int value_bytes_, dst_bytes_;
   int depth_, groups_;
   int block_, columns_;  ///< columns of b in a block, and such blocks, which are called columns elsewhere
@@ -177,59 +223,98 @@ class dynamic_matmul : public executable {
 
   static int padded(int groups, int step) { return groups <= step ? groups : ceil_div(groups, step) * step; }
 
-  /// Rows [first, last) of a slice by columns [from, to).
-  void run_block(const call& c, const batch_slice& slice, int first, int last, int from, int to,
-                 std::byte* scratch) const noexcept {
+  /// Of a single row as row_product has it.
+  std::size_t row_bytes_alone() const {
+    const auto depth = static_cast<std::size_t>(depth_);
+    return round_up(is_u8() ? round_up(depth, 2) * sizeof(std::int16_t) : depth * sizeof(float), cache_line);
+  }
+
+  /// Rows [first, last) of a matrix by columns [from, to).
+  void run_block(const matrix& x, int first, int last, int from, int to, std::byte* scratch) const noexcept {
     auto* row_starts = reinterpret_cast<std::int32_t*>(scratch);
     std::byte* copy = scratch + row_starts_bytes_;
     auto* starts = reinterpret_cast<column_starts*>(copy + copy_bytes_);
     auto* packed = reinterpret_cast<std::byte*>(starts + together_);
-    if (row_starts_bytes_ == 0) row_starts = nullptr;
-    for (int row = first; row_starts && row < last; ++row)
-      row_starts[row] = (w_zero - b_zero_) * sum_row(c, row_of_a(c, slice, row));
+    if (row_starts_bytes_ == 0)
+      row_starts = nullptr;
+    else
+      sum_rows(x, first, last, row_starts + first);
     for (int column = from; column < to; column += together_) {
       const int stop = std::min(to, column + together_);
-      for (int i = column; i < stop; ++i)
-        pack_column(c, slice, i, packed + (i - column) * column_bytes(), starts[i - column]);
-      run_rows(c, slice, first, last, column, stop, {row_starts, starts, packed, copy});
+      for (int i = column; i < stop; ++i) pack_column(x, i, packed + (i - column) * column_bytes(), starts[i - column]);
+      run_rows(x, first, last, column, stop, {row_starts, starts, packed, copy});
     }
   }
 
-  /// The sum of a row of u8.
-  std::int32_t sum_row(const call& c, const std::byte* row) const noexcept {
-    if (!a_transposed_) return packing_.sum_row(row, depth_);
-    std::int32_t sum = 0;
-    for (int k = 0; k < depth_; ++k, row += c.a.stride) sum += std::to_integer<std::int32_t>(*row);
-    return sum;
+  /// What the sums of rows [first, last) begin with.
+  void sum_rows(const matrix& x, int first, int last, std::int32_t* sums) const noexcept {
+    const std::int32_t factor = w_zero - b_zero_;
+    if (!f_.transpose_a) return functions_.sum_rows(row_of_a(x, first), x.a_stride, last - first, depth_, factor, sums);
+    std::fill_n(sums, last - first, 0);
+    for (int k = 0; k < depth_; ++k)
+      for (int i = 0; i < last - first; ++i)
+        sums[i] += factor * std::to_integer<std::int32_t>(x.a[k * x.a_stride + first + i]);
   }
 
-  void pack_column(const call& c, const batch_slice& slice, int column, std::byte* to,
-                   column_starts& starts) const noexcept {
-    const int n = c.dst.extents.back(), first = column * block_;
-    const std::ptrdiff_t stride = c.b.stride * value_bytes_;
+  void pack_column(const matrix& x, int column, std::byte* to, column_starts& starts) const noexcept {
+    const int first = column * block_;
     column_pack p{};
-    p.src = c.b.as<const std::byte>();
-    p.src += b_transposed_ ? (static_cast<std::ptrdiff_t>(slice.b) * n + first) * stride
-                           : static_cast<std::ptrdiff_t>(slice.b) * depth_ * stride + first * value_bytes_;
-    p.stride = stride;
-    p.transposed = b_transposed_;
+    p.src = x.b + (f_.transpose_b ? first * x.b_stride : static_cast<std::ptrdiff_t>(first) * value_bytes_);
+    p.stride = x.b_stride;
+    p.transposed = f_.transpose_b;
     p.depth = depth_;
-    p.columns = columns_in(c, column);
-    p.width = ceil_div(p.columns, packing_.vector) * packing_.vector;
+    p.columns = columns_in(x, column);
+    p.width = ceil_div(p.columns, tiling_.vector) * tiling_.vector;
     p.to = to;
     std::int32_t sums[widest] = {}, corrections[widest] = {};
     p.sums = sums, p.corrections = corrections;
-    packing_.pack(p);
+    functions_.pack(p);
     const int packed = ceil_div(depth_ * value_bytes_, group_bytes), group = p.width * group_bytes;
     std::memset(to + packed * group, 0, static_cast<std::size_t>((groups_ - packed) * group));
     // Sums may pass the ends of s32 on their way to a result within them: they wrap.
     const auto a_zero = static_cast<std::uint32_t>(a_zero_),
                shift = static_cast<std::uint32_t>(depth_ * (w_zero - b_zero_));
     for (int i = 0; i < p.width; ++i)
-      starts.start[i] = value_bytes_ != 1
-                            ? 0
-                            : static_cast<std::int32_t>(static_cast<std::uint32_t>(corrections[i]) -
-                                                        a_zero * (static_cast<std::uint32_t>(sums[i]) + shift));
+      starts.start[i] = !is_u8() ? 0
+                                 : static_cast<std::int32_t>(static_cast<std::uint32_t>(corrections[i]) -
+                                                             a_zero * (static_cast<std::uint32_t>(sums[i]) + shift));
+  }
+
+  /// The row of a matrix that has no other, by columns [from, to).
+  void run_row(const matrix& x, int from, int to, std::byte* scratch) const noexcept {
+    std::byte* sums = scratch + row_bytes_alone();
+    row_product r{};
+    r.x = scratch, r.stride = x.b_stride, r.transposed = f_.transpose_b, r.depth = depth_, r.sums = sums;
+    const std::int32_t total = is_u8() ? widen_row(x, reinterpret_cast<std::int16_t*>(scratch)) : 0;
+    if (!is_u8()) r.x = f_.transpose_a ? copy_rows(x.a, x, 1, scratch) : x.a;
+    direct_tile t = make_tile();
+    t.run_count = 0;
+    const std::int32_t row_start = -b_zero_ * total;
+    if (is_u8()) t.row_start[0] = &row_start;
+    const int end = std::min(x.columns, to * block_);
+    for (int first = from * block_; first < end; first += row_columns) {
+      r.columns = std::min(row_columns, end - first);
+      r.b = x.b + (f_.transpose_b ? first * x.b_stride : static_cast<std::ptrdiff_t>(first) * value_bytes_);
+      functions_.multiply_row(r);
+      for (int i = 0; i < r.columns; i += block_) {
+        t.start = reinterpret_cast<const std::int32_t*>(sums) + i;
+        t.channels = std::min(block_, r.columns - i);
+        t.dst[0] = x.y + static_cast<std::ptrdiff_t>(first + i) * dst_bytes_;
+        tiling_.row_tiles[ceil_div(t.channels, tiling_.vector) - 1](t);
+      }
+    }
+  }
+
+  /// A row of u8 less the zero point; returns the sum.
+  std::int32_t widen_row(const matrix& x, std::int16_t* to) const noexcept {
+    const std::ptrdiff_t step = f_.transpose_a ? x.a_stride : 1;
+    std::int32_t sum = 0;
+    for (int k = 0; k < depth_; ++k) {
+      to[k] = static_cast<std::int16_t>(std::to_integer<int>(x.a[k * step]) - a_zero_);
+      sum += to[k];
+    }
+    if (depth_ % 2 != 0) to[depth_] = 0;
+    return sum;
   }
 
   std::int32_t a_zero_ = 0, b_zero_ = w_zero;
@@ -239,16 +324,15 @@ class dynamic_matmul : public executable {
 /// What an instruction set offers for a pair of types.
 struct matmul_microkernel {
   direct_microkernel tiles;
-  void (*pack)(const column_pack&) noexcept;
-  std::int32_t (*sum_row)(const std::byte* row, int n) noexcept;  ///< see matmul_packing
+  matmul_functions functions;
 };
 
 /// A matrix product on direct tiles.
 class direct_matmul final : public dynamic_matmul {
  public:
   direct_matmul(const matmul_microkernel& kernel, const problem& p)
-      : dynamic_matmul(
-            {kernel.tiles.vector, kernel.tiles.vectors, 1, 2 * kernel.tiles.strip, kernel.pack, kernel.sum_row}, p),
+      : dynamic_matmul({kernel.tiles.vector, kernel.tiles.vectors, 1, 2 * kernel.tiles.strip, kernel.tiles.tiles[0]},
+                       kernel.functions, p),
         tiles_(kernel.tiles) {
     if (tiles_.pairs)
       for (int i = 0; i < groups_; ++i) order_.push_back(i * group_bytes);
@@ -258,35 +342,29 @@ class direct_matmul final : public dynamic_matmul {
 
  private:
   /// The last strip ends with the rows, and may overlap the one before.
-  void run_rows(const call& c, const batch_slice& slice, int first, int last, int from, int to,
-                const workspace& w) const noexcept override {
+  void run_rows(const matrix& x, int first, int last, int from, int to, const workspace& w) const noexcept override {
     const int strip = tiles_.strip, rows = last - first;
     const bool pixels = rows < strip;
     const int strips = pixels ? rows : ceil_div(rows, strip);
-    const std::ptrdiff_t run = 0;
-    const std::int32_t exact = 0;
-    direct_tile t{};
-    t.src_stride = whole_rows_ ? c.a.stride * value_bytes_ : row_bytes();
-    t.runs = &run, t.run_count = 1, t.run_groups = groups_;
-    t.order = order_.data(), t.exact = &exact;
-    t.multiplier = multiplier_, t.offset = offset_;
-    t.dst_stride = c.dst.stride * dst_bytes_;
-    t.epilogue = &epilogue_;
+    direct_tile t = make_tile();
+    t.src_stride = whole_rows_ ? x.a_stride : row_bytes();
+    t.order = order_.data();
+    t.dst_stride = x.y_stride;
     for (int i = 0; i < strips;) {
       const int count = pixels ? 1 : std::min(2, strips - i);
       int row[2];
       for (int j = 0; j < count; ++j, ++i) {
         row[j] = first + (pixels ? i : std::min(i * strip, rows - strip));
-        t.src[j] = row_of_a(c, slice, row[j]);
-        if (!whole_rows_) t.src[j] = copy_rows(t.src[j], c, pixels ? 1 : strip, w.copy + j * strip * row_bytes());
+        t.src[j] = row_of_a(x, row[j]);
+        if (!whole_rows_) t.src[j] = copy_rows(t.src[j], x, pixels ? 1 : strip, w.copy + j * strip * row_bytes());
         if (w.row_starts) t.row_start[j] = w.row_starts + row[j];
       }
       for (int column = from; column < to; ++column) {
-        for (int j = 0; j < count; ++j) t.dst[j] = row_of_y(c, slice, row[j], column);
+        for (int j = 0; j < count; ++j) t.dst[j] = row_of_y(x, row[j], column);
         t.weights = w.packed + (column - from) * column_bytes();
         t.ahead = reinterpret_cast<std::uintptr_t>(t.weights);  // nothing new
         t.start = w.starts[column - from].start;
-        t.channels = columns_in(c, column);
+        t.channels = columns_in(x, column);
         tiles_.tiles[pixels ? 0 : count][ceil_div(t.channels, tiles_.vector) - 1](t);
       }
     }

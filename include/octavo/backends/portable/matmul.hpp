@@ -15,15 +15,14 @@ template <class T>
 class matrix_product final : public executable {
  public:
   explicit matrix_product(const problem& p)
-      : a_transposed_(p.op.as<op::matmul>()->transpose_a),
-        b_transposed_(p.op.as<op::matmul>()->transpose_b),
-        one_slice_(!a_transposed_ && op::batch_of(p.src[1].extents).count() == 1),
-        depth_(p.src[0].extents[p.op.as<op::matmul>()->k_axis_of_a(p.src[0].extents)]),
+      : f_(*p.op.as<op::matmul>()),
+        one_slice_(op::is_one_product(f_, p.src[1].extents)),
+        depth_(op::depth_of(f_, p.src[0].extents)),
         steps_(ceil_div(depth_, 4)),
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
-        multiplier_(op::multiplier_of(*p.op.as<op::matmul>(), p)),
-        epilogue_(native::make_epilogue(*p.dst, p.op.as<op::matmul>()->act)) {}
+        multiplier_(op::multiplier_of(f_, p)),
+        epilogue_(native::make_epilogue(*p.dst, f_.act)) {}
 
   /// Each some blocks of columns of the batch slices.
   int tasks(const arguments& a) const noexcept override {
@@ -37,15 +36,16 @@ class matrix_product final : public executable {
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     auto* columns = reinterpret_cast<float*>(scratch);
     float* panel = columns + steps_ * 4 * width;
-    const int blocks = ceil_div(a.dst->extents.back(), width), rows = rows_of(a);
-    const int all = blocks_of(a), parts = tasks(a);
+    const op::matrix_product c(f_, a, one_slice_);
+    const int blocks = ceil_div(c.n(), width), all = blocks_of(a), parts = tasks(a);
     for (int i = blocking::cut(all, begin, parts); i < blocking::cut(all, end, parts); ++i) {
-      const int slice = i / blocks, column = i % blocks * width;
-      const int of_a = op::matrix_of(a.src[0].extents, a.dst->extents, slice);
-      pack_columns(a, op::matrix_of(a.src[1].extents, a.dst->extents, slice), column, columns);
-      for (int row = 0; row < rows; row += height) {
-        pack_rows(a.src[0], of_a * (a_transposed_ ? depth_ : rows), row, std::min(height, rows - row), panel);
-        run_tile(a, slice * rows + row, std::min(height, rows - row), column, panel, columns);
+      const int column = i % blocks * width;
+      const op::matrix_product::rows_of rows = c.matrix(i / blocks);
+      pack_columns(a.src[1], rows.b, column, std::min(width, c.n() - column), columns);
+      for (int row = 0; row < c.m(); row += height) {
+        const int count = std::min(height, c.m() - row);
+        pack_rows(a.src[0], rows.a, row, count, panel);
+        run_tile(*a.dst, rows.y, row, count, column, panel, columns);
       }
     }
   }
@@ -54,41 +54,34 @@ class matrix_product final : public executable {
   static constexpr int height = 6, width = 2 * lanes;  // of a tile
   static constexpr int exact = 256 / 4;                // steps that f32 sums exactly
 
-  int rows_of(const arguments& a) const {
-    const dims& y = a.dst->extents;
-    return one_slice_ ? static_cast<int>(y.rows()) : y[y.rank - 2];
-  }
   /// Blocks of columns of all batch slices.
   int blocks_of(const arguments& a) const {
-    return static_cast<int>(a.dst->extents.rows()) / rows_of(a) * ceil_div(a.dst->extents.back(), width);
+    const op::matrix_product c(f_, a, one_slice_);
+    return c.count() * ceil_div(c.n(), width);
   }
 
-  /// (depth, width); zeros beyond the depth.
-  void pack_columns(const arguments& a, int slice, int first, float* to) const noexcept {
-    const operand& b = a.src[1];
-    const int n = a.dst->extents.back(), count = std::min(width, n - first);
+  /// `count` columns from `first` on to (depth, width); zeros beyond the depth.
+  void pack_columns(const operand& b, const op::matrix_rows& rows, int first, int count, float* to) const noexcept {
     std::fill_n(to, steps_ * 4 * width, 0.0f);
-    if (b_transposed_) {
+    if (f_.transpose_b) {
       for (int c = 0; c < count; ++c) {
-        const T* from = b.row<const T>(static_cast<std::size_t>(slice) * static_cast<std::size_t>(n) +
-                                       static_cast<std::size_t>(first + c));
+        const T* from = b.row<const T>(static_cast<std::size_t>(rows[first + c]));
         for (int k = 0; k < depth_; ++k) to[k * width + c] = number(from[k], b_zero_);
       }
       return;
     }
     for (int k = 0; k < depth_; ++k, to += width) {
-      const T* from = b.row<const T>(static_cast<std::size_t>(slice) * static_cast<std::size_t>(depth_) +
-                                     static_cast<std::size_t>(k)) +
-                      first;
+      const T* from = b.row<const T>(static_cast<std::size_t>(rows[k])) + first;
       for (int c = 0; c < count; ++c) to[c] = number(from[c], b_zero_);
     }
   }
 
-  /// Rows `row` and on of the matrix that begins with innermost row `matrix` of a, to (depth/16, height, 16); zeros
-  /// beyond the depth. The last of `count` rows stands for those that do not exist.
-  void pack_rows(const operand& a, int matrix, int row, int count, float* to) const noexcept {
-    const T* first = a.row<const T>(static_cast<std::size_t>(matrix));
-    const std::ptrdiff_t across = a_transposed_ ? 1 : a.stride, along = a_transposed_ ? a.stride : 1;
+  /// Rows `row` and on of a matrix of a, to (depth/16, height, 16); zeros beyond the depth. The last of `count` rows
+  /// stands for those that do not exist.
+  void pack_rows(const operand& a, const op::matrix_rows& rows, int row, int count, float* to) const noexcept {
+    const std::ptrdiff_t step = rows.step * a.stride, across = f_.transpose_a ? 1 : step,
+                         along = f_.transpose_a ? step : 1;
+    const T* first = a.row<const T>(static_cast<std::size_t>(rows.first));
     for (int m = 0; m < height; ++m) {
       const T* from = first + (row + std::min(m, count - 1)) * across;
       for (int k = 0; k < steps_ * 4; ++k)
@@ -103,7 +96,7 @@ class matrix_product final : public executable {
       return static_cast<float>(value - zero);
   }
 
-  void run_tile(const arguments& a, int row, int rows, int column, const float* panel,
+  void run_tile(const operand& y, const op::matrix_rows& rows_of_y, int row, int rows, int column, const float* panel,
                 const float* columns) const noexcept {
     alignas(cache_line) float x[height * width];
     const auto *from = reinterpret_cast<const std::byte*>(panel), *w = reinterpret_cast<const std::byte*>(columns);
@@ -118,12 +111,13 @@ class matrix_product final : public executable {
       }
       for (int i = 0; i < height * width; ++i) x[i] = fused_multiply_add(static_cast<float>(acc[i]), multiplier_, 0.0f);
     }
-    const int count = std::min(width, a.dst->extents.back() - column);
+    const int count = std::min(width, y.extents.back() - column);
     for (int m = 0; m < rows; ++m) {
+      const auto at = static_cast<std::size_t>(rows_of_y[row + m]);
       if (epilogue_.type == element::u8)
-        store(a.dst->row<std::uint8_t>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
+        store(y.row<std::uint8_t>(at) + column, x + m * width, count);
       else
-        store(a.dst->row<float>(static_cast<std::size_t>(row + m)) + column, x + m * width, count);
+        store(y.row<float>(at) + column, x + m * width, count);
     }
   }
 
@@ -139,8 +133,8 @@ class matrix_product final : public executable {
     }
   }
 
-  bool a_transposed_, b_transposed_;
-  bool one_slice_;  ///< all batch slices have the same b: they are one, of more rows
+  op::matmul f_;
+  bool one_slice_;  ///< see op::is_one_product()
   int depth_, steps_;
   std::int32_t a_zero_, b_zero_;
   float multiplier_;

@@ -7,7 +7,8 @@
 #if OCTAVO_X86_64
 
 #include "octavo/backends/x86/amx/epilogue.hpp"
-#include "octavo/backends/x86/avx2/pack_columns.hpp"
+#include "octavo/backends/x86/avx2/row_product.hpp"
+#include "octavo/backends/x86/avx512_vnni/convolution.hpp"
 
 // GCC's own AVX-512 header initializes the unused operand of an unmasked instruction with itself (GCC bug 105593).
 #if defined(__GNUC__) && !defined(__clang__)
@@ -61,7 +62,8 @@ OCTAVO_TARGET_AMX inline void multiply_add(const std::byte* sums, const std::byt
 class tile_matmul final : public blocking::dynamic_matmul {
  public:
   explicit tile_matmul(const problem& p)
-      : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx2::pack_u8<false>, avx2::sum_row}, p),
+      : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx512_vnni::direct<avx512_vnni::u8s8s32>.tiles[0]},
+                       avx2::matmul_functions_u8<false>, p),
         end_rows_(row_epilogue_of(epilogue_, false)) {}
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
@@ -70,8 +72,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
   }
 
  private:
-  void run_rows(const call& c, const batch_slice& slice, int first, int last, int from, int to,
-                const workspace& w) const noexcept override {
+  void run_rows(const matrix& x, int first, int last, int from, int to, const workspace& w) const noexcept override {
     using multiplication = void (*)(const std::byte*, const std::byte*, std::ptrdiff_t, const std::byte*, int) noexcept;
     using storing = void (*)(std::byte*) noexcept;
     static constexpr multiplication multiplications[2][2] = {{multiply_add<1, 1>, multiply_add<1, 2>},
@@ -84,25 +85,25 @@ class tile_matmul final : public blocking::dynamic_matmul {
     rows waiting{};
     waiting.pieces = {&block, 1};
     waiting.multiplier = multiplier_, waiting.offset = offset_;
-    waiting.dst_stride = c.dst.stride * dst_bytes_;
+    waiting.dst_stride = x.y_stride;
     int turn = 0;
     for (int row = first; row < last; row += block_rows) {
       const int count = std::min(block_rows, last - row);
-      const std::byte* a = row_of_a(c, slice, row);
-      std::ptrdiff_t a_stride = c.a.stride;
+      const std::byte* a = row_of_a(x, row);
+      std::ptrdiff_t a_stride = x.a_stride;
       if (!whole_rows_ || count % tile_rows != 0) {  // tiles have whole rows, and 16 of them
-        a = copy_rows(a, c, count, w.copy);
+        a = copy_rows(a, x, count, w.copy);
         a_stride = row_bytes();
       }
       for (int column = from; column < to; ++column, turn ^= 1) {
-        const int columns = columns_in(c, column), down = count > tile_rows, across = columns > tile_rows;
+        const int columns = columns_in(x, column), down = count > tile_rows, across = columns > tile_rows;
         set_sums(sums[turn], w.starts[column - from].start, w.row_starts ? w.row_starts + row : nullptr, count);
         multiplications[down][across](sums[turn], a, a_stride, w.packed + (column - from) * column_bytes(),
                                       ceil_div(row_bytes(), tile_row_bytes));
         if (waiting.sums) end_rows_(waiting, epilogue_);
         storings[down][across](sums[turn]);
         waiting.sums = sums[turn];
-        waiting.dst = row_of_y(c, slice, row, column);
+        waiting.dst = row_of_y(x, row, column);
         block.count = count;
         waiting.channels = 0xffffffffu >> (widest - columns);
       }

@@ -3,14 +3,14 @@
 #pragma once
 
 #include "octavo/backends/x86/avx2/convolution.hpp"
-#include "octavo/backends/x86/avx2/pack_columns.hpp"
+#include "octavo/backends/x86/avx2/row_product.hpp"
 
 #if OCTAVO_X86
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
-inline constexpr blocking::matmul_microkernel matmul_u8{direct_u8s8s32, pack_u8<true>, sum_row};
-inline constexpr blocking::matmul_microkernel matmul_f32{direct<f32>, pack_f32, sum_row};
+inline constexpr blocking::matmul_microkernel matmul_u8{direct_u8s8s32, matmul_functions_u8<true>};
+inline constexpr blocking::matmul_microkernel matmul_f32{direct<f32>, matmul_functions_f32};
 
 /// Kernels for matmul.
 inline constexpr kernel matmul_kernels[] = {

@@ -1,5 +1,4 @@
-// Packing columns of a matrix for tiles (blocking/dynamic_matmul.hpp), 8 columns x 4 bytes of depth to a register, and
-// sums of rows. All x86 kernels with AVX2 or more use these.
+// Packing columns of a matrix for tiles (blocking/dynamic_matmul.hpp), 8 columns x 4 bytes of depth to a register. All x86 kernels with AVX2 or more use these.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"
@@ -105,41 +104,71 @@ OCTAVO_AVX2 inline void pack_rows(const column_pack& p, int value_bytes) noexcep
   }
 }
 
-/// Four rows of u8 are a group of depth: `Vectors` times 8 columns of each.
-template <bool pairs, int Vectors>
+/// Brings into the first cache what packing reads 16 rows further on, which may lie beyond the last: rows that are far
+/// apart are not what hardware foresees.
+OCTAVO_INLINE void prefetch_rows(const std::byte* row, std::ptrdiff_t stride, int rows, int bytes) {
+  for (int i = 0; i < rows; ++i)
+    for (int line = 0; line < bytes; line += cache_line)
+      _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(row) +
+                                                 static_cast<std::uintptr_t>((16 + i) * stride + line)),
+                   _MM_HINT_T0);
+}
+
+/// Four rows of u8 are a group of depth: 32 columns of each, 16 or 8.
+template <bool pairs, int Columns>
 OCTAVO_AVX2 inline void pack_u8_columns(const column_pack& p) noexcept {
-  store_s8<pairs> store[Vectors];
-  alignas(32) std::byte rest[4][Vectors * 8];
-  std::memset(rest, 0x80, sizeof rest);  // beyond the depth: 0 as s8
+  constexpr int registers = Columns / 8;
+  store_s8<pairs> store[registers];
+  alignas(32) std::byte rest[4][Columns];
   std::byte* to = p.to;
   for (int k = 0; k < p.depth; k += 4) {
     const std::byte* row = p.src + k * p.stride;
     std::ptrdiff_t stride = p.stride;
-    if (k + 4 > p.depth || p.columns < Vectors * 8) {
-      std::memset(rest, 0x80, sizeof rest);
+    prefetch_rows(row, stride, 4, 1);
+    if (k + 4 > p.depth || p.columns < Columns) {
+      std::memset(rest, 0x80, sizeof rest);  // beyond the depth: 0 as s8
       for (int i = 0; i < std::min(4, p.depth - k); ++i)
         blocking::copy_run(rest[i], row + i * stride, static_cast<std::size_t>(p.columns));
-      row = rest[0], stride = Vectors * 8;
+      row = rest[0], stride = Columns;
+    }
+    __m256i x[registers];
+    if constexpr (Columns == 32) {
+      __m256i r[4];
+      OCTAVO_UNROLL
+      for (int i = 0; i < 4; ++i) r[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i * stride));
+      const __m256i low01 = _mm256_unpacklo_epi8(r[0], r[1]), high01 = _mm256_unpackhi_epi8(r[0], r[1]),
+                    low23 = _mm256_unpacklo_epi8(r[2], r[3]), high23 = _mm256_unpackhi_epi8(r[2], r[3]);
+      // Columns 0-3 and 16-19, 4-7 and 20-23, ...
+      const __m256i y[4] = {_mm256_unpacklo_epi16(low01, low23), _mm256_unpackhi_epi16(low01, low23),
+                            _mm256_unpacklo_epi16(high01, high23), _mm256_unpackhi_epi16(high01, high23)};
+      OCTAVO_UNROLL
+      for (int i = 0; i < 2; ++i) {
+        x[i] = _mm256_permute2x128_si256(y[2 * i], y[2 * i + 1], 0x20);
+        x[2 + i] = _mm256_permute2x128_si256(y[2 * i], y[2 * i + 1], 0x31);
+      }
+    } else {
+      OCTAVO_UNROLL
+      for (int v = 0; v < registers; ++v) {
+        __m128i r[4];
+        OCTAVO_UNROLL
+        for (int i = 0; i < 4; ++i) r[i] = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + i * stride + v * 8));
+        const __m128i low = _mm_unpacklo_epi8(r[0], r[1]), high = _mm_unpacklo_epi8(r[2], r[3]);
+        x[v] = _mm256_set_m128i(_mm_unpackhi_epi16(low, high), _mm_unpacklo_epi16(low, high));
+      }
     }
     OCTAVO_UNROLL
-    for (int v = 0; v < Vectors; ++v, to += 32) {
-      __m128i x[4];
-      OCTAVO_UNROLL
-      for (int i = 0; i < 4; ++i) x[i] = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + i * stride + v * 8));
-      const __m128i low = _mm_unpacklo_epi8(x[0], x[1]), high = _mm_unpacklo_epi8(x[2], x[3]);
-      store[v](to, _mm256_set_m128i(_mm_unpackhi_epi16(low, high), _mm_unpacklo_epi16(low, high)));
-    }
+    for (int v = 0; v < registers; ++v, to += 32) store[v](to, x[v]);
   }
   OCTAVO_UNROLL
-  for (int v = 0; v < Vectors; ++v) store[v].finish(p, v * 8);
+  for (int v = 0; v < registers; ++v) store[v].finish(p, v * 8);
 }
 
 /// u8 to s8. `pairs`: with corrections.
 template <bool pairs>
 inline void pack_u8(const column_pack& p) noexcept {
   if (p.transposed) return pack_rows<store_s8<pairs>>(p, 1);
-  if (p.width == 32) return pack_u8_columns<pairs, 4>(p);
-  p.width == 16 ? pack_u8_columns<pairs, 2>(p) : pack_u8_columns<pairs, 1>(p);
+  if (p.width == 32) return pack_u8_columns<pairs, 32>(p);
+  p.width == 16 ? pack_u8_columns<pairs, 16>(p) : pack_u8_columns<pairs, 8>(p);
 }
 
 inline void pack_f32(const column_pack& p) noexcept {
@@ -147,23 +176,10 @@ inline void pack_f32(const column_pack& p) noexcept {
   const auto bytes = static_cast<std::size_t>(p.columns) * 4, padded = static_cast<std::size_t>(p.width) * 4;
   std::byte* to = p.to;
   for (int k = 0; k < p.depth; ++k, to += padded) {
+    prefetch_rows(p.src + k * p.stride, p.stride, 1, p.width * 4);
     blocking::copy_run(to, p.src + k * p.stride, bytes);
     if (bytes < padded) std::memset(to + bytes, 0, padded - bytes);
   }
-}
-
-/// The sum of n u8 values.
-OCTAVO_AVX2 inline std::int32_t sum_row(const std::byte* row, int n) noexcept {
-  __m256i sum = _mm256_setzero_si256();
-  int i = 0;
-  for (; i + 32 <= n; i += 32)
-    sum = _mm256_add_epi64(
-        sum, _mm256_sad_epu8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i)), _mm256_setzero_si256()));
-  alignas(32) std::int64_t parts[4];
-  _mm256_store_si256(reinterpret_cast<__m256i*>(parts), sum);
-  auto total = static_cast<std::int32_t>(parts[0] + parts[1] + parts[2] + parts[3]);
-  for (; i < n; ++i) total += std::to_integer<std::int32_t>(row[i]);
-  return total;
 }
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

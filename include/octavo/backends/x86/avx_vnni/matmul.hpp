@@ -1,14 +1,14 @@
 // Matrix products of two activations on AVX-VNNI: the tiles of avx2/direct_tile.hpp.
 #pragma once
 
-#include "octavo/backends/x86/avx2/pack_columns.hpp"
+#include "octavo/backends/x86/avx2/row_product.hpp"
 #include "octavo/backends/x86/avx_vnni/convolution.hpp"
 
 #if OCTAVO_X86
 
 namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
-inline constexpr blocking::matmul_microkernel matmul_u8{avx2::direct<u8s8s32>, avx2::pack_u8<false>, avx2::sum_row};
+inline constexpr blocking::matmul_microkernel matmul_u8{avx2::direct<u8s8s32>, avx2::matmul_functions_u8<false>};
 
 /// Kernels for matmul.
 inline constexpr kernel matmul_kernels[] = {
