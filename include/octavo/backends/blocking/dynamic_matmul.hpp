@@ -24,8 +24,10 @@ struct column_pack {
   int depth;              ///< values
   int columns, width;     ///< width: whole vectors
   std::byte* to;
-  std::int32_t* sums;         ///< u8: (width) sum of w
-  std::int32_t* corrections;  ///< u8, for tiles that sum pairs: (width) what makes up for them, see direct_tile::order
+  /// u8: (width) what the sums of columns begin with, -a_zero (sum of w + shift), and beyond that, for tiles that sum
+  /// pairs, what makes up for them: see direct_tile::order. Sums may pass the ends of s32 on their way: they wrap.
+  std::int32_t* starts;
+  std::int32_t a_zero, shift;
 };
 
 /// One row times `columns` of b as they lie, summed from 0: s32 for u8, f32 in one chain over the depth.
@@ -59,8 +61,9 @@ struct matmul_tiling {
   const direct_function (&row_tiles)[2];
 };
 
-/// Bytes of packed columns that the rows of a pass by.
-inline constexpr int matmul_column_budget = 64 * 1024;
+/// Bytes of packed columns that the rows of a pass by: they stay in the second cache, and a is read less often the more
+/// there are.
+inline constexpr int matmul_column_budget = 256 * 1024;
 
 /// Columns that a single row is multiplied by at a time: their sums stay in the first cache.
 inline constexpr int row_columns = 2048;
@@ -88,7 +91,7 @@ class dynamic_matmul : public executable {
     const dims y = op::matrices_of(p.dst->extents, f_.interleave_y);
     const std::size_t rows = one_product_ ? y.rows() : static_cast<std::size_t>(y[y.rank - 2]);
     row_starts_bytes_ = b_zero_ == w_zero ? 0 : round_up(rows * sizeof(std::int32_t), cache_line);
-    copy_bytes_ = round_up(static_cast<std::size_t>(tiling.copied_rows * row_bytes()), cache_line);
+    copy_bytes_ = round_up(static_cast<std::size_t>(tiling.copied_rows * copy_stride()), cache_line);
   }
 
   int tasks(const arguments& a) const noexcept override {
@@ -120,6 +123,7 @@ class dynamic_matmul : public executable {
 
  protected:
   static constexpr int widest = 32;  // columns in a block
+  static constexpr int page = 4096;
 
   /// What the sums of packed columns begin with; zeros for f32.
   struct alignas(cache_line) column_starts {
@@ -164,7 +168,7 @@ class dynamic_matmul : public executable {
     const std::int32_t* row_starts;  // (rows of the matrix), or null
     const column_starts* starts;     // of each block of columns
     const std::byte* packed;
-    std::byte* copy;  // (copied_rows, row_bytes())
+    std::byte* copy;  // (copied_rows), copy_stride() apart
   };
 
   /// Runs rows [first, last) of a matrix against packed blocks of columns [from, to).
@@ -172,6 +176,10 @@ class dynamic_matmul : public executable {
 
   bool is_u8() const { return value_bytes_ == 1; }
   int row_bytes() const { return groups_ * group_bytes; }
+  /// From one copied row to the next: not a page, whose lines all share one set of the first cache.
+  int copy_stride() const { return row_bytes() + (row_bytes() % page == 0 ? static_cast<int>(cache_line) : 0); }
+  /// Whether tiles can read rows of a where they lie, and quickly.
+  bool reads_in_place(const matrix& x) const { return whole_rows_ && x.a_stride % page != 0; }
   std::ptrdiff_t column_bytes() const { return static_cast<std::ptrdiff_t>(groups_) * block_ * group_bytes; }
 
   const std::byte* row_of_a(const matrix& x, int row) const {
@@ -187,10 +195,10 @@ class dynamic_matmul : public executable {
   const std::byte* copy_rows(const std::byte* from, const matrix& x, int count, std::byte* to) const noexcept {
     const auto value = static_cast<std::size_t>(value_bytes_);
     for (int i = 0; i < count && !f_.transpose_a; ++i)
-      copy_run(to + i * row_bytes(), from + i * x.a_stride, static_cast<std::size_t>(depth_) * value);
+      copy_run(to + i * copy_stride(), from + i * x.a_stride, static_cast<std::size_t>(depth_) * value);
     for (int k = 0; k < depth_ && f_.transpose_a; ++k)
       for (int i = 0; i < count; ++i)
-        copy_run(to + i * row_bytes() + k * value_bytes_, from + k * x.a_stride + i * value_bytes_, value);
+        copy_run(to + i * copy_stride() + k * value_bytes_, from + k * x.a_stride + i * value_bytes_, value);
     return to;
   }
 
@@ -214,7 +222,7 @@ class dynamic_matmul : public executable {
   int depth_, groups_;
   int block_, columns_;  ///< columns of b in a block, and such blocks, which are called columns elsewhere
   int together_;         ///< that are packed at a time
-  bool whole_rows_;      ///< rows of a can be read where they lie
+  bool whole_rows_;      ///< tiles read nothing beyond the rows of a
   native::epilogue epilogue_;
   alignas(cache_line) float multiplier_[widest] = {}, offset_[widest] = {};
 
@@ -266,18 +274,11 @@ class dynamic_matmul : public executable {
     p.columns = columns_in(x, column);
     p.width = ceil_div(p.columns, tiling_.vector) * tiling_.vector;
     p.to = to;
-    std::int32_t sums[widest] = {}, corrections[widest] = {};
-    p.sums = sums, p.corrections = corrections;
+    p.starts = starts.start, p.a_zero = a_zero_, p.shift = depth_ * (w_zero - b_zero_);
+    if (!is_u8()) starts = {};
     functions_.pack(p);
     const int packed = ceil_div(depth_ * value_bytes_, group_bytes), group = p.width * group_bytes;
     std::memset(to + packed * group, 0, static_cast<std::size_t>((groups_ - packed) * group));
-    // Sums may pass the ends of s32 on their way to a result within them: they wrap.
-    const auto a_zero = static_cast<std::uint32_t>(a_zero_),
-               shift = static_cast<std::uint32_t>(depth_ * (w_zero - b_zero_));
-    for (int i = 0; i < p.width; ++i)
-      starts.start[i] = !is_u8() ? 0
-                                 : static_cast<std::int32_t>(static_cast<std::uint32_t>(corrections[i]) -
-                                                             a_zero * (static_cast<std::uint32_t>(sums[i]) + shift));
   }
 
   /// The row of a matrix that has no other, by columns [from, to).
@@ -300,7 +301,7 @@ class dynamic_matmul : public executable {
         t.start = reinterpret_cast<const std::int32_t*>(sums) + i;
         t.channels = std::min(block_, r.columns - i);
         t.dst[0] = x.y + static_cast<std::ptrdiff_t>(first + i) * dst_bytes_;
-        tiling_.row_tiles[ceil_div(t.channels, tiling_.vector) - 1](t);
+        tiling_.row_tiles[t.channels > tiling_.vector](t);
       }
     }
   }
@@ -341,22 +342,24 @@ class direct_matmul final : public dynamic_matmul {
   std::size_t packed_bytes() const noexcept override { return order_.size() * sizeof order_[0]; }
 
  private:
-  /// The last strip ends with the rows, and may overlap the one before.
+  /// What whole strips leave of the rows is a strip too, which overlaps the one before, unless it is so little that
+  /// single rows are quicker.
   void run_rows(const matrix& x, int first, int last, int from, int to, const workspace& w) const noexcept override {
     const int strip = tiles_.strip, rows = last - first;
-    const bool pixels = rows < strip;
-    const int strips = pixels ? rows : ceil_div(rows, strip);
     direct_tile t = make_tile();
-    t.src_stride = whole_rows_ ? x.a_stride : row_bytes();
+    const bool in_place = reads_in_place(x);
+    t.src_stride = in_place ? x.a_stride : copy_stride();
     t.order = order_.data();
     t.dst_stride = x.y_stride;
-    for (int i = 0; i < strips;) {
-      const int count = pixels ? 1 : std::min(2, strips - i);
+    for (int done = 0; done < rows;) {
+      const int left = rows - done;
+      const bool single = left <= single_rows || rows < strip;
+      const int count = single || left <= strip ? 1 : 2;
       int row[2];
-      for (int j = 0; j < count; ++j, ++i) {
-        row[j] = first + (pixels ? i : std::min(i * strip, rows - strip));
+      for (int j = 0; j < count; ++j, done += single ? 1 : strip) {
+        row[j] = first + (single ? done : std::min(done, rows - strip));
         t.src[j] = row_of_a(x, row[j]);
-        if (!whole_rows_) t.src[j] = copy_rows(t.src[j], x, pixels ? 1 : strip, w.copy + j * strip * row_bytes());
+        if (!in_place) t.src[j] = copy_rows(t.src[j], x, single ? 1 : strip, w.copy + j * strip * copy_stride());
         if (w.row_starts) t.row_start[j] = w.row_starts + row[j];
       }
       for (int column = from; column < to; ++column) {
@@ -365,10 +368,12 @@ class direct_matmul final : public dynamic_matmul {
         t.ahead = reinterpret_cast<std::uintptr_t>(t.weights);  // nothing new
         t.start = w.starts[column - from].start;
         t.channels = columns_in(x, column);
-        tiles_.tiles[pixels ? 0 : count][ceil_div(t.channels, tiles_.vector) - 1](t);
+        tiles_.tiles[single ? 0 : count][t.channels > tiles_.vector](t);
       }
     }
   }
+
+  static constexpr int single_rows = 3;
 
   direct_microkernel tiles_;
   std::vector<std::int32_t> order_;  ///< see direct_tile

@@ -91,9 +91,9 @@ class tile_matmul final : public blocking::dynamic_matmul {
       const int count = std::min(block_rows, last - row);
       const std::byte* a = row_of_a(x, row);
       std::ptrdiff_t a_stride = x.a_stride;
-      if (!whole_rows_ || count % tile_rows != 0) {  // tiles have whole rows, and 16 of them
+      if (!reads_in_place(x) || count % tile_rows != 0) {  // tiles have whole rows, and 16 of them
         a = copy_rows(a, x, count, w.copy);
-        a_stride = row_bytes();
+        a_stride = copy_stride();
       }
       for (int column = from; column < to; ++column, turn ^= 1) {
         const int columns = columns_in(x, column), down = count > tile_rows, across = columns > tile_rows;

@@ -33,12 +33,13 @@ struct store_s8 {
     sum = _mm256_add_epi32(sum, sum4(w));
     if constexpr (pairs) negative = _mm256_add_epi32(negative, sum4(_mm256_min_epi8(w, _mm256_setzero_si256())));
   }
-  /// Writes the sums of the columns from `first` on.
+  /// Writes the starts of the columns from `first` on.
   OCTAVO_AVX2 OCTAVO_INLINE void finish(const column_pack& p, int first) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.sums + first), sum);
+    const __m256i shifted = _mm256_add_epi32(sum, _mm256_set1_epi32(p.shift));
+    __m256i start = _mm256_mullo_epi32(shifted, _mm256_set1_epi32(-p.a_zero));
     // 128 w for w >= 0, 127 w for w < 0
-    const __m256i correction = _mm256_sub_epi32(_mm256_slli_epi32(sum, 7), negative);
-    if constexpr (pairs) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.corrections + first), correction);
+    if constexpr (pairs) start = _mm256_add_epi32(start, _mm256_sub_epi32(_mm256_slli_epi32(sum, 7), negative));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p.starts + first), start);
   }
   /// The four s8 of each lane.
   OCTAVO_AVX2 static OCTAVO_INLINE __m256i sum4(__m256i w) {
@@ -171,13 +172,18 @@ inline void pack_u8(const column_pack& p) noexcept {
   p.width == 16 ? pack_u8_columns<pairs, 16>(p) : pack_u8_columns<pairs, 8>(p);
 }
 
-inline void pack_f32(const column_pack& p) noexcept {
+OCTAVO_AVX2 inline void pack_f32(const column_pack& p) noexcept {
   if (p.transposed) return pack_rows<store_f32>(p, 4);
   const auto bytes = static_cast<std::size_t>(p.columns) * 4, padded = static_cast<std::size_t>(p.width) * 4;
   std::byte* to = p.to;
   for (int k = 0; k < p.depth; ++k, to += padded) {
     prefetch_rows(p.src + k * p.stride, p.stride, 1, p.width * 4);
-    blocking::copy_run(to, p.src + k * p.stride, bytes);
+    const std::byte* row = p.src + k * p.stride;
+    if (bytes == padded)
+      for (std::size_t i = 0; i < bytes; i += 32)
+        store_f32{}(to + i, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + i)));
+    else
+      blocking::copy_run(to, row, bytes);
     if (bytes < padded) std::memset(to + bytes, 0, padded - bytes);
   }
 }

@@ -158,6 +158,9 @@ OCTAVO_AVX512 inline void tile(const direct_tile& t) noexcept {
     if (t.epilogue->clamp != native::clamping::as_floats)
       return t.residual[0] ? end_u8<true, Type>(t, acc, multiplier, offset)
                            : end_u8<false, Type>(t, acc, multiplier, offset);
+  if (t.epilogue->type == element::f32)
+    return t.residual[0] ? end_f32<true, Type>(t, acc, multiplier, offset)
+                         : end_f32<false, Type>(t, acc, multiplier, offset);
   alignas(64) float x[rows * NV * 16];
   OCTAVO_UNROLL
   for (int i = 0; i < rows * NV; ++i)

@@ -62,22 +62,49 @@ OCTAVO_AVX512 inline void end_rows(const direct_tile& t, const float* x, int row
 /// Constants that make s32 into u8 whose clamp may come after packing.
 struct packing {
   __m512i zero, lowest, highest, order;
+  bool clamps;  ///< beyond what packing does: a bound of u8 needs no instruction
 
   OCTAVO_AVX512 OCTAVO_INLINE explicit packing(const native::epilogue& e)
       : zero(_mm512_set1_epi16(static_cast<std::int16_t>(e.u8.zero_point))),
         lowest(_mm512_set1_epi8(static_cast<char>(e.u8.lower))),
         highest(_mm512_set1_epi8(static_cast<char>(e.u8.upper))),
         // Packing works within 128-bit lanes: dword 4 i + v of the result holds channels 4 i .. 4 i + 3 of vector v.
-        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)),
+        clamps(e.u8.lower != 0 || e.u8.upper != 255) {}
 
   /// The bytes of q[0], then those of q[1], ...
   OCTAVO_AVX512 OCTAVO_INLINE __m512i pack(const __m512i (&q)[4]) const {
     const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q[0], q[1]), zero);
     const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q[2], q[3]), zero);
-    const __m512i y = _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lowest), highest);
+    __m512i y = _mm512_packus_epi16(low, high);
+    if (clamps) y = _mm512_min_epu8(_mm512_max_epu8(y, lowest), highest);
     return _mm512_permutexvar_epi32(order, y);
   }
 };
+
+/// Ends the rows of a tile as f32.
+template <bool Residual, class Type, int Rows, int NV>
+OCTAVO_AVX512 OCTAVO_INLINE void end_f32(const direct_tile& t, const typename Type::sum (&acc)[Rows][NV],
+                                         const __m512 (&multiplier)[NV], const __m512 (&offset)[NV]) {
+  const __m512 lower = _mm512_set1_ps(t.epilogue->lower), upper = _mm512_set1_ps(t.epilogue->upper);
+  const std::uint32_t channels = channel_mask(t.channels);
+  std::byte* const dst[2] = {t.dst[0], t.dst[1]};
+  const std::byte* const residual[2] = {t.residual[0], t.residual[1]};
+  const std::ptrdiff_t dst_stride = t.dst_stride, residual_stride = t.residual_stride;
+  OCTAVO_UNROLL
+  for (int m = 0; m < Rows; ++m) {
+    OCTAVO_UNROLL
+    for (int v = 0; v < NV; ++v) {
+      const auto lanes = static_cast<__mmask16>(channels >> (v * 16));
+      __m512 x = Type::scaled(acc[m][v], multiplier[v], offset[v]);
+      if constexpr (Residual)
+        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(lanes, residual[m / strip] + m % strip * residual_stride + v * 64));
+      // A NaN stays: see end_row().
+      _mm512_mask_storeu_ps(dst[m / strip] + m % strip * dst_stride + v * 64, lanes,
+                            _mm512_min_ps(upper, _mm512_max_ps(lower, x)));
+    }
+  }
+}
 
 /// Ends the rows of a tile as u8 whose clamp may come after packing. Two vectors make 32 bytes of a row.
 template <bool Residual, class Type, int Rows, int NV>
