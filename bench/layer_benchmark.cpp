@@ -15,7 +15,7 @@
 #include "peak.hpp"
 #include "timing.hpp"
 #ifdef OCTAVO_HAS_ONEDNN
-#include "onednn_elementwise.hpp"
+#include "onednn_layer.hpp"
 #endif
 
 namespace octavo::bench {
@@ -95,34 +95,33 @@ class octavo_layer {
 /// A problem as oneDNN's primitive. Convolutions get the layouts that oneDNN likes best.
 class onednn_contestant {
  public:
-  explicit onednn_contestant(const problem& p) : operands_(p) {
+  explicit onednn_contestant(const problem& p)
+      : operands_(p), layer_(make_onednn_primitive(p, best_layouts(p))), scratchpad_(layer_.scratchpad_bytes()) {
     std::vector<tensor>& t = operands_.tensors();
-    if (!has_onednn_layer(p.op)) {
-      auto layer = std::make_unique<onednn_elementwise>(p);
-      for (std::size_t i = 0; i < p.src.size(); ++i) layer->bind_source(static_cast<int>(i), t[i].bytes().data());
-      layer->bind(t.front().bytes().data(), t.back().bytes().data());
-      layer_ = std::move(layer);
-      return;
-    }
-    const bool chooses = p.op.is<op::conv2d>();
-    layer_ = std::make_unique<onednn_layer>(p, chooses ? onednn_any_memory(p.src[0]) : onednn_memory(p.src[0]),
-                                            chooses ? onednn_any_memory(p.dst) : onednn_memory(p.dst));
     // A blocked layout may be larger than the tensor. The sum of a residual goes onto whatever lies in the destination.
     const auto fit = [&](tensor& x, std::size_t bytes) {
       if (x.bytes().size() < bytes) x = tensor(element::u8, {static_cast<int>(bytes)});
       return x.bytes().data();
     };
-    layer_->bind(fit(t.front(), layer_->source().get_size()), fit(t.back(), layer_->destination().get_size()));
+    std::vector<const void*> src;
+    for (std::size_t i = 0; i < layer_.sources(); ++i) src.push_back(fit(t[i], layer_.source(i).get_size()));
+    layer_.bind(src, fit(t.back(), layer_.destination().get_size()), scratchpad_.data());
   }
-  void run() {
-    layer_->run();
-    onednn_layer::wait();
-  }
-  const std::string& implementation() const { return layer_->implementation(); }
+  void run() { layer_.run(); }
+  std::string implementation() const { return layer_.implementation(); }
 
  private:
+  static operand_layouts best_layouts(const problem& p) {
+    operand_layouts lie = dense_layouts(p);
+    if (!has_weights(p.op) || p.op.is<op::fc>()) return lie;
+    lie.src[0] = onednn_memory(p.src[0], p.src[0].extents.rank, true);
+    lie.dst = onednn_memory(*p.dst, p.dst->extents.rank, true);
+    return lie;
+  }
+
   operand_set operands_;
-  std::unique_ptr<onednn_layer> layer_;
+  onednn_layer layer_;
+  aligned_memory scratchpad_;
 };
 #endif
 

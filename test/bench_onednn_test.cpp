@@ -3,7 +3,7 @@
 
 #include "layers.hpp"
 #include "octavo/octavo.hpp"
-#include "onednn_elementwise.hpp"
+#include "onednn_layer.hpp"
 
 using namespace octavo;
 using namespace octavo::bench;
@@ -41,17 +41,12 @@ tensor run_octavo(const problem& p, const std::vector<tensor>& src) {
 
 tensor run_onednn(const problem& p, const std::vector<tensor>& src) {
   tensor dst(p.dst->type, p.dst->extents);
-  if (has_onednn_layer(p.op)) {
-    onednn_layer layer(p, onednn_memory(p.src[0]), onednn_memory(p.dst));
-    layer.bind(src[0].bytes().data(), dst.bytes().data());
-    layer.run();
-  } else {
-    onednn_elementwise layer(p);
-    layer.bind(src[0].bytes().data(), dst.bytes().data());
-    for (std::size_t i = 0; i < src.size(); ++i) layer.bind_source(static_cast<int>(i), src[i].bytes().data());
-    layer.run();
-  }
-  onednn_layer::wait();
+  onednn_layer layer(make_onednn_primitive(p, dense_layouts(p)));
+  aligned_memory scratchpad(layer.scratchpad_bytes());
+  std::vector<const void*> from;
+  for (const tensor& x : src) from.push_back(x.bytes().data());
+  layer.bind(from, dst.bytes().data(), scratchpad.data());
+  layer.run();
   return dst;
 }
 

@@ -13,61 +13,22 @@
 #include <memory>
 #include <mutex>
 
-#include "octavo/backends/onednn/node_primitive.hpp"
+#include "octavo/backends/onednn/bound_primitive.hpp"
 
 namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
-
-/// The arguments of a primitive, for one thread at a time.
-class bound_primitive {
- public:
-  bound_primitive(const node_primitive& l, const dnnl::primitive& p) : primitive_(p), stream_(cpu()) {
-    const auto bind = [&](int argument, const dnnl::memory::desc& d) {
-      operands_.emplace_back(d, cpu(), nullptr);
-      arguments_.push_back({argument, operands_.back().get()});
-    };
-    bind(DNNL_ARG_SRC, l.src_layout());
-    bind(DNNL_ARG_DST, l.dst_layout());
-    bind(DNNL_ARG_SCRATCHPAD, l.primitive.scratchpad_desc());
-    has_second_ = l.primitive.get_kind() == dnnl::primitive::kind::binary;
-    if (has_second_) bind(DNNL_ARG_SRC_1, l.primitive.query_md(dnnl::query::src_md, 1));
-    for (const auto& [argument, m] : l.constants) {
-      operands_.push_back(m);
-      arguments_.push_back({argument, m.get()});
-    }
-  }
-
-  /// Runs the primitive. `second` is the other term of a sum.
-  void run(const void* src, const void* second, void* dst, void* scratchpad) noexcept {
-    operands_[0].set_data_handle(const_cast<void*>(src));
-    operands_[1].set_data_handle(dst);
-    operands_[2].set_data_handle(scratchpad);
-    if (has_second_) operands_[3].set_data_handle(const_cast<void*>(second));
-    // It fails only for want of memory, as a new-expression would here: noexcept ends the process then.
-    const int count = static_cast<int>(arguments_.size());
-    dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream_.get(), count, arguments_.data()),
-                            "oneDNN: cannot execute a primitive");
-    stream_.wait();
-  }
-
- private:
-  dnnl::primitive primitive_;
-  dnnl::stream stream_;
-  std::vector<dnnl::memory> operands_;
-  std::vector<dnnl_exec_arg_t> arguments_;
-  bool has_second_ = false;
-};
 
 /// A primitive that any number of threads run at once: each borrows arguments. More are made only when more threads
 /// than ever before are inside at one time.
 class shared_primitive {
  public:
-  explicit shared_primitive(node_primitive l) : layer_(std::move(l)), primitive_(layer_.primitive) {
+  explicit shared_primitive(node_primitive l) : layer_(std::move(l)), primitive_(layer_.primitive.get()) {
     give_back(make());
   }
 
-  void run(const void* src, const void* second, void* dst, void* scratchpad) const noexcept {
+  void run(std::span<const void* const> src, void* dst, void* scratchpad) const noexcept {
     std::unique_ptr<bound_primitive> mine = borrow();
-    mine->run(src, second, dst, scratchpad);
+    mine->bind(src, dst, scratchpad);
+    mine->run();
     give_back(std::move(mine));
   }
 
@@ -189,11 +150,12 @@ class primitive_executable : public executable {
   /// Runs the `s.batch` images from number `at` on; just one where some operand is not dense.
   void run_images(const sized& s, const arguments& a, int at, std::byte* scratch) const noexcept {
     std::byte* copies = scratch + scratchpad_;
-    const std::byte* src[2] = {};
+    const void* src[2] = {};
     for (std::size_t i = 0; i < src_.size(); ++i) {
-      src[i] = src_[i].find(a.src[i], at);
+      const std::byte* const x = src_[i].find(a.src[i], at);
+      src[i] = x;
       if (!src_[i].is_apart(a.src[i]) || (residual_ && i == 1)) continue;
-      copy_rows(src[i], src_[i].step(a.src[i]), copies, src_[i].row_bytes, src_[i].rows, src_[i].row_bytes);
+      copy_rows(x, src_[i].step(a.src[i]), copies, src_[i].row_bytes, src_[i].rows, src_[i].row_bytes);
       src[i] = copies;
       copies += src_[i].bytes();
     }
@@ -203,9 +165,10 @@ class primitive_executable : public executable {
     if (residual_ && src[1] != y) {
       // The stride of a single row means nothing; that of many images is dense.
       const std::size_t step = src_[1].is_apart(a.src[1]) ? src_[1].step(a.src[1]) : dst_.row_bytes;
-      copy_rows(src[1], step, y, dst_.row_bytes, dst_.rows * static_cast<std::size_t>(s.batch), dst_.row_bytes);
+      copy_rows(src_[1].find(a.src[1], at), step, y, dst_.row_bytes, dst_.rows * static_cast<std::size_t>(s.batch),
+                dst_.row_bytes);
     }
-    s.run->run(src[0], src[1], y, scratch);
+    s.run->run(src, y, scratch);
     if (apart) copy_rows(y, dst_.row_bytes, dst, dst_.step(*a.dst), dst_.rows, dst_.row_bytes);
   }
 

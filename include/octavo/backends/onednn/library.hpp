@@ -48,15 +48,13 @@ inline dnnl::memory::data_type data_type_of(element e) {
   return e == element::u8 ? type::u8 : e == element::s8 ? type::s8 : type::f32;
 }
 
-/// A tensor whose rows lie `stride` elements apart: images as (N, C, H, W) in the order N, H, W, C, others as (rows,
-/// C).
-inline dnnl::memory::desc memory_of(const tensor_type& t, std::ptrdiff_t stride) {
+/// A dense tensor: images as (N, C, H, W) in the order N, H, W, C, others as (rows, C).
+inline dnnl::memory::desc memory_of(const tensor_type& t) {
   const dims& e = t.extents;
   const auto type = data_type_of(t.type);
-  if (e.rank != 4) return {{static_cast<dnnl::memory::dim>(e.rows()), e.back()}, type, {stride, 1}};
-  return {{e[0], e[3], e[1], e[2]}, type, {e[1] * e[2] * stride, 1, e[2] * stride, stride}};
+  const std::ptrdiff_t c = e.back();
+  if (e.rank != 4) return {{static_cast<dnnl::memory::dim>(e.rows()), c}, type, {c, 1}};
+  return {{e[0], c, e[1], e[2]}, type, {e[1] * e[2] * c, 1, e[2] * c, c}};
 }
-/// The same, dense.
-inline dnnl::memory::desc memory_of(const tensor_type& t) { return memory_of(t, t.extents.back()); }
 
 }  // namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE

@@ -1,7 +1,7 @@
 // One node as a primitive of oneDNN, in the cheapest form that oneDNN has for it:
 //   - weights go into whatever layout the primitive prefers;
 //   - zero points, which are constant, are folded into the bias. Only where a padded input has one, oneDNN is given it:
-//     the border must be that of the zero point;
+//     the border must be that of the zero point. Benchmarks, which compare with oneDNN at its best, do without;
 //   - the residual is a sum onto the destination, where it must lie before; the activation is a clamp.
 // All in steps of the destination: q = m acc + b + zp [+ m_r (q_r - zp_r)], then the clamp, then rounding. Octavo adds
 // zp after rounding, so a tie may end one step apart.
@@ -10,6 +10,7 @@
 #include <dnnl.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <string_view>
@@ -21,14 +22,26 @@
 
 namespace octavo::onednn::inline OCTAVO_ARCH_NAMESPACE {
 
+/// Whether a border may be wrong.
+enum class form : std::uint8_t {
+  exact,     ///< no: a padded input's zero point is given to oneDNN, which then is slower, or has no implementation
+  cheapest,  ///< yes: the border counts as the integer 0
+};
+
+/// How operands lie, which may be "any", as oneDNN chooses.
+struct operand_layouts {
+  std::vector<dnnl::memory::desc> src;
+  dnnl::memory::desc dst;
+};
+
 /// A primitive that could be made, and the constants that it reads.
 struct node_primitive {
-  dnnl::primitive_desc primitive{};
+  dnnl::primitive_desc_base primitive{};
+  std::vector<int> src{DNNL_ARG_SRC};                     ///< the arguments that are operands, but for the residual
   std::vector<std::pair<int, dnnl::memory>> constants{};  ///< by argument: bias, scales, zero points, packed weights
   dnnl::memory weights{};                                 ///< of the problem, not packed; refers to its tensor
 
-  dnnl::memory::desc src_layout() const { return primitive.query_md(dnnl::query::src_md, 0); }
-  dnnl::memory::desc dst_layout() const { return primitive.query_md(dnnl::query::dst_md, 0); }
+  dnnl::memory::desc layout_of(int argument) const { return primitive.query_md(dnnl::query::exec_arg_md, argument); }
 };
 
 namespace detail {
@@ -45,7 +58,7 @@ dnnl::memory constant_of(const std::vector<T>& values) {
 }
 
 template <class Primitive, class... Arguments>
-dnnl::primitive_desc describe_primitive(const dnnl::primitive_attr& attr, const Arguments&... arguments) {
+dnnl::primitive_desc_base describe_primitive(const dnnl::primitive_attr& attr, const Arguments&... arguments) {
 #if DNNL_VERSION_MAJOR >= 3
   return typename Primitive::primitive_desc(cpu(), arguments..., attr);
 #else
@@ -147,15 +160,22 @@ inline bool has_empty_window(int in, int out, int k, int stride, int before, int
   return false;
 }
 
-inline node_primitive make_convolution(const op::conv2d& c, problem p, const dnnl::memory::desc& x,
-                                       const dnnl::memory::desc& y) {
-  const dims &in = p.src[0].extents, &out = p.dst->extents;
-  require(!has_empty_window(in[1], out[1], c.kernel.h, c.stride.h, c.pad.top, c.dilation.h) &&
-              !has_empty_window(in[2], out[2], c.kernel.w, c.stride.w, c.pad.left, c.dilation.w),
-          "oneDNN before 3.1 leaves out the residual, or crashes, where a window lies in the padding");
+/// A window over the spatial axes, outermost first.
+struct spatial_window {
+  dnnl::memory::dims kernel, stride, dilation, before, after;
+  bool is_padded() const {
+    const auto any = [](const dnnl::memory::dims& p) { return std::ranges::any_of(p, [](auto n) { return n != 0; }); };
+    return any(before) || any(after);
+  }
+};
+
+/// A convolution or a transposed one, over any number of axes.
+template <class Primitive, class Convolution>
+node_primitive make_windowed_sum(dnnl::algorithm algorithm, const Convolution& c, const spatial_window& window,
+                                 problem p, const operand_layouts& lie, form f) {
   node_primitive l;
   dnnl::primitive_attr attr = make_attributes();
-  if (p.src[0].is_u8() && p.src[0].q.zero_point != 0 && c.pad != padding{}) {
+  if (f == form::exact && p.src[0].is_u8() && p.src[0].q.zero_point != 0 && window.is_padded()) {
 #if DNNL_VERSION_MAJOR >= 3
     attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
     l.constants.emplace_back(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC,
@@ -168,35 +188,49 @@ inline node_primitive make_convolution(const op::conv2d& c, problem p, const dnn
   float residual_multiplier = 0;
   add_scales_and_bias(l, attr, p, c.residual, c.groups > 1, residual_multiplier);
   set_post_ops(attr, p, c.act, c.residual, residual_multiplier);
-  const dnnl::memory::dim g = c.groups, ic = p.src[0].extents[3] / g;
-  dnnl::memory::dims extents{c.out / g, ic, c.kernel.h, c.kernel.w};
+  const dnnl::memory::dim g = c.groups, ic = p.src[0].extents.back() / g;
+  dnnl::memory::dims extents{c.out / g, ic};
+  extents.insert(extents.end(), window.kernel.begin(), window.kernel.end());
   if (g > 1) extents.insert(extents.begin(), g);
   const dnnl::memory::desc w = take_weights(l, p, extents);
-  using pair = dnnl::memory::dims;
-  l.primitive = describe_primitive<dnnl::convolution_forward>(
-      attr, dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x, w, bias_of(p), y,
-      pair{c.stride.h, c.stride.w}, pair{c.dilation.h - 1, c.dilation.w - 1}, pair{c.pad.top, c.pad.left},
-      pair{c.pad.bottom, c.pad.right});
-  const bool by_gemm = std::string_view(l.primitive.impl_info_str()).find("gemm") != std::string_view::npos;
-  require(g == 1 || !by_gemm, "oneDNN 2.6's INT8 convolution by GEMM is wrong for some groups");
+  dnnl::memory::dims between = window.dilation;  // 0 where the pixels are neighbours
+  for (auto& d : between) --d;
+  l.primitive = describe_primitive<Primitive>(attr, dnnl::prop_kind::forward_inference, algorithm, lie.src[0], w,
+                                              bias_of(p), lie.dst, window.stride, between, window.before, window.after);
   return l;
 }
 
-inline node_primitive make_inner_product(const op::fc& f, const problem& p, const dnnl::memory::desc& x,
-                                         const dnnl::memory::desc& y) {
+inline node_primitive make_convolution(const op::conv2d& c, const problem& p, const operand_layouts& lie, form f) {
+  const dims &in = p.src[0].extents, &out = p.dst->extents;
+  require(!has_empty_window(in[1], out[1], c.kernel.h, c.stride.h, c.pad.top, c.dilation.h) &&
+              !has_empty_window(in[2], out[2], c.kernel.w, c.stride.w, c.pad.left, c.dilation.w),
+          "oneDNN before 3.1 leaves out the residual, or crashes, where a window lies in the padding");
+  const spatial_window window{{c.kernel.h, c.kernel.w},
+                              {c.stride.h, c.stride.w},
+                              {c.dilation.h, c.dilation.w},
+                              {c.pad.top, c.pad.left},
+                              {c.pad.bottom, c.pad.right}};
+  node_primitive l =
+      make_windowed_sum<dnnl::convolution_forward>(dnnl::algorithm::convolution_direct, c, window, p, lie, f);
+  const bool by_gemm = std::string_view(l.primitive.impl_info_str()).find("gemm") != std::string_view::npos;
+  require(f == form::cheapest || c.groups == 1 || !by_gemm,
+          "oneDNN 2.6's INT8 convolution by GEMM is wrong for some groups");
+  return l;
+}
+
+inline node_primitive make_inner_product(const op::fc& f, const problem& p, const operand_layouts& lie) {
   node_primitive l;
   dnnl::primitive_attr attr = make_attributes();
   float residual_multiplier = 0;
   add_scales_and_bias(l, attr, p, f.residual, false, residual_multiplier);
   set_post_ops(attr, p, f.act, f.residual, residual_multiplier);
   const dnnl::memory::desc w = take_weights(l, p, {f.out, p.src[0].extents.back()});
-  l.primitive =
-      describe_primitive<dnnl::inner_product_forward>(attr, dnnl::prop_kind::forward_inference, x, w, bias_of(p), y);
+  l.primitive = describe_primitive<dnnl::inner_product_forward>(attr, dnnl::prop_kind::forward_inference, lie.src[0], w,
+                                                                bias_of(p), lie.dst);
   return l;
 }
 
-inline node_primitive make_pooling(const op::pool2d& q, const problem& p, const dnnl::memory::desc& x,
-                                   const dnnl::memory::desc& y) {
+inline node_primitive make_pooling(const op::pool2d& q, const problem& p, const operand_layouts& lie) {
   const dims &in = p.src[0].extents, &out = p.dst->extents;
   // Padding after the image as the windows use it: less than asked for where the last ones fit before, more in ceil
   // mode.
@@ -222,8 +256,8 @@ inline node_primitive make_pooling(const op::pool2d& q, const problem& p, const 
   using pair = dnnl::memory::dims;
   const pair steps{q.stride.h, q.stride.w}, kernel{q.kernel.h, q.kernel.w}, before{q.pad.top, q.pad.left};
   node_primitive l;
-  l.primitive = describe_primitive<dnnl::pooling_forward>(attr, dnnl::prop_kind::forward_inference, algorithm, x, y,
-                                                          steps, kernel,
+  l.primitive = describe_primitive<dnnl::pooling_forward>(attr, dnnl::prop_kind::forward_inference, algorithm,
+                                                          lie.src[0], lie.dst, steps, kernel,
 #if DNNL_VERSION_MAJOR >= 3
                                                           pair{0, 0},
 #endif
@@ -231,68 +265,73 @@ inline node_primitive make_pooling(const op::pool2d& q, const problem& p, const 
   return l;
 }
 
-inline node_primitive make_sum(const op::add& a, const problem& p, const dnnl::memory::desc& x,
-                               const dnnl::memory::desc& y) {
-  require(p.src[0].extents == p.src[1].extents, "oneDNN: sums of equal extents only");
+/// y = m_0 x_0 and m_1 x_1, combined by `algorithm`, then `after`. The smaller operand of a broadcast is x_1.
+inline node_primitive make_binary(dnnl::algorithm algorithm, std::array<float, 2> m, const dnnl::post_ops& after,
+                                  const operand_layouts& lie) {
   node_primitive l;
+  l.src = {DNNL_ARG_SRC_0, DNNL_ARG_SRC_1};
   dnnl::primitive_attr attr = make_attributes();
-  float shift = zero_of(*p.dst);
   for (std::size_t i = 0; i < 2; ++i) {
-    const int argument = i == 0 ? DNNL_ARG_SRC_0 : DNNL_ARG_SRC_1;
-    const float m = op::detail::rescale(p.src[i], *p.dst, "oneDNN");
-    shift -= m * zero_of(p.src[i]);
-    if (m == 1.0f) continue;
+    if (m[i] == 1.0f) continue;
 #if DNNL_VERSION_MAJOR >= 3
-    attr.set_scales_mask(argument, 0);
-    l.constants.emplace_back(DNNL_ARG_ATTR_SCALES | argument, constant_of(std::vector<float>{m}));
+    attr.set_scales_mask(l.src[i], 0);
+    l.constants.emplace_back(DNNL_ARG_ATTR_SCALES | l.src[i], constant_of(std::vector<float>{m[i]}));
 #else
-    attr.set_scales(argument, 0, {m});
+    attr.set_scales(l.src[i], 0, {m[i]});
 #endif
   }
-  dnnl::post_ops after;
-  append_linear(after, 1.0f, shift);
-  append_clamp(after, a.act, *p.dst);
   attr.set_post_ops(after);
-  l.primitive = describe_primitive<dnnl::binary>(attr, dnnl::algorithm::binary_add, x, memory_of(p.src[1]), y);
+  l.primitive = describe_primitive<dnnl::binary>(attr, algorithm, lie.src[0], lie.src[1], lie.dst);
   return l;
 }
 
-inline node_primitive make_softmax(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
+inline node_primitive make_sum(const op::add& a, const problem& p, const operand_layouts& lie) {
+  const op::operand_multipliers m = op::multipliers<op::add>(p);
+  dnnl::post_ops after;
+  append_linear(after, 1.0f, zero_of(*p.dst) - m.m0 * zero_of(p.src[0]) - m.m1 * zero_of(p.src[1]));
+  append_clamp(after, a.act, *p.dst);
+  return make_binary(dnnl::algorithm::binary_add, {m.m0, m.m1}, after, lie);
+}
+
+/// Along `axis`, as oneDNN counts them.
+inline node_primitive make_softmax(const problem& p, const operand_layouts& lie, int axis) {
   require(!p.src[0].is_u8() && !p.dst->is_u8(), "oneDNN: softmax of f32 only");
-  constexpr int axis = 1;  // the channels, of images too
   node_primitive l;
 #if DNNL_VERSION_MAJOR >= 3
   l.primitive = describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference,
-                                                          dnnl::algorithm::softmax_accurate, x, y, axis);
+                                                          dnnl::algorithm::softmax_accurate, lie.src[0], lie.dst, axis);
 #else
-  (void)y;
-  l.primitive =
-      describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference, x, axis);
+  l.primitive = describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference,
+                                                          lie.src[0], axis);
 #endif
   return l;
 }
 
 }  // namespace detail
 
-/// The primitive for `p`, whose source and destination have these layouts, or any that oneDNN chooses. Throws
-/// dnnl::error where oneDNN cannot do it, octavo::error where this backend cannot.
-inline node_primitive make_node_primitive(const problem& p, const dnnl::memory::desc& x, const dnnl::memory::desc& y) {
-  if (const auto* c = p.op.as<op::conv2d>()) return detail::make_convolution(*c, p, x, y);
-  if (const auto* f = p.op.as<op::fc>()) return detail::make_inner_product(*f, p, x, y);
-  if (const auto* q = p.op.as<op::pool2d>()) return detail::make_pooling(*q, p, x, y);
-  if (const auto* a = p.op.as<op::add>()) return detail::make_sum(*a, p, x, y);
-  if (const auto* s = p.op.as<op::softmax>(); s && s->axis == -1) return detail::make_softmax(p, x, y);
+/// The primitive for `p`, whose operands lie so. Throws dnnl::error where oneDNN cannot do it, octavo::error where this
+/// backend cannot.
+inline node_primitive make_node_primitive(const problem& p, const operand_layouts& lie, form f = form::exact) {
+  if (const auto* c = p.op.as<op::conv2d>()) return detail::make_convolution(*c, p, lie, f);
+  if (const auto* c = p.op.as<op::fc>()) return detail::make_inner_product(*c, p, lie);
+  if (const auto* q = p.op.as<op::pool2d>()) return detail::make_pooling(*q, p, lie);
+  if (const auto* a = p.op.as<op::add>()) return detail::make_sum(*a, p, lie);
+  if (const auto* s = p.op.as<op::softmax>(); s && s->axis == -1)
+    return detail::make_softmax(p, lie, 1);  // the channels
   fail("oneDNN: no primitive for ", name_of(p.op));
 }
 
-/// The same on dense operands.
+/// The same on dense operands, sums of equal extents only.
 inline node_primitive make_node_primitive(problem p) {
+  if (p.op.is<op::add>()) require(p.src[0].extents == p.src[1].extents, "oneDNN: sums of equal extents only");
   const auto flatten = [](dims& e) { e = {static_cast<int>(e.rows()), e.back()}; };
   if (p.op.is<op::fc>()) {
     for (tensor_type& t : p.src) flatten(t.extents);
     flatten(p.dst->extents);
   }
-  return make_node_primitive(p, memory_of(p.src[0]), memory_of(*p.dst));
+  operand_layouts lie{{}, memory_of(*p.dst)};
+  for (const tensor_type& t : p.src) lie.src.push_back(memory_of(t));
+  return make_node_primitive(p, lie);
 }
 
 /// Whether oneDNN's implementation of `l` is quicker than Octavo's kernels can be, and reads no more than its operands:
