@@ -100,7 +100,7 @@ class comparison {
     logits_.resize(out.type.extents.count());
     for (const node& n : g.nodes) {
       operations_[n.dst] = bench::operations(n.op, g.signature_of(n));
-      bytes_[n.dst] = operand_bytes(g.signature_of(n));
+      bytes_[n.dst] = operand_bytes(n.op, g.signature_of(n));
       total_ += operations_[n.dst];
     }
 #ifdef OCTAVO_HAS_ONEDNN

@@ -56,37 +56,17 @@ options parse(int argc, char** argv) {
   return o;
 }
 
-/// Operands with random elements.
-class operand_set {
- public:
-  explicit operand_set(const problem& p) {
-    random_bits random(2);
-    for (const tensor_type& t : p.src) {
-      tensors_.emplace_back(t.type, t.extents);
-      if (t.is_u8())
-        for (std::uint8_t& v : tensors_.back().as<std::uint8_t>()) v = static_cast<std::uint8_t>(random() >> 56);
-      else
-        for (float& v : tensors_.back().as<float>()) v = random.normal();
-    }
-    tensors_.emplace_back(p.dst->type, p.dst->extents);
-  }
-  std::vector<tensor>& tensors() { return tensors_; }
-
- private:
-  std::vector<tensor> tensors_;  // sources, then the destination
-};
-
 /// A problem as Octavo's operator.
 class octavo_layer {
  public:
-  octavo_layer(const problem& p, isa i) : operands_(p), session_(prepare(p.op, p, native_kernels(i))) {
-    for (tensor& t : operands_.tensors()) arguments_.emplace_back(t);
+  octavo_layer(const problem& p, isa i) : operands_(random_operands(p)), session_(prepare(p.op, p, native_kernels(i))) {
+    for (tensor& t : operands_) arguments_.emplace_back(t);
   }
   void run() { session_.run(arguments_).or_throw(); }
   std::string_view kernel() const { return session_.planned()->steps.at(0).kernel; }
 
  private:
-  operand_set operands_;
+  std::vector<tensor> operands_;
   std::vector<tensor_argument> arguments_;
   session session_;
 };
@@ -96,16 +76,17 @@ class octavo_layer {
 class onednn_contestant {
  public:
   explicit onednn_contestant(const problem& p)
-      : operands_(p), layer_(make_onednn_primitive(p, best_layouts(p))), scratchpad_(layer_.scratchpad_bytes()) {
-    std::vector<tensor>& t = operands_.tensors();
+      : operands_(random_operands(p)),
+        layer_(make_onednn_primitive(p, best_layouts(p))),
+        scratchpad_(layer_.scratchpad_bytes()) {
     // A blocked layout may be larger than the tensor. The sum of a residual goes onto whatever lies in the destination.
     const auto fit = [&](tensor& x, std::size_t bytes) {
       if (x.bytes().size() < bytes) x = tensor(element::u8, {static_cast<int>(bytes)});
       return x.bytes().data();
     };
     std::vector<const void*> src;
-    for (std::size_t i = 0; i < layer_.sources(); ++i) src.push_back(fit(t[i], layer_.source(i).get_size()));
-    layer_.bind(src, fit(t.back(), layer_.destination().get_size()), scratchpad_.data());
+    for (std::size_t i = 0; i < layer_.sources(); ++i) src.push_back(fit(operands_[i], layer_.source(i).get_size()));
+    layer_.bind(src, fit(operands_.back(), layer_.destination().get_size()), scratchpad_.data());
   }
   void run() { layer_.run(); }
   std::string implementation() const { return layer_.implementation(); }
@@ -119,7 +100,7 @@ class onednn_contestant {
     return lie;
   }
 
-  operand_set operands_;
+  std::vector<tensor> operands_;
   onednn_layer layer_;
   aligned_memory scratchpad_;
 };
@@ -131,12 +112,9 @@ class layer_match {
   layer_match(const layer& l, isa i, bool with_onednn) {
     const problem int8 = make_problem(l, true);
     operations_ = bench::operations(int8.op, int8);
-    bytes_ = operand_bytes(int8);
+    bytes_ = operand_bytes(int8.op, int8);
     add("int8", int8, i, with_onednn);
     if (has_fp32_form(l)) add("fp32", make_problem(l, false), i, with_onednn);
-    if (operations_ >= 4 * bytes_) return;  // it is not the memory that such a layer waits for
-    auto memory = std::make_shared<readable_memory>(static_cast<std::size_t>(bytes_));
-    contestants_.push_back({"read", [memory] { memory->read(memory->size()); }});
   }
 
   /// Measures all in turn and returns the counters.
@@ -165,6 +143,11 @@ class layer_match {
   static constexpr double shortest_timing_us = 20, turn_us = 500;
 
   void add(const std::string& type, const problem& p, isa i, [[maybe_unused]] bool with_onednn) {
+    const double bytes = operand_bytes(p.op, p);
+    if (operations_ < 4 * bytes) {  // else it is not the memory that such a layer waits for
+      auto memory = std::make_shared<readable_memory>(static_cast<std::size_t>(bytes));
+      contestants_.push_back({"read_" + type, [memory] { memory->read(memory->size()); }});
+    }
     auto octavo = std::make_shared<octavo_layer>(p, i);
     if (label_.empty()) label_ = octavo->kernel();
     contestants_.push_back({"octavo_" + type, [octavo] { octavo->run(); }});
@@ -187,7 +170,8 @@ class layer_match {
     const double octavo = us.at("octavo_int8");
     if (us.count("onednn_int8")) c["ratio"] = us["onednn_int8"] / octavo;
     if (us.count("onednn_fp32")) c["ratio_fp32"] = us["onednn_fp32"] / us.at("octavo_fp32");
-    if (us.count("read")) c["read_percent"] = 100 * us["read"] / octavo;
+    if (us.count("read_int8")) c["read_percent"] = 100 * us["read_int8"] / octavo;
+    if (us.count("read_fp32")) c["read_percent_fp32"] = 100 * us["read_fp32"] / us.at("octavo_fp32");
     c["bytes"] = bytes_;
     c["gbs"] = bytes_ / octavo * 1e-3;
     if (operations_ > 0) {

@@ -138,13 +138,107 @@ std::vector<layer> layers_of_tensors() {
   return layers;
 }
 
+/// The type of input `i` of a layer whose numbers are `numbers`.
+element type_of_input(const operation& o, std::size_t i, element numbers) {
+  return o.is<op::gather>() && i == 1 ? element::s32 : numbers;
+}
+
+/// An operator by what it reads; its name goes on with the extents of the first input.
+layer layer_on(std::string_view name, const operation& o, std::vector<dims> src, const dims& weights = {}) {
+  std::vector<tensor_type> types;
+  for (std::size_t i = 0; i < src.size(); ++i) types.push_back({type_of_input(o, i, element::f32), src[i], {}});
+  const operation resolved = o.resolved_for(types);
+  const dims dst = resolved.infer(types, {})[0].extents;
+  return {text(name, "_", src[0]), resolved, std::move(src), dst, weights};
+}
+
+template <class Convolution>
+layer convolution_on(std::string_view name, const Convolution& c, const dims& x) {
+  return layer_on(name, c, {x}, weight_extents(c, x));
+}
+
+/// Shapes of Whisper's and Conformer's convolutions, of R(2+1)D's, U-Net's and DCGAN's; of BERT-base's tensors for 128
+/// tokens, of squeeze and excitation, of feature pyramids.
+std::vector<layer> layers_of_operators() {
+  const dims tokens{128, 768}, wide{128, 3072}, image{1, 56, 56, 256}, map{1, 28, 28, 256};
+  std::vector<layer> layers{
+      convolution_on("conv1d_3_to_384", op::conv1d{{.out = 384, .kernel = 3, .pad = 1}, {}, {}}, {1, 3000, 80}),
+      convolution_on("conv1d_3_stride_2", op::conv1d{{.out = 384, .kernel = 3, .stride = 2, .pad = 1}, {}, {}},
+                     {1, 3000, 384}),
+      convolution_on("conv1d_31_depthwise", op::conv1d{{.out = 256, .kernel = 31, .pad = 15, .groups = 256}, {}, {}},
+                     {1, 500, 256}),
+      convolution_on("conv3d_3x3x3", op::conv3d{{.out = 128, .kernel = 3, .pad = 1}, {}, {}}, {1, 4, 28, 28, 128}),
+      convolution_on("conv3d_1x3x3", op::conv3d{{.out = 144, .kernel = {1, 3, 3}, .pad = {0, 1, 1}}, {}, {}},
+                     {1, 8, 28, 28, 64}),
+      convolution_on("conv_transpose2d_2x2", op::conv_transpose2d{{.out = 256, .kernel = 2, .stride = 2}, {}, {}},
+                     {1, 28, 28, 512}),
+      convolution_on("conv_transpose2d_4x4",
+                     op::conv_transpose2d{{.out = 256, .kernel = 4, .stride = 2, .pad = 1}, {}, {}}, {1, 8, 8, 512}),
+      layer_on("add_row", op::add{}, {tokens, {768}}),
+      layer_on("add_mask", op::add{}, {{12, 128, 128}, {1, 1, 128}}),
+      layer_on("sub_column", op::sub{}, {tokens, {128, 1}}),
+      layer_on("div_column", op::div{}, {tokens, {128, 1}}),
+      layer_on("mul", op::mul{}, {wide, wide}),
+      layer_on("mul_gate", op::mul{}, {{1, 56, 56, 72}, {1, 1, 1, 72}}),
+      layer_on("max", op::max{}, {wide, wide}),
+      layer_on("hard_swish", op::hard_swish{}, {wide}),
+      layer_on("hard_swish", op::hard_swish{}, {{1, 112, 112, 16}}),
+      layer_on("leaky_relu", op::leaky_relu{}, {wide}),
+      layer_on("sigmoid", op::sigmoid{}, {wide}),
+      layer_on("gelu", op::gelu{}, {wide}),
+      layer_on("tanh", op::tanh{}, {wide}),
+      layer_on("exp", op::exp{}, {wide}),
+      layer_on("softmax_axis_1", op::softmax{1}, {{1, 21, 16384}}),
+      layer_on("mean_rows", op::reduce{.axes = {1}}, {tokens}),
+      layer_on("mean_columns", op::reduce{.axes = {0}}, {tokens}),
+      layer_on("mean_image", op::reduce{.axes = {1, 2}}, {image}),
+      layer_on("max_rows", op::reduce{.kind = op::reduce::max, .axes = {1}}, {tokens}),
+      layer_on("transpose_heads", op::transpose{{0, 2, 1, 3}}, {{1, 128, 12, 64}}),
+      layer_on("transpose_nchw_to_nhwc", op::transpose{{0, 2, 3, 1}}, {{1, 256, 56, 56}}),
+      layer_on("transpose", op::transpose{}, {{768, 768}}),
+      layer_on("embedding_128_of", op::gather{}, {{30522, 768}, {128}}),
+      layer_on("nearest_twice", op::interp2d{.size = 56}, {map}),
+      layer_on("bilinear_twice", op::interp2d{.mode = op::interp2d::bilinear, .size = 56}, {map}),
+      layer_on("concat_channels", op::concat{3}, {map, map}),
+  };
+  return layers;
+}
+
+/// Products of two activations: attention of BERT-base, and squares.
+std::vector<layer> layers_of_matmul() {
+  struct product {
+    int slices, m, k, n;
+  };
+  std::vector<layer> layers;
+  for (const auto& [slices, m, k, n] : std::initializer_list<product>{{1, 128, 768, 768},
+                                                                      {12, 128, 64, 128},
+                                                                      {12, 128, 128, 64},
+                                                                      {1, 256, 256, 256},
+                                                                      {1, 512, 512, 512},
+                                                                      {1, 1024, 1024, 1024},
+                                                                      {1, 100, 100, 100},
+                                                                      {1, 1, 4096, 4096}})
+    for (const bool transposed : {false, true}) {
+      const dims a{slices, m, k}, b = transposed ? dims{slices, n, k} : dims{slices, k, n};
+      layers.push_back(layer_on("", op::matmul{.transpose_b = transposed}, {a, b}));
+      layers.back().name = text(slices, "x", m, "x", k, "x", n, transposed ? "_bT" : "_b");
+    }
+  return layers;
+}
+
 /// The affine map of input or output `i` of a layer: one that leaves a kernel all of its work. Inputs of a sum differ
 /// in scale, since equal ones need no rescaling; an activation has something to cut off; what moves bytes keeps the
 /// map.
 affine map_of(const layer& l, std::size_t i) {
   const bool output = i == l.src.size();
   const bool* residual = fused_residual(l.op);
-  if (l.op.is<op::add>() || (residual && *residual && i == 1)) return {0.02f + 0.01f * static_cast<float>(i), 0};
+  if (l.op.rule(0) == port_rule::moved) return {0.02f, 0};
+  if (op::visit(op::unary_functions{}, l.op, [](const auto&) {}))
+    return output ? affine{0.03f, 20} : affine{0.05f, 128};
+  if (l.op.is<op::matmul>()) return output ? affine{0.5f, 128} : affine{0.02f, 120};
+  if (l.op.is<op::reduce>()) return output ? affine{0.01f, 60} : affine{0.02f, 100};
+  if (op::visit(op::binary_functions{}, l.op, [](const auto&) {}) || (residual && *residual && i == 1))
+    return {0.02f + 0.01f * static_cast<float>(i), 0};
   if (l.op.is<op::activate>()) return output ? affine{6.0f / 255, 0} : affine{0.05f, 128};
   if (l.op.is<op::convert>()) return output ? affine{0.03f, 128} : affine{0.02f, 100};
   if (l.op.is<op::softmax>() && output) return {1.0f / 255, 0};
@@ -175,13 +269,15 @@ std::vector<std::string> layer_networks() {
   std::vector<std::string> names;
   for (const network_entry& n : classifiers()) names.emplace_back(n.name);
   for (const network_entry& n : detectors()) names.emplace_back(n.name);
-  names.insert(names.end(), {"bert_base", "tensors"});
+  names.insert(names.end(), {"bert_base", "tensors", "operators", "matmul"});
   return names;
 }
 
 std::vector<layer> layers_of(std::string_view network) {
   if (network == "bert_base") return layers_of_bert_base();
   if (network == "tensors") return layers_of_tensors();
+  if (network == "operators") return layers_of_operators();
+  if (network == "matmul") return layers_of_matmul();
   for (const std::span<const network_entry> list : {classifiers(), detectors()})
     for (const network_entry& n : list)
       if (n.name == network) return layers_of_graph(n);
@@ -194,10 +290,27 @@ problem make_problem(const layer& l, bool int8) {
   problem p;
   p.op = l.op;
   for (std::size_t i = 0; i < l.src.size(); ++i)
-    p.src.push_back({int8 ? l.from : element::f32, l.src[i], map_of(l, i)});
+    p.src.push_back({type_of_input(l.op, i, int8 ? l.from : element::f32), l.src[i], map_of(l, i)});
   p.dst = {int8 ? l.to : element::f32, l.dst, map_of(l, l.src.size())};
   if (l.weights.rank > 0) p.constants = random_constants(l.weights, int8);
   return p;
+}
+
+std::vector<tensor> random_operands(const problem& p) {
+  random_bits random(2);
+  std::vector<tensor> operands;
+  for (const tensor_type& t : p.src) {
+    tensor& x = operands.emplace_back(t.type, t.extents);
+    if (t.is_u8())
+      for (std::uint8_t& v : x.as<std::uint8_t>()) v = static_cast<std::uint8_t>(random() >> 56);
+    else if (t.type == element::s32)
+      for (std::int32_t& id : x.as<std::int32_t>())
+        id = static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(p.src[0].extents[0]));
+    else
+      for (float& v : x.as<float>()) v = random.normal();
+  }
+  operands.emplace_back(p.dst->type, p.dst->extents);
+  return operands;
 }
 
 }  // namespace octavo::bench

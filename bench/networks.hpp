@@ -28,18 +28,22 @@ std::span<const network_entry> detectors();
 /// The classifier of that name. Throws octavo::error, with the names there are, for others.
 const network_entry& find_classifier(std::string_view name);
 
-/// Operations of a node, a multiplication and an addition counted as two: those of convolutions and fully connected
-/// layers; others count as none, as everywhere.
+/// Operations of a node, a multiplication and an addition counted as two: those of sums of products; others count as
+/// none, as everywhere.
 inline double operations(const operation& o, const signature& s) {
+  const auto count = [](const dims& d) { return static_cast<double>(d.count()); };
+  if (const auto* f = o.as<op::matmul>())
+    return 2 * count(s.dst->extents) * s.src[0].extents[f->k_axis_of_a(s.src[0].extents)];
   if (!has_weights(o)) return 0;
-  const tensor& w = *s.at(0);
-  return 2.0 * static_cast<double>(s.dst->extents.count()) *
-         static_cast<double>(w.extents().count() / static_cast<std::size_t>(w.extents()[0]));
+  const dims &w = s.at(0)->extents(), &x = s.src[0].extents;
+  if (o.is<op::conv_transpose2d>()) return 2 * count(x) / x.back() * count(w);
+  return 2 * count(s.dst->extents) * count(w) / w[0];
 }
 
 /// Bytes of all operands of a node: what it has to read and write at least.
-inline double operand_bytes(const signature& s) {
+inline double operand_bytes(const operation& o, const signature& s) {
   const auto bytes = [](const tensor_type& t) { return static_cast<double>(t.extents.count() * size_of(t.type)); };
+  if (o.is<op::gather>()) return bytes(s.src[1]) + 2 * bytes(s.dst);  // not the whole table
   double sum = bytes(s.dst);
   for (const tensor_type& t : s.src) sum += bytes(t);
   if (const tensor* w = s.at(0)) sum += static_cast<double>(w->bytes().size());

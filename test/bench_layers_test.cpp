@@ -59,7 +59,7 @@ TEST_CASE("every list of layers can be made, and its problems are well formed") 
       if (l.weights.count() > 5'000'000) continue;  // random weights of VGG's fully connected layers take long
       const problem int8 = make_problem(l, true);
       CHECK_NOTHROW(check(int8.op, int8));
-      CHECK(operand_bytes(int8) > 0);
+      CHECK(operand_bytes(int8.op, int8) > 0);
       if (has_fp32_form(l)) CHECK_NOTHROW(check(l.op, make_problem(l, false)));
       const auto same_name = [&](const layer& other) { return other.name == l.name; };
       CHECK(std::count_if(layers.begin(), layers.end(), same_name) == 1);
@@ -97,6 +97,6 @@ TEST_CASE("an unknown network is refused with the names there are") {
   CHECK_THROWS_WITH_AS(layers_of("lenet"),
                        "unknown network 'lenet': expected one of resnet18, resnet34, resnet50, resnet101, "
                        "mobilenet_v1, mobilenet_v2, mobilenet_v3, squeezenet, ssd_mobilenet_v1, vgg16, vgg19, "
-                       "ssd300_vgg16, ssd300_mobilenet_v1, bert_base, tensors",
+                       "ssd300_vgg16, ssd300_mobilenet_v1, bert_base, tensors, operators, matmul",
                        error);
 }
