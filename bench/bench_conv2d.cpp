@@ -1,4 +1,5 @@
-// Times the convolutions but depthwise ones of real networks, and 1-d, 3-d and transposed ones: see layer_benchmark.hpp.
+// Times the convolutions but depthwise ones of real networks, and 1-d, 3-d and transposed ones: see
+// layer_benchmark.hpp.
 #include "layer_benchmark.hpp"
 
 int main(int argc, char** argv) {

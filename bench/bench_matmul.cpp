@@ -1,5 +1,5 @@
-// Times products of two activations: see layer_benchmark.hpp. Octavo multiplies u8 by u8 with zero points; oneDNN, which
-// takes no u8 for b, u8 by s8 without.
+// Times products of two activations: see layer_benchmark.hpp. Octavo multiplies u8 by u8 with zero points; oneDNN,
+// which takes no u8 for b, u8 by s8 without.
 #include "layer_benchmark.hpp"
 
 int main(int argc, char** argv) {

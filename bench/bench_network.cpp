@@ -12,13 +12,13 @@
 #include "instruction_set.hpp"
 #include "memory.hpp"
 #include "networks.hpp"
+#include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/io/atomic_file.hpp"
 #include "octavo/octavo.hpp"
 #include "peak.hpp"
 #include "timing.hpp"
 #ifdef _OPENMP
 #include "octavo/exec/openmp.hpp"
-#include "octavo/graph/pass/limit_batch.hpp"
 #endif
 #ifdef OCTAVO_HAS_ONEDNN
 #include "onednn_network.hpp"

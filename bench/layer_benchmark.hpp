@@ -8,7 +8,7 @@
 //   operations, gops, peak_percent   two for each product; the rate of Octavo's INT8, and its share of the core's peak
 //   bytes, gbs                   of all operands as INT8, and the rate at which Octavo goes through them
 //   read_int8_us, read_percent, read_fp32_us, read_percent_fp32
-//                                where there are few operations: a plain read of as many bytes, and its time by Octavo's
+//                                where there are few operations: a plain read of as many bytes, its time by Octavo's
 // oneDNN can be limited to an instruction set only once in a process: it takes part where <isa> is the best that --isa
 // and OCTAVO_ISA allow, and Octavo alone runs with the lesser ones.
 #pragma once

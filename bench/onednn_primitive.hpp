@@ -16,8 +16,8 @@ using onednn::form;
 using onednn::node_primitive;
 using onednn::operand_layouts;
 
-/// A dense tensor as one of `rank` axes, those that it has not being 1: from 3 on as (N, C, ...) in the order N, ..., C.
-/// With `chosen` oneDNN chooses the order.
+/// A dense tensor as one of `rank` axes, those that it has not being 1: from 3 on as (N, C, ...) in the order N, ...,
+/// C. With `chosen` oneDNN chooses the order.
 inline dnnl::memory::desc onednn_memory(const tensor_type& t, int rank, bool chosen = false) {
   dnnl::memory::dims extents(static_cast<std::size_t>(rank - t.extents.rank), 1),
       strides(static_cast<std::size_t>(rank), 1);
@@ -118,7 +118,7 @@ inline node_primitive make_function(const problem& p, const operand_layouts& lie
 #endif
     return l;
   }
-  // A straight line that comes first is the sum itself: oneDNN 2.6 gives all lines after a sum the numbers of the first.
+  // A straight line that comes first is part of the sum: oneDNN 2.6 gives all lines after it the numbers of the first.
   const bool line = steps[0].function == algorithm::eltwise_linear;
   const float m = scale_of(x) * (line ? steps[0].alpha : 1.0f);
   dnnl::post_ops after;
