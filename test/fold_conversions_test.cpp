@@ -41,7 +41,7 @@ void check_steps(const graph& before, const graph& after, int steps) {
 TEST_CASE("fold_conversions: dequantize, then quantize to the same scale: both vanish") {
   const graph g = chain(fine, {{op::convert{}, real}, {op::convert{}, fine}, {op::activate{relu_activation}, fine}});
   const graph folded = fold(g);
-  CHECK(pass::fold_conversions(g).nodes.size() == 3);  // the dequantization is there, and dead
+  CHECK(operators_of(pass::fold_conversions(g)) == "activate");
   CHECK(operators_of(folded) == "activate");
   check_same_output(g, folded);
 }

@@ -22,23 +22,20 @@ OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, 
 #include "octavo/graph/pass/annotate.hpp"
 #include "octavo/graph/pass/correct_bias.hpp"
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
-#include "octavo/graph/pass/fold_batch_norm.hpp"
+#include "octavo/graph/pass/fold_affine.hpp"
 #include "octavo/graph/pass/fold_conversions.hpp"
 #include "octavo/graph/pass/fold_normalization.hpp"
 #include "octavo/graph/pass/fuse_activation.hpp"
-#include "octavo/graph/pass/fuse_bias.hpp"
 #include "octavo/graph/pass/fuse_residual_add.hpp"
 #include "octavo/graph/pass/quantize.hpp"
 #include "octavo/graph/pass/round_weights.hpp"
 
 namespace octavo {
 
-// Batch norms and biases go into the weights first, since a convolution can take them only while nothing else was fused
-// into it.
+// Lines go into the weights first, since a layer can take them only while nothing else was fused into it.
 OCTAVO_COMPILED_ONCE graph fold(graph g) {
-  constexpr graph (*passes[])(graph) = {pass::fold_batch_norm,   pass::fold_normalization, pass::fuse_bias,
-                                        pass::fuse_residual_add, pass::fuse_activation,    pass::fold_conversions,
-                                        pass::drop_dead_nodes};
+  constexpr graph (*passes[])(graph) = {pass::fold_affine,     pass::fold_normalization, pass::fuse_residual_add,
+                                        pass::fuse_activation, pass::fold_conversions,   pass::drop_dead_nodes};
   const float_environment exact;
   for (std::size_t before = 0; before != g.nodes.size();) {
     before = g.nodes.size();

@@ -30,20 +30,6 @@ inline std::pair<double, double> as_affine(const batch_norm& b, std::span<const 
   return {gain, std::fma(-value(2), gain, value(1))};
 }
 
-/// The same of all channels.
-struct channel_affine {
-  std::vector<double> gain, shift;
-};
-
-inline channel_affine as_affine(const batch_norm& b, std::span<const octavo::constant> constants) {
-  channel_affine a;
-  for (std::size_t c = 0; c < constants[0]->extents().count(); ++c) {
-    const auto [gain, shift] = as_affine(b, constants, c);
-    a.gain.push_back(gain), a.shift.push_back(shift);
-  }
-  return a;
-}
-
 /// y = fma(x, multiplier, offset) in channel `c`, from the units of the input, zero point removed, to those of the
 /// output. Throws octavo::error when either is out of range.
 inline channel_scale scale_of(const batch_norm& b, const signature& s, std::size_t c) {

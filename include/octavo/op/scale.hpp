@@ -32,17 +32,23 @@ struct prelu {
   static constexpr auto fields = std::tuple{};
 };
 
+/// The line that a scale with these constants is in channel `c`: gain and shift, in double.
+inline std::pair<double, double> as_affine(const scale& o, std::span<const octavo::constant> constants, std::size_t c) {
+  const auto value = [&](std::size_t i, double otherwise) {
+    return i < constants.size() && constants[i] ? static_cast<double>(constants[i]->as<float>()[c]) : otherwise;
+  };
+  // -0.0 is no addend at all: x m + (-0.0) has the bits of x m, zeros included.
+  return {static_cast<double>(o.alpha) * value(0, 1.0),
+          (o.beta == 0.0f ? -0.0 : static_cast<double>(o.beta)) + value(1, -0.0)};
+}
+
 /// y = fma(x, multiplier, offset) in channel `c`, from the units of the input, zero point removed, to those of the
 /// output. Throws octavo::error when either is out of range.
 inline channel_scale scale_of(const scale& o, const signature& s, std::size_t c) {
-  const auto value = [&](std::size_t i, double otherwise) {
-    return s.at(i) ? static_cast<double>(s.at(i)->as<float>()[c]) : otherwise;
-  };
+  const auto [gain, shift] = as_affine(o, s.constants, c);
   const double x = s.src[0].is_u8() ? static_cast<double>(s.src[0].q.scale) : 1.0;
   const double y = s.dst->is_u8() ? static_cast<double>(s.dst->q.scale) : 1.0;
-  // -0.0 is no addend at all: x m + (-0.0) has the bits of x m, zeros included.
-  return {checked_ratio(static_cast<double>(o.alpha) * value(0, 1.0) * x, y, scale::name),
-          checked_ratio((o.beta == 0.0f ? -0.0 : static_cast<double>(o.beta)) + value(1, -0.0), y, scale::name)};
+  return {checked_ratio(gain * x, y, scale::name), checked_ratio(shift, y, scale::name)};
 }
 
 /// The multiplier of numbers below 0 in channel `c`. Throws octavo::error when it is out of range.

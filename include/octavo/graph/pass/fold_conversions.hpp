@@ -27,7 +27,7 @@ inline graph fold_conversions(graph g) {
     node& producer = f.producer(src);
     // f32 -> u8 -> anything rounds on purpose, and stays; u8 -> f32 -> u8 is one step.
     if (producer.as<op::convert>() && !f.type(src).is_u8()) {
-      f.set_first_source(f.at(i), producer.src[0]);
+      f.read_through(f.at(i));
       return true;
     }
     if (f.uses(src) == 1 && !f.type(src).is_u8() && chooses_output_type(f, producer)) {

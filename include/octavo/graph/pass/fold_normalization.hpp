@@ -1,18 +1,19 @@
 // What stands before the first layer goes away where that is exact:
-//   conv2d(batch_norm(x)) -> conv2d'(x), and the same for other convolutions and fc:
+//   conv2d(gain x + shift) -> conv2d'(x), and the same for other convolutions and fc:
 //     W'[oc, i] = W[oc, i] gain[i], b' = b + sum W shift
 //     where nothing is padded, or nothing is shifted: padding is 0 after the normalisation
-//   batch_norm(convert(u8 input)) -> convert(u8 input'), an input with the affine map that both make together
+//   gain convert(u8 input) + shift -> convert(u8 input'), an input with the affine map that both make together
 //     where all channels are scaled alike and real 0 is one of the 256 values, as in (pixel - 128) / 128
+// fold_affine.hpp says what such a line may be: a batch norm, a scale, a product with a constant ...
 #pragma once
 
-#include "octavo/graph/pass/fold_batch_norm.hpp"
+#include "octavo/graph/pass/fold_affine.hpp"
 
 namespace octavo::pass {
 namespace detail {
 
 /// Scales the input channels of a node's weights and adds to its bias what their shifts make: x -> gain x + shift.
-inline void scale_inputs(node& n, const op::channel_affine& x) {
+inline void scale_inputs(node& n, const channel_line& x) {
   const tensor& old_weights = *n.constants[0];
   const weight_layout layout(old_weights.extents(), x.gain.size());
   tensor weights = old_weights, bias(element::f32, {old_weights.extents()[0]});
@@ -31,8 +32,6 @@ inline void scale_inputs(node& n, const op::channel_affine& x) {
   n.rounded = nullptr;
 }
 
-inline bool is_zero(double v) { return v == 0; }
-
 /// Whether every weight of the layer meets an input at every output, none the padding.
 inline bool is_unpadded(const operation& o) {
   if (const op::conv1d* c = o.as<op::conv1d>()) return c->pad == padding1(0);
@@ -41,38 +40,32 @@ inline bool is_unpadded(const operation& o) {
   return o.is<op::fc>();
 }
 
-/// conv2d(batch_norm(x)) -> conv2d'(x).
+/// conv2d(gain x + shift) -> conv2d'(x).
 inline bool fold_into_weights(folding& f, node& layer) {
   if (!has_f32_weights(layer)) return false;
-  const node* norm = f.sole_producer(layer.src[0]);
-  const op::batch_norm* b = norm ? norm->as<op::batch_norm>() : nullptr;
-  if (!b || !b->act.is_none() || f.type(norm->src[0]).type != element::f32) return false;
-  const op::channel_affine map = op::as_affine(*b, norm->constants);
-  if (!is_unpadded(layer.op) && !std::all_of(map.shift.begin(), map.shift.end(), is_zero)) return false;
-  scale_inputs(layer, map);
-  f.set_first_source(layer, norm->src[0]);
+  const node* before = f.sole_producer(layer.src[0]);
+  const std::optional<channel_line> line = before ? bare_line_of(f, *before) : std::nullopt;
+  if (!line) return false;
+  if (!is_unpadded(layer.op) && line->is_shifted()) return false;
+  scale_inputs(layer, *line);
+  f.read_through(layer, 0, line->input);
   return true;
 }
 
-/// batch_norm(convert(u8 input)) -> convert(u8 input').
+/// gain convert(u8 input) + shift -> convert(u8 input').
 inline bool fold_into_input(folding& f, std::size_t i) {
-  const op::batch_norm* b = f.at(i).as<op::batch_norm>();
-  if (!b || !b->act.is_none() || f.is_output(*f.at(i).dst) || f.type(*f.at(i).dst).is_u8()) return false;
-  const node* convert = f.sole_producer(f.at(i).src[0]);
+  const std::optional<channel_line> line = bare_line_of(f, f.at(i));
+  if (!line || !line->is_uniform() || f.is_output(*f.at(i).dst)) return false;
+  const node* convert = f.sole_producer(f.at(i).src[line->input]);
   if (!convert || !convert->as<op::convert>()) return false;
   const int input = convert->src[0];
   if (!f.type(input).is_u8() || f.uses(input) != 1 || !f.producer(input).as<op::input>()) return false;
-  const op::channel_affine map = op::as_affine(*b, f.at(i).constants);
   const affine q = f.type(input).q;
-  const double gain = map.gain[0], scale = gain * static_cast<double>(q.scale);
-  const double zero = q.zero_point - map.shift[0] / scale;
-  const auto is_first = [](double first) { return [first](double v) { return v == first; }; };
-  if (!std::all_of(map.gain.begin(), map.gain.end(), is_first(gain)) ||
-      !std::all_of(map.shift.begin(), map.shift.end(), is_first(map.shift[0])))
-    return false;
+  const double scale = line->gain[0] * static_cast<double>(q.scale);
+  const double zero = q.zero_point - line->shift[0] / scale;
   if (!is_scale(static_cast<float>(scale)) || zero != std::nearbyint(zero) || zero < 0 || zero > 255) return false;
   f.type(input).q = {static_cast<float>(scale), static_cast<std::int32_t>(zero)};
-  f.bypass(i);
+  f.bypass(i, line->input);
   return true;
 }
 

@@ -14,6 +14,7 @@ class folding {
   node& at(std::size_t i) { return graph_.nodes[i]; }
   const tensor_type& type(int value) const { return graph_.type(value); }
   tensor_type& type(int value) { return graph_.type(value); }
+  std::optional<affine>& quant(int value) { return graph_.values[static_cast<std::size_t>(value)].quant; }
   int uses(int value) const { return index_.uses[static_cast<std::size_t>(value)]; }
   bool is_output(int value) const { return index_.is_output[static_cast<std::size_t>(value)] != 0; }
 
@@ -47,17 +48,33 @@ class folding {
     ++use_count(value);
   }
 
-  /// Makes `n` read `value` in the place of its first input.
-  void set_first_source(node& n, int value) {
-    --use_count(n.src[0]);
-    ++use_count(value);
-    n.src[0] = value;
+  /// Makes `n` do without its input `k`.
+  void drop_source(node& n, std::size_t k) {
+    --use_count(n.src[k]);
+    n.src.erase(n.src.begin() + static_cast<std::ptrdiff_t>(k));
   }
 
-  /// Drops node `i`, whose readers read its first input from now on. Its output must not be one of the graph's.
-  void bypass(std::size_t i) {
-    const int from = *at(i).dst, to = at(i).src[0];
-    use_count(to) += use_count(from) - 1;
+  /// Makes `n` read, as its input `k`, input `j` of the node that writes that one. Where nobody else reads it, that
+  /// node disappears into `n`.
+  void read_through(node& n, std::size_t k = 0, std::size_t j = 0) {
+    const int skipped = n.src[k];
+    node& before = producer(skipped);
+    n.src[k] = before.src[j];
+    ++use_count(n.src[k]);
+    if (--use_count(skipped) > 0) return;
+    for (int v : before.src)
+      if (v >= 0) --use_count(v);
+    n.fused.push_back(before.name);
+    n.fused.insert(n.fused.end(), before.fused.begin(), before.fused.end());
+    before = {};
+  }
+
+  /// Drops node `i`, whose readers read its input `k` from now on. Its output must not be one of the graph's.
+  void bypass(std::size_t i, std::size_t k = 0) {
+    const int from = *at(i).dst, to = at(i).src[k];
+    for (int v : at(i).src)
+      if (v >= 0) --use_count(v);
+    use_count(to) += use_count(from);
     same_as_[static_cast<std::size_t>(from)] = to;
     at(i) = {};
   }
