@@ -75,6 +75,27 @@ TEST_CASE("compile: folding a random graph keeps what it computes") {
   }
 }
 
+TEST_CASE("compile: folding what exporters write keeps what it computes, in fewer nodes") {
+  std::size_t saved = 0;
+  for (unsigned seed = 0; seed < 150; ++seed) {
+    CAPTURE(seed);
+    const int nodes = 4 + static_cast<int>(seed) % 30;
+    const graph g = random_exported_graph(seed, nodes), folded = fold(g), int8 = quantized(g, seed);
+    const std::vector<tensor> inputs = random_inputs(g, seed);
+    const std::vector<tensor> before = reference_outputs(g, inputs), after = reference_outputs(folded, inputs);
+    for (std::size_t i = 0; i < before.size(); ++i)  // as above, and quotients by 0.5 or more
+      CHECK(largest_difference(before[i], after[i]) <= 1e-4f * (1.0f + largest_magnitude(before[i])));
+    REQUIRE(same_bits(outputs_of(plan_graph(folded, {}), inputs), after));
+    REQUIRE(same_bits(outputs_of(plan_graph(int8, {}), inputs), reference_outputs(int8, inputs)));
+    CHECK(fold(folded).nodes.size() == folded.nodes.size());
+    CHECK(fold(int8).nodes.size() == int8.nodes.size());
+    const graph bounded = fold(random_exported_graph(seed, nodes, -2));
+    CHECK(same_bits(reference_outputs(bounded, inputs), after));
+    saved += g.nodes.size() - folded.nodes.size();
+  }
+  CHECK(saved > 600);
+}
+
 TEST_CASE("compile: folding twice changes nothing") {
   for (unsigned seed = 0; seed < 150; ++seed) {
     CAPTURE(seed);

@@ -13,8 +13,10 @@ namespace octavo::test {
 /// Makes one random FP32 graph.
 class graph_maker {
  public:
-  /// `batch` is the outermost extent of everything; negative means "up to".
-  graph_maker(unsigned seed, int nodes, int batch = 2) : random_(seed), batch_(batch) {
+  /// `batch` is the outermost extent of everything; negative means "up to". With `exported` there are also the nodes
+  /// that exporters write where Octavo has an operator or an attribute; the graphs without are as they always were.
+  graph_maker(unsigned seed, int nodes, int batch = 2, bool exported = false)
+      : random_(seed), batch_(batch), exported_(exported) {
     const int inputs = random_.between(1, 2);
     for (int i = 0; i < inputs; ++i) {
       // Braces draw in order; the arguments of a call may be drawn in any.
@@ -215,8 +217,60 @@ class graph_maker {
     return *graph_.append(op::scale{.alpha = 0.5f}, "scale", {x}, graph_.type(x), {constants(c), constants(c)});
   }
 
+  /// x moved and moved again: back, on, or as a shuffle of channels.
+  int moved_twice(int x) {
+    const dims d = extents(x);
+    const axis_numbers there[] = {{0, 3, 1, 2}, {0, 2, 1, 3}}, on[] = {{0, 2, 3, 1}, {0, 2, 1, 3}};
+    if (random_.chance(60)) {
+      const int y = graph_.append(op::transpose{there[random_.below(2)]}, "there", {x});
+      return graph_.append(op::transpose{on[random_.below(2)]}, "on", {y});
+    }
+    const int groups = d[3] % 2 == 0 ? 2 : d[3];
+    const int split = graph_.append(op::reshape{{batch_, d[1], d[2], groups, d[3] / groups}}, "split", {x});
+    const int swapped = graph_.append(op::transpose{{0, 1, 2, 4, 3}}, "swapped", {split});
+    return graph_.append(op::reshape{{batch_, d[1], d[2], d[3]}}, "joined", {swapped});
+  }
+
+  /// x combined with a constant of one number or one for each channel.
+  int with_constant(int x) {
+    const operation some[] = {op::add{}, op::sub{}, op::mul{}, op::div{}};
+    const dims numbers[] = {{}, {extents(x).back()}};
+    const constant c = constants(numbers[random_.below(2)], 0.5f, 1.5f);
+    const int which = graph_.append(op::constant{}, "c", {}, {c});
+    const int operation = random_.below(4);
+    const bool first = operation != 3 && random_.chance(50);
+    return graph_.append(some[operation], "line", first ? std::vector{which, x} : std::vector{x, which});
+  }
+
+  /// A matrix product with factors and transposes around it: of x and a convolution of it, or a constant.
+  int scaled_product(int x) {
+    const auto maybe_scaled = [&](int v) {
+      return random_.chance(50) ? v : *graph_.append(op::scale{.alpha = random_.real(-1.0f, 1.0f)}, "factor", {v});
+    };
+    int y = -1;
+    if (random_.chance(50))
+      y = graph_.append(op::constant{}, "b", {}, {constants({random_.between(1, 5), extents(x).back()})});
+    else
+      y = maybe_scaled(companion(x));
+    const axis_numbers swap = extents(y).rank == 2 ? axis_numbers{1, 0} : axis_numbers{0, 1, 3, 2};
+    const bool swapped = extents(y).rank == 4 && random_.chance(50);
+    if (swapped) y = graph_.append(op::transpose{swap}, "swap", {y});
+    const int a = maybe_scaled(x);
+    return maybe_scaled(graph_.append(op::matmul{.transpose_b = !swapped}, "product", {a, y}));
+  }
+
+  int exported_node(int x) {
+    switch (random_.below(4)) {
+      case 0: return moved_twice(x);
+      case 1: return with_constant(random_.chance(50) ? x : some_convolution(x));
+      case 2: return scaled_product(x);
+      default: return extents(x).count() > 2000 ? x : activation_of(concatenation(companion(x)));
+    }
+  }
+
   void add_node() {
     const int x = random_.chance(60) ? images_.back() : any();
+    if (exported_ && random_.chance(50)) return add_value(exported_node(x));
     switch (random_.below(19)) {
       case 0:
       case 1: return add_value(some_convolution(x));
@@ -254,11 +308,15 @@ class graph_maker {
 
   random_numbers random_;
   int batch_;
+  bool exported_;
   graph graph_;
   std::vector<int> images_;  // values of (N, H, W, C)
 };
 
 inline graph random_graph(unsigned seed, int nodes, int batch = 2) { return graph_maker(seed, nodes, batch).made(); }
+inline graph random_exported_graph(unsigned seed, int nodes, int batch = 2) {
+  return graph_maker(seed, nodes, batch, true).made();
+}
 
 /// Random tensors for the inputs of `g`.
 inline std::vector<tensor> random_inputs(const graph& g, unsigned seed, int batch = 0) {
