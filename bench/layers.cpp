@@ -213,6 +213,7 @@ std::vector<layer> layers_of_matmul() {
   for (const auto& [slices, m, k, n] : std::initializer_list<product>{{1, 128, 768, 768},
                                                                       {12, 128, 64, 128},
                                                                       {12, 128, 128, 64},
+                                                                      {12, 1, 64, 128},
                                                                       {1, 256, 256, 256},
                                                                       {1, 512, 512, 512},
                                                                       {1, 1024, 1024, 1024},
@@ -222,6 +223,9 @@ std::vector<layer> layers_of_matmul() {
       const dims a{slices, m, k}, b = transposed ? dims{slices, n, k} : dims{slices, k, n};
       layers.push_back(layer_on("", op::matmul{.transpose_b = transposed}, {a, b}));
       layers.back().name = text(slices, "x", m, "x", k, "x", n, transposed ? "_bT" : "_b");
+      layers.push_back(layers.back());
+      layers.back().name += "_s8";
+      layers.back().zero_points = false;
     }
   return layers;
 }
@@ -235,6 +239,7 @@ affine map_of(const layer& l, std::size_t i) {
   if (l.op.rule(0) == port_rule::moved) return {0.02f, 0};
   if (op::visit(op::unary_functions{}, l.op, [](const auto&) {}))
     return output ? affine{0.03f, 20} : affine{0.05f, 128};
+  if (!l.zero_points && !output) return {0.02f, i == 0 ? 0 : 128};
   if (l.op.is<op::matmul>()) return output ? affine{0.5f, 128} : affine{0.02f, 120};
   if (l.op.is<op::reduce>()) return output ? affine{0.01f, 60} : affine{0.02f, 100};
   if (op::visit(op::binary_functions{}, l.op, [](const auto&) {}) || (residual && *residual && i == 1))

@@ -14,6 +14,7 @@ struct layer {
   dims dst;
   dims weights{};                                ///< rank 0 where it has none
   element from = element::u8, to = element::u8;  ///< of the INT8 form
+  bool zero_points = true;                       ///< else a product of u8 by s8, which is what oneDNN can multiply
 };
 
 /// Whether the layer can be computed in FP32 too; a conversion between the two cannot.

@@ -164,10 +164,37 @@ TEST_CASE("fold_movement: a transpose of what matmul reads") {
   CHECK(operators_of(quantized_graph(g)) == "convert convert matmul");
 }
 
+TEST_CASE("fold_movement: attention reads and writes its heads where they lie") {
+  using heads = shape<upto<2>, 5, 3, 4>;  // (N, T, H, D)
+  graph g;
+  auto q = reshape<heads>(g.input<float, shape<upto<2>, 5, 12>>("q"));
+  auto k = g.input<float, shape<upto<2>, 6, 3, 4>>("k");
+  auto v = transpose<0, 2, 1, 3>(g.input<float, shape<upto<2>, 6, 3, 4>>("v"));
+  SUBCASE("keys are transposed twice") {
+    auto scores = matmul(transpose<0, 2, 1, 3>(q), transpose<0, 1, 3, 2>(transpose<0, 2, 1, 3>(k)));
+    g.output(reshape<shape<upto<2>, 5, 12>>(transpose<0, 2, 1, 3>(matmul(softmax(scores), v))), "y");
+  }
+  SUBCASE("keys are transposed at once") {
+    auto scores = matmul(transpose<0, 2, 1, 3>(q), transpose<0, 2, 3, 1>(k));
+    g.output(reshape<shape<upto<2>, 5, 12>>(transpose<0, 2, 1, 3>(matmul(softmax(scores), v))), "y");
+  }
+  SUBCASE("the product is of transposed keys") {
+    auto scores = matmul_transposed(transpose<0, 2, 1, 3>(q), transpose<0, 2, 1, 3>(k));
+    g.output(reshape<shape<upto<2>, 5, 12>>(transpose<0, 2, 1, 3>(matmul(softmax(scores), v))), "y");
+  }
+  const graph folded = fold(g);
+  REQUIRE(operators_of(folded) == "reshape matmul softmax matmul reshape");
+  CHECK(text(folded.nodes[folded.nodes.size() - 4].op) == "matmul transpose_b interleave_a interleave_b");
+  CHECK(text(folded.nodes[folded.nodes.size() - 2].op) == "matmul interleave_b interleave_y");
+  check_same_output(g, folded);
+  CHECK(operators_of(quantized_graph(g)) ==
+        "convert reshape convert matmul softmax convert convert matmul reshape convert");
+}
+
 TEST_CASE("fold_movement: a transpose that matmul cannot take over") {
   graph g;
   auto a = g.input<float, shape<2, 3, 4>>("a");
-  SUBCASE("of other axes") { g.output(matmul(a, transpose<1, 0, 2>(g.input<float, shape<4, 2, 5>>("b"))), "y"); }
+  SUBCASE("of other axes") { g.output(matmul(a, transpose<2, 0, 1>(g.input<float, shape<4, 5, 2>>("b"))), "y"); }
   SUBCASE("that others read") {
     auto t = transpose<0, 2, 1>(a);
     g.output(matmul(a, t), "y");

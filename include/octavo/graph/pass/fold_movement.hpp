@@ -2,7 +2,8 @@
 //   transpose(transpose(x)) -> transpose'(x), or x                reshape(reshape(x)) -> reshape'(x), or x
 //   transpose(x) that leaves the elements in their order -> reshape(x), which is free
 //   reshape(transpose(reshape(x))) that makes of (.., g c) (.., g, c), (.., c, g), (.., c g) -> shuffle_channel(x)
-//   matmul(transpose(a), b) that swaps the innermost axes -> matmul'(a, b), and the same for b
+//   matmul(transpose(a), b) -> matmul'(a, b), and the same for b, where a transposed or interleaved operand says as much
+//   transpose(matmul(a, b)) that interleaves the rows of matrices -> matmul'(a, b)
 #pragma once
 
 #include "octavo/graph/pass/fuse.hpp"
@@ -78,23 +79,56 @@ inline bool fold_reshape(folding& f, std::size_t i) {
   return fold_shuffle(f, i);
 }
 
+/// Whether `t` swaps the axis of matrices and that of their rows, and no others.
+inline bool interleaves(const op::transpose& t, int rank) {
+  for (int i = 0; i < rank; ++i)
+    if (op::source_axis(t, i, rank) != (i == rank - 3 ? rank - 2 : i == rank - 2 ? rank - 3 : i)) return false;
+  return rank >= 3;
+}
+
+/// Which axes of an operand of that rank are (the innermost one of batches, m, k) of a product, or (.., n, k).
+inline std::array<int, 3> product_axes(bool interleaved, bool transposed, int rank) {
+  const int rows = rank - (interleaved ? 3 : 2), columns = rank - 1;
+  return {rank - (interleaved ? 2 : 3), transposed ? columns : rows, transposed ? rows : columns};
+}
+
 /// matmul(transpose(a), b) -> matmul'(a, b), and the same for b.
 inline bool fold_into_matmul(folding& f, node& n) {
   const op::matmul* m = n.as<op::matmul>();
   for (std::size_t k = 0; m && k < 2; ++k) {
     const node* before = f.sole_producer(n.src[k]);
     const op::transpose* t = before ? before->as<op::transpose>() : nullptr;
-    if (!t || !swaps_innermost(*t, f.type(n.src[k]).extents.rank)) continue;
+    if (!t) continue;
+    const int rank = f.type(n.src[k]).extents.rank;
+    bool batches_stay = true;
+    for (int i = 0; i < rank - 3; ++i) batches_stay = batches_stay && op::source_axis(*t, i, rank) == i;
     op::matmul folded = *m;
-    bool& transposed = k == 0 ? folded.transpose_a : folded.transpose_b;
-    transposed = !transposed;
-    const int read[] = {k == 0 ? before->src[0] : n.src[0], k == 1 ? before->src[0] : n.src[1]};
-    if (!op::fits(folded, f.type(read[0]).extents, f.type(read[1]).extents)) continue;
-    n.op = folded;
-    f.read_through(n, k);
-    return true;
+    bool &transposed = k == 0 ? folded.transpose_a : folded.transpose_b,
+         &interleaved = k == 0 ? folded.interleave_a : folded.interleave_b;
+    std::array<int, 3> axes = product_axes(interleaved, transposed != (k == 1), rank);
+    for (int& axis : axes) axis = axis < 0 ? axis : op::source_axis(*t, axis, rank);
+    for (int form = 0; batches_stay && form < (rank > 2 ? 4 : 2); ++form) {
+      interleaved = form / 2 != 0, transposed = form % 2 != 0;
+      if (product_axes(interleaved, transposed != (k == 1), rank) != axes) continue;
+      const int read[] = {k == 0 ? before->src[0] : n.src[0], k == 1 ? before->src[0] : n.src[1]};
+      if (!op::fits(folded, f.type(read[0]).extents, f.type(read[1]).extents)) continue;
+      n.op = folded;
+      f.read_through(n, k);
+      return true;
+    }
   }
   return false;
+}
+
+/// transpose(matmul(a, b)) -> matmul'(a, b).
+inline bool fold_after_matmul(folding& f, std::size_t i) {
+  const op::transpose* t = f.at(i).as<op::transpose>();
+  node* product = t ? f.sole_producer(f.at(i).src[0]) : nullptr;
+  if (!product || !product->as<op::matmul>() || !interleaves(*t, f.type(*f.at(i).dst).extents.rank)) return false;
+  bool& interleaved = product->as<op::matmul>()->interleave_y;
+  interleaved = !interleaved;
+  f.absorb(*product, i);
+  return true;
 }
 
 }  // namespace detail
@@ -102,7 +136,8 @@ inline bool fold_into_matmul(folding& f, node& n) {
 /// The pass.
 inline graph fold_movement(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
-    return detail::fold_transpose(f, f.at(i)) || detail::fold_reshape(f, i) || detail::fold_into_matmul(f, f.at(i));
+    return detail::fold_transpose(f, f.at(i)) || detail::fold_reshape(f, i) || detail::fold_into_matmul(f, f.at(i)) ||
+           detail::fold_after_matmul(f, i);
   });
 }
 

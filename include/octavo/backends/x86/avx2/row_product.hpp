@@ -69,14 +69,21 @@ OCTAVO_AVX2 inline void multiply_row_u8_columns(const row_product& r) noexcept {
   }
 }
 
-/// Up to 4 rows of b that are columns of the product.
-struct four_rows {
-  const std::byte* at[4];
+/// `Count` rows, of which those that do not exist are the last that does.
+template <int Count>
+struct some_rows {
+  const std::byte* at[Count];
 
-  four_rows(const std::byte* first, std::ptrdiff_t stride, int count) {
-    for (int i = 0; i < 4; ++i) at[i] = first + std::min(i, count - 1) * stride;
+  OCTAVO_INLINE some_rows(const std::byte* first, std::ptrdiff_t stride, int existing) {
+    at[0] = first;
+    for (int i = 1; i < Count; ++i) at[i] = at[i - 1] + (i < existing ? stride : 0);
   }
 };
+
+OCTAVO_AVX2 OCTAVO_INLINE void clear(__m256i (&x)[4]) {
+  OCTAVO_UNROLL
+  for (int i = 0; i < 4; ++i) x[i] = _mm256_setzero_si256();
+}
 
 /// sum + x w for 16 u8 values w.
 OCTAVO_AVX2 OCTAVO_INLINE __m256i multiply_widened(__m256i sum, __m256i x, const std::byte* w) {
@@ -87,8 +94,9 @@ OCTAVO_AVX2 OCTAVO_INLINE __m256i multiply_widened(__m256i sum, __m256i x, const
 /// u8, b as (columns, depth): 4 columns at a time.
 OCTAVO_AVX2 inline void multiply_row_u8_transposed(const row_product& r) noexcept {
   for (int c = 0; c < r.columns; c += 4) {
-    const four_rows row(r.b + c * r.stride, r.stride, r.columns - c);
-    __m256i sums[4] = {};
+    const some_rows<4> row(r.b + c * r.stride, r.stride, r.columns - c);
+    __m256i sums[4];
+    clear(sums);
     int k = 0;
     for (; k + 16 <= r.depth; k += 16) {
       const __m256i x = load256(r.x + k * 2);
@@ -140,38 +148,41 @@ OCTAVO_AVX2 inline void multiply_row_f32_columns(const row_product& r) noexcept 
   }
 }
 
-/// f32, b as (columns, depth): four times 8 columns, 8 values of each at a time, hide the latency of one chain.
+/// sum += x[i] times value i of 8 rows, for i < count <= 8: one chain each.
+OCTAVO_AVX2 OCTAVO_INLINE __m256 multiply_rows(__m256 sum, const float* x, const some_rows<8>& rows, std::ptrdiff_t at,
+                                               int count) {
+  __m256i w[8];
+  OCTAVO_UNROLL
+  for (int i = 0; i < 8; ++i) {
+    const auto* from = reinterpret_cast<const float*>(rows.at[i] + at);
+    w[i] = count == 8 ? load256(from) : _mm256_castps_si256(load_lanes(from, count).v);
+  }
+  transpose(w);
+  OCTAVO_UNROLL
+  for (int i = 0; i < 8; ++i)
+    if (i < count) sum = _mm256_fmadd_ps(_mm256_set1_ps(x[i]), _mm256_castsi256_ps(w[i]), sum);
+  return sum;
+}
+
+/// f32, b as (columns, depth): twice 8 columns, 8 values of each at a time. More would hide the latency of chains, but
+/// rows whose distance is a power of two meet in few sets of the caches.
 OCTAVO_AVX2 inline void multiply_row_f32_transposed(const row_product& r) noexcept {
-  constexpr int chains = 4;
   const auto* x = reinterpret_cast<const float*>(r.x);
-  for (int c = 0; c < r.columns; c += 8 * chains) {
-    __m256 sums[chains];
-    OCTAVO_UNROLL
-    for (int j = 0; j < chains; ++j) sums[j] = _mm256_setzero_ps();
-    for (int k = 0; k < r.depth; k += 8) {
-      const int count = std::min(8, r.depth - k);
-      for (int j = 0; j < chains && c + j * 8 < r.columns; ++j) {
-        __m256i w[8];
-        OCTAVO_UNROLL
-        for (int i = 0; i < 8; ++i) {
-          const int row = std::min(c + j * 8 + i, r.columns - 1);
-          const auto* from = reinterpret_cast<const float*>(r.b + row * r.stride) + k;
-          w[i] = count == 8 ? load256(from) : _mm256_castps_si256(load_lanes(from, count).v);
-        }
-        transpose(w);
-        __m256 sum = sums[j];
-        if (count == 8) {
-          OCTAVO_UNROLL
-          for (int i = 0; i < 8; ++i) sum = _mm256_fmadd_ps(_mm256_set1_ps(x[k + i]), _mm256_castsi256_ps(w[i]), sum);
-        } else {
-          for (int i = 0; i < count; ++i)
-            sum = _mm256_fmadd_ps(_mm256_set1_ps(x[k + i]), _mm256_castsi256_ps(w[i]), sum);
-        }
-        sums[j] = sum;
-      }
+  for (int c = 0; c < r.columns; c += 16) {
+    const some_rows<8> low(r.b + c * r.stride, r.stride, r.columns - c);
+    const some_rows<8> high(low.at[7] + (c + 8 < r.columns ? r.stride : 0), r.stride, r.columns - c - 8);
+    __m256 sum_low = _mm256_setzero_ps(), sum_high = sum_low;
+    int k = 0;
+    for (; k + 8 <= r.depth; k += 8) {
+      sum_low = multiply_rows(sum_low, x + k, low, k * 4, 8);
+      sum_high = multiply_rows(sum_high, x + k, high, k * 4, 8);
     }
-    OCTAVO_UNROLL
-    for (int j = 0; j < chains; ++j) _mm256_storeu_ps(reinterpret_cast<float*>(r.sums) + c + j * 8, sums[j]);
+    if (k < r.depth) {
+      sum_low = multiply_rows(sum_low, x + k, low, k * 4, r.depth - k);
+      sum_high = multiply_rows(sum_high, x + k, high, k * 4, r.depth - k);
+    }
+    _mm256_storeu_ps(reinterpret_cast<float*>(r.sums) + c, sum_low);
+    _mm256_storeu_ps(reinterpret_cast<float*>(r.sums) + c + 8, sum_high);
   }
 }
 
@@ -186,8 +197,9 @@ OCTAVO_AVX2 inline void sum_rows(const std::byte* rows, std::ptrdiff_t stride, i
   alignas(32) static constexpr std::uint64_t masks[8] = {0, 0, 0, 0, ~0ull, ~0ull, ~0ull, ~0ull};
   const __m256i zero = _mm256_setzero_si256(), kept = load256(reinterpret_cast<const std::byte*>(masks) + n % 32);
   for (int first = 0; first < count; first += 4) {
-    const four_rows row(rows + first * stride, stride, count - first);
-    __m256i total[4] = {};
+    const some_rows<4> row(rows + first * stride, stride, count - first);
+    __m256i total[4];
+    clear(total);
     int k = 0;
     for (; k + 32 <= n; k += 32) {
       OCTAVO_UNROLL
