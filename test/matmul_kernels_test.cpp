@@ -39,7 +39,10 @@ problem make_problem(const trial& t, random_numbers& random) {
   p.src = {{src, a, t.a}, {src, b, t.b}};
   // The spread of a sum of random products becomes some 60 steps of the output.
   const float step = std::sqrt(static_cast<float>(t.k)) * 100 * 100 * t.a.scale * t.b.scale / 60;
+  f.residual = random.chance(30);
+  p.op = f;
   p.dst = {t.u8_dst ? element::u8 : element::f32, op::infer(f, a, b), {step, random_zero_point(random)}};
+  if (f.residual) p.src.push_back({p.dst->type, p.dst->extents, {p.dst->q.scale * 0.7f, random_zero_point(random)}});
   return p;
 }
 

@@ -5,6 +5,7 @@
 
 #include "octavo/graph/builder.hpp"
 #include "octavo/graph/passes.hpp"
+#include "octavo/octavo.hpp"
 #include "support/onnx_vectors.hpp"
 #include "support/pass_checks.hpp"
 #include "support/quantized_graph.hpp"
@@ -221,6 +222,14 @@ TEST_CASE("matmul: what it refuses, by name") {
     s.src[0].extents = {4}, s.src[1].extents = {4};
     check_failure(failure(), "matmul: cannot multiply 4 by 4");
   }
+  SUBCASE("a residual that is not there") {
+    f.residual = true;
+    check_failure(failure(), "matmul: expected 3 inputs, found 2");
+  }
+  SUBCASE("a residual of other extents") {
+    f.residual = true, s.src.push_back({element::f32, {2, 1, 5}, {}});
+    check_failure(failure(), "matmul: residual must be f32[2x3x5], found f32[2x1x5]");
+  }
   SUBCASE("matrices that have no axis to be interleaved along") {
     s.src[0].extents = {3, 4}, f.interleave_a = true;
     check_failure(failure(), "matmul: cannot multiply 3x4 interleaved by 2x4x5");
@@ -307,6 +316,25 @@ TEST_CASE("matmul: an activation is fused") {
   CHECK(text(folded.nodes.back().op) == "matmul relu");
   const std::vector<tensor> inputs = random_inputs(g, 1);
   CHECK(same_bits(reference_outputs(folded, inputs), reference_outputs(g, inputs)));
+}
+
+// relu(matmul(a, b) + r) -> matmul with a residual and relu, in the place of r
+TEST_CASE("matmul: a sum with a tensor of its extents is fused") {
+  for (const bool first : {true, false}) {
+    CAPTURE(first);
+    graph g;
+    auto a = g.input<float, shape<3, 20, 6>>("a");
+    auto b = g.input<float, shape<3, 6, 20>>("b");
+    auto r = g.input<float, shape<3, 20, 20>>("r");
+    auto product = matmul(a, b, 0.5f), sum = first ? product + abs(r) : abs(r) + product;
+    g.output(relu(sum), "y");
+    const graph folded = fold(g);
+    REQUIRE(operators_of(folded) == "abs matmul");
+    CHECK(text(folded.nodes.back().op) == "matmul alpha 0.5 residual relu");
+    const std::vector<tensor> inputs = random_inputs(g, 1), y = reference_outputs(g, inputs);
+    CHECK(same_bits(reference_outputs(folded, inputs), y));
+    CHECK(same_bits(outputs_of(plan_graph(folded, native_kernels()), inputs), y));
+  }
 }
 
 // matmul(softmax(matmul(q, k)), v) -> matmul_u8(convert(softmax(matmul_u8(convert(q), convert(k)))), convert(v))

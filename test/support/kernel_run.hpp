@@ -180,8 +180,8 @@ inline int check_kernels(const problem& p, random_numbers& random, const compari
     if (!residual || !*residual) continue;
     std::vector<operand> in_place = views;  // the sum overwrites its residual
     const std::size_t row_bytes = static_cast<std::size_t>(y.back()) * size_of(p.dst->type);
-    for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got.row(i), src[1]->row(i), row_bytes);
-    in_place[1] = got.view();
+    for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got.row(i), src.back()->row(i), row_bytes);
+    in_place.back() = got.view();
     run_in_portions(*e, {in_place, got.view()}, random);
     CHECK_MESSAGE(first_difference(got, expected, how) < 0, k.name,
                   " in place: ", text(p.op, " on ", p.src[0], " to ", *p.dst));

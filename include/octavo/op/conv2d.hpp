@@ -141,18 +141,19 @@ inline void check(const conv2d& c, const signature& s) {
 }  // namespace op
 
 /// Ends the sum `acc` of a channel by the one rule and stores it: y is u8 or f32 as `s.dst` says, `channel` counts
-/// elements of innermost row `row`. The specification of every kernel's epilogue.
+/// elements of innermost row `row`; a residual is the last input. The specification of every kernel's epilogue.
 inline void store_output(const signature& s, const activation& act, const channel_scale& scale, float acc,
                          const arguments& a, bool residual, std::size_t row, std::size_t channel) {
   float x = std::fma(acc, scale.multiplier, scale.offset);
   if (!s.dst->is_u8()) {
-    if (residual) x += a.src[1].row<float>(row)[channel];
+    if (residual) x += a.src.back().row<float>(row)[channel];
     a.dst->row<float>(row)[channel] = act(x);
     return;
   }
   if (residual) {
-    const int r = a.src[1].row<std::uint8_t>(row)[channel] - s.src[1].q.zero_point;
-    x = std::fma(static_cast<float>(r), checked_ratio(s.src[1].q.scale, s.dst->q.scale, "residual"), x);
+    const tensor_type& type = s.src.back();
+    const int r = a.src.back().row<std::uint8_t>(row)[channel] - type.q.zero_point;
+    x = std::fma(static_cast<float>(r), checked_ratio(type.q.scale, s.dst->q.scale, "residual"), x);
   }
   a.dst->row<std::uint8_t>(row)[channel] = saturate_u8(x, saturation_of(act, s.dst->q));
 }

@@ -1,11 +1,11 @@
 // Matrix product of two activations, one for each batch slice: the scores and the weighted sums of attention.
 //
-//   y(..., m, n) = act( alpha * sum over k of a(..., m, k) * b(..., k, n) )
+//   y(..., m, n) = act( alpha * sum over k of a(..., m, k) * b(..., k, n) [+ residual(..., m, n)] )
 //
 // transpose_a: a is (..., k, m); transpose_b: b is (..., n, k). interleave_x, for x of a, b or y: the rows of the
 // matrices along the innermost of the batch axes take turns, so x is (..., rows, h, columns) and not (..., h, rows,
 // columns), as the heads of attention lie in (N, T, H, D). a, b: f32 both, then y is f32; or u8 both, with any
-// scales and zero points, then y is u8 or f32. Batch extents (...) broadcast: see broadcast.hpp. An innermost extent of
+// scales and zero points, then y is u8 or f32. residual: of y's type and extents. Batch extents (...) broadcast: see broadcast.hpp. An innermost extent of
 // a or b cannot be bounded, nor can k and n. On u8 the sum is exact in s32:
 //   acc = sum (q_a - zp_a) * (q_b - zp_b),   q_y = clamp(rne(fma(acc, m, 0)) + zp_y),   m = alpha s_a s_b / s_y
 // A depth k above 33 025, whose sum could leave s32, is refused. On f32 the sum is one chain of fma from 0 over k, then
@@ -20,7 +20,7 @@ namespace octavo::op {
 /// A matrix product in a graph.
 struct matmul {
   static constexpr std::string_view name = "matmul";
-  static constexpr port inputs[] = {{"a"}, {"b"}};
+  static constexpr port inputs[] = {{"a"}, {"b"}, {"residual", port_rule::as_output, port_count::optional}};
   static constexpr bool sums_products = true;
 
   bool transpose_b = false;
@@ -28,6 +28,7 @@ struct matmul {
   bool transpose_a = false;
   float alpha = 1.0f;
   bool interleave_a = false, interleave_b = false, interleave_y = false;
+  bool residual = false;  ///< src[2] is added before the activation
 
   // The axes are those of matrices that lie one after the other: see matrices_of().
 
@@ -38,13 +39,11 @@ struct matmul {
   constexpr int k_axis(const dims& b) const { return b.rank - (transpose_b ? 1 : 2); }
   constexpr int n_axis(const dims& b) const { return b.rank - (transpose_b ? 2 : 1); }
 
-  static constexpr auto fields = std::tuple{field{"transpose_a", &matmul::transpose_a},
-                                            field{"transpose_b", &matmul::transpose_b},
-                                            field{"interleave_a", &matmul::interleave_a},
-                                            field{"interleave_b", &matmul::interleave_b},
-                                            field{"interleave_y", &matmul::interleave_y},
-                                            field{"alpha", &matmul::alpha},
-                                            field{"act", &matmul::act}};
+  static constexpr auto fields =
+      std::tuple{field{"transpose_a", &matmul::transpose_a},   field{"transpose_b", &matmul::transpose_b},
+                 field{"interleave_a", &matmul::interleave_a}, field{"interleave_b", &matmul::interleave_b},
+                 field{"interleave_y", &matmul::interleave_y}, field{"alpha", &matmul::alpha},
+                 field{"residual", &matmul::residual},         field{"act", &matmul::act}};
 };
 
 /// The extents (..., h, rows, columns) of matrices that lie as (..., rows, h, columns) where they are interleaved, and
@@ -171,7 +170,8 @@ inline float multiplier_of(const matmul& f, const signature& s) {
 
 /// Throws octavo::error, naming what is wrong, unless `s` describes a product that can be run.
 inline void check(const matmul& f, const signature& s) {
-  require(s.src.size() == 2, "matmul: expected 2 inputs, found ", s.src.size());
+  require(s.src.size() == (f.residual ? 3u : 2u), "matmul: expected ", f.residual ? 3 : 2, " inputs, found ",
+          s.src.size());
   const dims &a = s.src[0].extents, &b = s.src[1].extents;
   const auto how = [](bool transposed, bool interleaved) {
     return text(transposed ? " transposed" : "", interleaved ? " interleaved" : "");
@@ -184,6 +184,9 @@ inline void check(const matmul& f, const signature& s) {
           s.src[0], " and ", s.src[1]);
   require(s.dst->type == element::f32 || (s.src[0].is_u8() && s.dst->is_u8()),
           "matmul: output must be f32, or u8 where the inputs are, found ", *s.dst);
+  if (f.residual)
+    require(s.src[2].extents == s.dst->extents && s.src[2].type == s.dst->type, "matmul: residual must be ",
+            name_of(s.dst->type), "[", s.dst->extents, "], found ", s.src[2]);
   constexpr int deepest = std::numeric_limits<std::int32_t>::max() / (255 * 255);
   const int depth = depth_of(f, a);
   require(!s.src[0].is_u8() || depth <= deepest, "matmul: depth ", depth,
@@ -211,7 +214,7 @@ void evaluate_matmul(const matmul& f, const signature& s, const arguments& args)
         Acc acc = 0;
         for (int d = 0; d < k; ++d)
           acc = multiply_add(value(0, rows.a, f.transpose_a, row, d), value(1, rows.b, f.transpose_b, d, column), acc);
-        store_output(s, f.act, scale, static_cast<float>(acc), args, false, static_cast<std::size_t>(rows.y[row]),
+        store_output(s, f.act, scale, static_cast<float>(acc), args, f.residual, static_cast<std::size_t>(rows.y[row]),
                      static_cast<std::size_t>(column));
       }
   }

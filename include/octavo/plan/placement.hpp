@@ -202,11 +202,12 @@ class placer {
     const node& n = g_.nodes[at];
     const bool* residual = fused_residual(n.op);
     if (!residual || !*residual) return;
-    const int x = n.src[0], r = n.src[1], y = *n.dst;
+    const int r = n.src.back(), y = *n.dst;
     if (is_external(y) || inside(y) >= 0 || g_.type(r).extents != g_.type(y).extents) return;
     if (holds_fixed_rows(y) && resolve(r).stride != row(y)) return;
     const int root = find(r).root;
-    if (is_external(root) || find(x).root == root || last_reader(root) > static_cast<int>(at)) return;
+    const auto reads = std::ranges::count_if(n.src, [&](int v) { return find(v).root == root; });
+    if (is_external(root) || reads > 1 || last_reader(root) > static_cast<int>(at)) return;
     last_reader(root) = std::max(last_reader(root), last_reader(y));
     put(y, r, {});
   }

@@ -86,7 +86,9 @@ class dynamic_matmul : public executable {
         whole_rows_(!f_.transpose_a && depth_ * value_bytes_ == row_bytes()) {
     const float m = op::multiplier_of(f_, p);
     std::ranges::fill(multiplier_, m);
-    epilogue_ = native::make_epilogue(*p.dst, f_.act, 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m)));
+    const double most = 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m));
+    epilogue_ = f_.residual ? native::make_epilogue(*p.dst, f_.act, most, p.src[2])
+                            : native::make_epilogue(*p.dst, f_.act, most);
     if (is_u8()) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
     const dims y = op::matrices_of(p.dst->extents, f_.interleave_y);
     const std::size_t rows = one_product_ ? y.rows() : static_cast<std::size_t>(y[y.rank - 2]);
@@ -147,9 +149,9 @@ class dynamic_matmul : public executable {
   /// A matrix of the product, and where its rows and those of a and b are: strides are in bytes.
   struct matrix {
     int rows, columns;
-    const std::byte *a, *b;
+    const std::byte *a, *b, *residual = nullptr;
     std::byte* y;
-    std::ptrdiff_t a_stride, b_stride, y_stride;
+    std::ptrdiff_t a_stride, b_stride, y_stride, residual_stride = 0;
 
     matrix(const dynamic_matmul& k, const call& c, int i) : rows(c.product.m()), columns(c.product.n()) {
       const op::matrix_product::rows_of at = c.product.matrix(i);
@@ -159,6 +161,11 @@ class dynamic_matmul : public executable {
       a = c.args.src[0].as<const std::byte>() + at.a.first * a_stride;
       b = c.args.src[1].as<const std::byte>() + at.b.first * b_stride;
       y = c.args.dst->as<std::byte>() + at.y.first * y_stride;
+      if (k.f_.residual) {
+        residual_stride = stride_of(c.args.src[2], k.dst_bytes_);
+        residual = c.args.src[2].as<const std::byte>() + at.y.first * residual_stride;
+        residual_stride *= at.y.step;
+      }
       a_stride *= at.a.step, b_stride *= at.b.step, y_stride *= at.y.step;
     }
   };
@@ -187,6 +194,11 @@ class dynamic_matmul : public executable {
   }
   std::byte* row_of_y(const matrix& x, int row, int column) const {
     return x.y + row * x.y_stride + static_cast<std::ptrdiff_t>(column) * block_ * dst_bytes_;
+  }
+  /// What is added to that, or null.
+  const std::byte* row_of_residual(const matrix& x, int row, int column) const {
+    if (!x.residual) return nullptr;
+    return x.residual + row * x.residual_stride + static_cast<std::ptrdiff_t>(column) * block_ * dst_bytes_;
   }
   /// How many columns there are in a block.
   int columns_in(const matrix& x, int column) const { return std::min(block_, x.columns - column * block_); }
@@ -300,7 +312,9 @@ class dynamic_matmul : public executable {
       for (int i = 0; i < r.columns; i += block_) {
         t.start = reinterpret_cast<const std::int32_t*>(sums) + i;
         t.channels = std::min(block_, r.columns - i);
-        t.dst[0] = x.y + static_cast<std::ptrdiff_t>(first + i) * dst_bytes_;
+        const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(first + i) * dst_bytes_;
+        t.dst[0] = x.y + at;
+        if (x.residual) t.residual[0] = x.residual + at;
         tiling_.row_tiles[t.channels > tiling_.vector](t);
       }
     }
@@ -343,18 +357,18 @@ class direct_matmul final : public dynamic_matmul {
 
  private:
   /// What whole strips leave of the rows is a strip too, which overlaps the one before, unless it is so little that
-  /// single rows are quicker.
+  /// single rows are quicker, or the sums may overwrite a residual, so that none may be computed twice.
   void run_rows(const matrix& x, int first, int last, int from, int to, const workspace& w) const noexcept override {
     const int strip = tiles_.strip, rows = last - first;
     direct_tile t = make_tile();
     const bool in_place = reads_in_place(x);
     t.src_stride = in_place ? x.a_stride : copy_stride();
     t.order = order_.data();
-    t.dst_stride = x.y_stride;
+    t.dst_stride = x.y_stride, t.residual_stride = x.residual_stride;
     for (int done = 0; done < rows;) {
       const int left = rows - done;
-      const bool single = left <= single_rows || rows < strip;
-      const int count = single || left <= strip ? 1 : 2;
+      const bool single = left < strip && (left <= single_rows || rows < strip || x.residual);
+      const int count = single || left <= strip + (x.residual ? strip - 1 : single_rows) ? 1 : 2;
       int row[2];
       for (int j = 0; j < count; ++j, done += single ? 1 : strip) {
         row[j] = first + (single ? done : std::min(done, rows - strip));
@@ -363,7 +377,10 @@ class direct_matmul final : public dynamic_matmul {
         if (w.row_starts) t.row_start[j] = w.row_starts + row[j];
       }
       for (int column = from; column < to; ++column) {
-        for (int j = 0; j < count; ++j) t.dst[j] = row_of_y(x, row[j], column);
+        for (int j = 0; j < count; ++j) {
+          t.dst[j] = row_of_y(x, row[j], column);
+          t.residual[j] = row_of_residual(x, row[j], column);
+        }
         t.weights = w.packed + (column - from) * column_bytes();
         t.ahead = reinterpret_cast<std::uintptr_t>(t.weights);  // nothing new
         t.start = w.starts[column - from].start;

@@ -46,4 +46,12 @@ inline epilogue make_epilogue(const tensor_type& y, const activation& act,
   return e;
 }
 
+/// The same with the residual `r`, of y's type.
+inline epilogue make_epilogue(const tensor_type& y, const activation& act, double most, const tensor_type& r) {
+  const float multiplier = y.is_u8() ? checked_ratio(r.q.scale, y.q.scale, "residual") : 0.0f;
+  epilogue e = make_epilogue(y, act, most + 255 * static_cast<double>(multiplier));
+  if (y.is_u8()) e.residual_multiplier = multiplier, e.residual_zero_point = r.q.zero_point;
+  return e;
+}
+
 }  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE

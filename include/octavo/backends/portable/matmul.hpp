@@ -22,7 +22,8 @@ class matrix_product final : public executable {
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
         multiplier_(op::multiplier_of(f_, p)),
-        epilogue_(native::make_epilogue(*p.dst, f_.act)) {}
+        epilogue_(f_.residual ? native::make_epilogue(*p.dst, f_.act, HUGE_VAL, p.src[2])
+                              : native::make_epilogue(*p.dst, f_.act)) {}
 
   /// Each some blocks of columns of the batch slices.
   int tasks(const arguments& a) const noexcept override {
@@ -45,7 +46,7 @@ class matrix_product final : public executable {
       for (int row = 0; row < c.m(); row += height) {
         const int count = std::min(height, c.m() - row);
         pack_rows(a.src[0], rows.a, row, count, panel);
-        run_tile(*a.dst, rows.y, row, count, column, panel, columns);
+        run_tile(a, rows.y, row, count, column, panel, columns);
       }
     }
   }
@@ -96,7 +97,7 @@ class matrix_product final : public executable {
       return static_cast<float>(value - zero);
   }
 
-  void run_tile(const operand& y, const op::matrix_rows& rows_of_y, int row, int rows, int column, const float* panel,
+  void run_tile(const arguments& a, const op::matrix_rows& rows_of_y, int row, int rows, int column, const float* panel,
                 const float* columns) const noexcept {
     alignas(cache_line) float x[height * width];
     const auto *from = reinterpret_cast<const std::byte*>(panel), *w = reinterpret_cast<const std::byte*>(columns);
@@ -111,14 +112,27 @@ class matrix_product final : public executable {
       }
       for (int i = 0; i < height * width; ++i) x[i] = fused_multiply_add(static_cast<float>(acc[i]), multiplier_, 0.0f);
     }
-    const int count = std::min(width, y.extents.back() - column);
+    const int count = std::min(width, a.dst->extents.back() - column);
     for (int m = 0; m < rows; ++m) {
       const auto at = static_cast<std::size_t>(rows_of_y[row + m]);
-      if (epilogue_.type == element::u8)
-        store(y.row<std::uint8_t>(at) + column, x + m * width, count);
-      else
-        store(y.row<float>(at) + column, x + m * width, count);
+      float* numbers = x + m * width;
+      if (epilogue_.type == element::u8) {
+        if (f_.residual) add_residual(a.src[2].row<const std::uint8_t>(at) + column, numbers, count);
+        store(a.dst->row<std::uint8_t>(at) + column, numbers, count);
+      } else {
+        if (f_.residual) add_residual(a.src[2].row<const float>(at) + column, numbers, count);
+        store(a.dst->row<float>(at) + column, numbers, count);
+      }
     }
+  }
+
+  void add_residual(const std::uint8_t* r, float* x, int count) const noexcept {
+    for (int i = 0; i < count; ++i)
+      x[i] = fused_multiply_add(static_cast<float>(r[i] - epilogue_.residual_zero_point), epilogue_.residual_multiplier,
+                                x[i]);
+  }
+  void add_residual(const float* r, float* x, int count) const noexcept {
+    for (int i = 0; i < count; ++i) x[i] += r[i];
   }
 
   /// Ends a row by the epilogue.

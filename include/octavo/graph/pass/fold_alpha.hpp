@@ -40,7 +40,7 @@ inline graph fold_alpha(graph g) {
     const std::optional<channel_line> line = line_of(f, f.at(i));
     node* producer = line ? f.sole_producer(f.at(i).src[line->input]) : nullptr;
     op::matmul* m = producer ? producer->as<op::matmul>() : nullptr;
-    const std::optional<float> alpha = m && m->act.is_none() ? detail::scaled_alpha(*m, *line) : std::nullopt;
+    const std::optional<float> alpha = m && is_bare(*producer) ? detail::scaled_alpha(*m, *line) : std::nullopt;
     if (!alpha) return false;
     m->alpha = *alpha;
     m->act = *fused_activation(f.at(i).op);

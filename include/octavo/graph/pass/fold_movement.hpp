@@ -124,9 +124,9 @@ inline bool fold_into_matmul(folding& f, node& n) {
 inline bool fold_after_matmul(folding& f, std::size_t i) {
   const op::transpose* t = f.at(i).as<op::transpose>();
   node* product = t ? f.sole_producer(f.at(i).src[0]) : nullptr;
-  if (!product || !product->as<op::matmul>() || !interleaves(*t, f.type(*f.at(i).dst).extents.rank)) return false;
-  bool& interleaved = product->as<op::matmul>()->interleave_y;
-  interleaved = !interleaved;
+  op::matmul* m = product ? product->as<op::matmul>() : nullptr;
+  if (!m || m->residual || !interleaves(*t, f.type(*f.at(i).dst).extents.rank)) return false;
+  m->interleave_y = !m->interleave_y;
   f.absorb(*product, i);
   return true;
 }

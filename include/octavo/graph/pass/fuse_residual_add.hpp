@@ -1,4 +1,4 @@
-// add(conv2d(x), r) -> conv2d(x) + r, and the same for fc. Of two candidates the later one takes the sum: it is the
+// add(conv2d(x), r) -> conv2d(x) + r, and the same for fc and matmul. Of two candidates the later one takes the sum: it is the
 // longer branch of a residual block, and the other operand is then ready when it runs.
 #pragma once
 

@@ -29,7 +29,7 @@ inline graph replace_matmul(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
     node& n = f.at(i);
     const op::matmul* m = n.as<op::matmul>();
-    if (!m || m->transpose_a) return false;
+    if (!m || m->transpose_a || m->residual || m->interleave_a != m->interleave_y) return false;
     const node& b = f.producer(n.src[1]);
     const tensor_type& type = f.type(n.src[1]);
     if (!b.as<op::constant>() || type.type != element::f32 || type.extents.rank != 2) return false;

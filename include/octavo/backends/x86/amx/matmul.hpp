@@ -64,7 +64,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
   explicit tile_matmul(const problem& p)
       : dynamic_matmul({16, 2, tile_row_bytes / 4, block_rows, avx512_vnni::direct<avx512_vnni::u8s8s32>.tiles[0]},
                        avx2::matmul_functions_u8<false>, p),
-        end_rows_(row_epilogue_of(epilogue_, false)) {}
+        end_rows_(row_epilogue_of(epilogue_, f_.residual)) {}
 
   void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
     const tile_region region(tile_rows, std::min(row_bytes(), tile_row_bytes));
@@ -85,7 +85,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
     rows waiting{};
     waiting.pieces = {&block, 1};
     waiting.multiplier = multiplier_, waiting.offset = offset_;
-    waiting.dst_stride = x.y_stride;
+    waiting.dst_stride = x.y_stride, waiting.residual_stride = x.residual_stride;
     int turn = 0;
     for (int row = first; row < last; row += block_rows) {
       const int count = std::min(block_rows, last - row);
@@ -103,7 +103,7 @@ class tile_matmul final : public blocking::dynamic_matmul {
         if (waiting.sums) end_rows_(waiting, epilogue_);
         storings[down][across](sums[turn]);
         waiting.sums = sums[turn];
-        waiting.dst = row_of_y(x, row, column);
+        waiting.dst = row_of_y(x, row, column), waiting.residual = row_of_residual(x, row, column);
         block.count = count;
         waiting.channels = 0xffffffffu >> (widest - columns);
       }
