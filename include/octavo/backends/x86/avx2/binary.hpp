@@ -14,17 +14,16 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 struct arithmetic {
   template <class F, class X, class Y>
   static OCTAVO_AVX2 void run(const native::binary_run& r) noexcept {
+    // A row that all others meet, as a factor for each channel of an image is, is loaded and converted once.
+    if (r.rows > 1 && r.x1.step == 0) return run_columns<F, X, Y>(r, r.x1, r.x0, false);
+    if (r.rows > 1 && r.x0.step == 0) return run_columns<F, X, Y>(r, r.x0, r.x1, true);
     for (std::ptrdiff_t row = 0; row < r.rows; ++row) {
-      source<X> x0(r.x0, row), x1(r.x1, row);
+      const source<X> x0(r.x0, row), x1(r.x1, row);
       Y* y = static_cast<Y*>(r.y) + row * r.y_step;
-      std::ptrdiff_t i = 0;
-      for (; i + 32 <= r.columns; i += 32) run_block<F>(r, x0, x1, i, y + i);
-      if (i == r.columns) continue;
-      X last0[32] = {}, last1[32] = {};
-      Y last[32];
-      x0.keep_last(i, r.columns, last0), x1.keep_last(i, r.columns, last1);
-      run_block<F>(r, x0, x1, 0, last);
-      std::memcpy(y + i, last, static_cast<std::size_t>(r.columns - i) * sizeof(Y));
+      for (std::ptrdiff_t i = 0; i < r.columns; i += 32) {
+        const std::ptrdiff_t n = r.columns - i;
+        run_block<F>(r, x0.at32(i, n), x1.at32(i, n), y + i, n);
+      }
     }
   }
 
@@ -36,30 +35,51 @@ struct arithmetic {
     bool single;
     __m256i zero_point;
     __m256 number;  // the only one
-    f32x8 multiplier;
 
     OCTAVO_AVX2 OCTAVO_INLINE source(const native::binary_operand& o, std::ptrdiff_t row)
         : x(static_cast<const X*>(o.x) + row * o.step),
           single(o.single),
           zero_point(_mm256_set1_epi32(o.zero_point)),
-          number(_mm256_set1_ps(static_cast<float>(*x) - static_cast<float>(o.zero_point))),
-          multiplier(o.multiplier) {}
-    OCTAVO_AVX2 OCTAVO_INLINE f32x8 at(std::ptrdiff_t i) const { return single ? number : load8(x + i, zero_point); }
-    /// Makes `to` the row: numbers [i, n).
-    void keep_last(std::ptrdiff_t i, std::ptrdiff_t n, X* to) {
-      if (!single) std::memcpy(to, x + i, static_cast<std::size_t>(n - i) * sizeof(X));
-      x = to;
+          number(_mm256_set1_ps(static_cast<float>(*x) - static_cast<float>(o.zero_point))) {}
+    /// Numbers i to i + 31, of which there are n.
+    OCTAVO_AVX2 OCTAVO_INLINE f32x32 at32(std::ptrdiff_t i, std::ptrdiff_t n) const {
+      if (single) return {number, number, number, number};
+      if (n >= 32) return load32(x + i);
+      X last[32] = {};
+      std::memcpy(last, x + i, static_cast<std::size_t>(n) * sizeof(X));
+      return load32(last);
+    }
+    OCTAVO_AVX2 OCTAVO_INLINE f32x32 load32(const X* p) const {
+      return {load8(p, zero_point), load8(p + 8, zero_point), load8(p + 16, zero_point), load8(p + 24, zero_point)};
     }
   };
 
+  /// Combines 32 numbers, or the first n.
+  template <class F, class Y>
+  static OCTAVO_AVX2 OCTAVO_INLINE void run_block(const native::binary_run& r, const f32x32& x0, const f32x32& x1, Y* y,
+                                                  std::ptrdiff_t n) {
+    const f32x8 m0(r.x0.multiplier), m1(r.x1.multiplier);
+    const f32x32 v{combine(F(), f32x8(x0.a), f32x8(x1.a), m0, m1).v, combine(F(), f32x8(x0.b), f32x8(x1.b), m0, m1).v,
+                   combine(F(), f32x8(x0.c), f32x8(x1.c), m0, m1).v, combine(F(), f32x8(x0.d), f32x8(x1.d), m0, m1).v};
+    if (n >= 32) return end32(y, v, r.epilogue);
+    Y last[32];
+    end32(last, v, r.epilogue);
+    std::memcpy(y, last, static_cast<std::size_t>(n) * sizeof(Y));
+  }
+
+  /// Rows of which `kept`, x0 where `kept_first`, has one only.
   template <class F, class X, class Y>
-  static OCTAVO_AVX2 OCTAVO_INLINE void run_block(const native::binary_run& r, const source<X>& x0, const source<X>& x1,
-                                                  std::ptrdiff_t i, Y* y) {
-    const f32x32 v{combine(F(), x0.at(i), x1.at(i), x0.multiplier, x1.multiplier).v,
-                   combine(F(), x0.at(i + 8), x1.at(i + 8), x0.multiplier, x1.multiplier).v,
-                   combine(F(), x0.at(i + 16), x1.at(i + 16), x0.multiplier, x1.multiplier).v,
-                   combine(F(), x0.at(i + 24), x1.at(i + 24), x0.multiplier, x1.multiplier).v};
-    end32(y, v, r.epilogue);
+  static OCTAVO_AVX2 OCTAVO_INLINE void run_columns(const native::binary_run& r, const native::binary_operand& kept,
+                                                    const native::binary_operand& other, bool kept_first) {
+    for (std::ptrdiff_t i = 0; i < r.columns; i += 32) {
+      const std::ptrdiff_t n = r.columns - i;
+      const f32x32 same = source<X>(kept, 0).at32(i, n);
+      for (std::ptrdiff_t row = 0; row < r.rows; ++row) {
+        const f32x32 next = source<X>(other, row).at32(i, n);
+        Y* y = static_cast<Y*>(r.y) + row * r.y_step + i;
+        kept_first ? run_block<F>(r, same, next, y, n) : run_block<F>(r, next, same, y, n);
+      }
+    }
   }
 };
 
