@@ -86,6 +86,39 @@ TEST_CASE("fold_normalization: into the map of a u8 input") {
   check_folded(g, folded);
 }
 
+TEST_CASE("fold_normalization: scales and arithmetic with constants, as batch norms") {
+  graph g;
+  const params w = random_params(1);
+  const auto layer = [&](auto y) { g.output(conv2d<conv{.out = 5, .kernel = 3}>(y, w / "f"), "y"); };
+  std::string expected = "conv2d";
+  affine map;
+  SUBCASE("alpha x + beta") { layer(scale(g.input<float, image>("x"), 0.5f, 0.25f)); }
+  SUBCASE("(x - mean) / deviation") {
+    auto x = g.input<float, image>("x");
+    auto centred = x - constant_value<float, shape<4>>(g, "mean", mean);
+    layer(centred / constant_value<float, shape<4>>(g, "deviation", deviation));
+  }
+  SUBCASE("of pixels") {
+    auto x = g.input<std::uint8_t, image>("pixels");
+    layer(scale(dequantize(x), 1.0f / 128, -1.0f));
+    expected = "convert conv2d", map = {1.0f / 128, 128};
+  }
+  SUBCASE("of pixels, the constant first") {
+    auto x = g.input<std::uint8_t, image>("pixels");
+    const float eighth[] = {0.125f};
+    layer(constant_value<float, shape<>>(g, "eighth", eighth) * dequantize(x));
+    expected = "convert conv2d", map = {0.125f, 0};
+  }
+  SUBCASE("with a clamp: stays") {
+    layer(relu(scale(g.input<float, image>("x"), 0.5f, 0.25f)));
+    expected = "scale conv2d";
+  }
+  const graph folded = fold(g);
+  CHECK(operators_of(folded) == expected);
+  CHECK(folded.type(*folded.nodes[0].dst).q == map);
+  check_folded(g, folded);
+}
+
 TEST_CASE("fold_normalization: an INT8 network reads pixels as they come") {
   const params w = random_params(1);
   const auto quantized_for = [&](const std::array<float, 4>& m, const std::array<float, 4>& d) {
