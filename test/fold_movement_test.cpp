@@ -195,6 +195,12 @@ TEST_CASE("fold_movement: a transpose that matmul cannot take over") {
   graph g;
   auto a = g.input<float, shape<2, 3, 4>>("a");
   SUBCASE("of other axes") { g.output(matmul(a, transpose<2, 0, 1>(g.input<float, shape<4, 5, 2>>("b"))), "y"); }
+  SUBCASE("of rows that take turns") {
+    auto t = transpose<0, 2, 1>(g.input<float, shape<2, 5, 4>>("b"));  // (2, 4, 5): 4 matrices of 2 rows
+    const int y = g.append(op::matmul{.interleave_b = true, .interleave_y = true}, "product",
+                           {g.append(op::input{}, "c", {}, {element::f32, {4, 3, 2}, {}}), t.id});
+    g.outputs.push_back({y, "y"});
+  }
   SUBCASE("that others read") {
     auto t = transpose<0, 2, 1>(a);
     g.output(matmul(a, t), "y");

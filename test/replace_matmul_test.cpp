@@ -30,6 +30,9 @@ TEST_CASE("replace_matmul: matmul(x, constant) -> fc(x)") {
   SUBCASE("columns") { g = product({}, {2, 3, 4}, {4, 5}); }
   SUBCASE("transposed") { g = product({.transpose_b = true}, {2, 4}, {5, 4}); }
   SUBCASE("clamped") { g = product({.act = relu_activation}, {2, 3, 2, 4}, {4, 5}); }
+  SUBCASE("rows that take turns, in x as in y") {
+    g = product({.interleave_a = true, .interleave_y = true}, {2, 3, 2, 4}, {4, 5});
+  }
   SUBCASE("any number of rows") { g = product({}, {-2, 3, 4}, {4, 5}); }
   const op::matmul before = *g.nodes.back().as<op::matmul>();
   const graph replaced = fold(g);
@@ -69,6 +72,7 @@ TEST_CASE("replace_matmul: where it must not") {
     g.nodes.back().src = {1, 0}, g.type(2).extents = {4, 4};
   }
   SUBCASE("x transposed") { g = product({.transpose_a = true}, {4, 3}, {4, 5}); }
+  SUBCASE("rows that take turns in x") { g = product({.interleave_a = true}, {2, 3, 2, 4}, {4, 5}); }
   SUBCASE("a matrix for each batch") { g = product({}, {2, 3, 4}, {2, 4, 5}); }
   SUBCASE("no constant") {
     auto x = g.input<float, shape<3, 4>>("x");

@@ -29,9 +29,10 @@ inline graph replace_matmul(graph g) {
   return folding(std::move(g)).run([](folding& f, std::size_t i) {
     node& n = f.at(i);
     const op::matmul* m = n.as<op::matmul>();
-    if (!m || m->transpose_a || m->residual || m->interleave_a != m->interleave_y) return false;
+    if (!m || m->residual) return false;
     const node& b = f.producer(n.src[1]);
     const tensor_type& type = f.type(n.src[1]);
+    if (!op::is_one_product(*m, type.extents)) return false;
     if (!b.as<op::constant>() || type.type != element::f32 || type.extents.rank != 2) return false;
     n.constants = {detail::weights_of(*m, b.constants[0]), nullptr};
     n.op = op::fc{.out = type.extents[m->n_axis(type.extents)], .act = m->act};
