@@ -380,10 +380,17 @@ auto argmin(const value<T, S>& x, bool select_last = false) {
   return value<std::int64_t, shape_of<y>>(detail::append_node(op::argmin{Axis, KeepDims, select_last}, "argmin", {&x}));
 }
 
+/// What top_k() finds.
+template <class T, class S>
+struct top_k_outputs {
+  value<T, S> values;
+  value<std::int64_t, S> indices;
+};
+
 /// The K largest elements along an axis, or the smallest, best first, and their places:
 /// auto [values, indices] = top_k<5>(x).
 template <int K, int Axis = -1, class T, class S>
-auto top_k(const value<T, S>& x, bool largest = true) {
+auto top_k(const value<T, S>& x, bool largest = true) {  // top_k_outputs
   constexpr int axis = axis_of(Axis, S::value.rank);
   constexpr bool is_there = axis >= 0;
   static_assert(is_there && !S::value.is_bounded(axis), "octavo: top_k needs an axis that is there and not bounded");
@@ -391,7 +398,7 @@ auto top_k(const value<T, S>& x, bool largest = true) {
   constexpr dims y = op::detail::along_axis(S::value, Axis, K, true);
   graph& g = x.owner("top_k");
   const one_or_more<int> found = g.append_after(op::top_k{K, Axis, largest}, "top_k", {x.id});
-  return std::pair(value<T, shape_of<y>>(&g, found[0]), value<std::int64_t, shape_of<y>>(&g, found[1]));
+  return top_k_outputs<T, shape_of<y>>{{&g, found[0]}, {&g, found[1]}};
 }
 
 /// exp(x) / sum exp(x) along an axis: softmax<1>(x).
