@@ -100,6 +100,16 @@ TEST_CASE("random graphs give the reference's bits") {
   CHECK(int8_hash == 0x9e2ea33e9b9f2222u);
 }
 
+TEST_CASE("random graphs as exporters write them give the reference's bits, folded") {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    CAPTURE(seed);
+    const graph g = random_exported_graph(seed, 10), fp32 = fold(g), int8 = quantized_graph(g);
+    const std::vector<tensor> inputs = random_inputs(g, seed);
+    for (const graph* planned : {&fp32, &int8})
+      check_all(*planned, inputs, outputs_of(plan_graph(*planned, {}), inputs));
+  }
+}
+
 TEST_CASE("the embedded network gives the same bits") {
   graph g;
   g.output(model::embedded(g.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "y");
