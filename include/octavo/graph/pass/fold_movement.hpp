@@ -2,7 +2,7 @@
 //   transpose(transpose(x)) -> transpose'(x), or x                reshape(reshape(x)) -> reshape'(x), or x
 //   transpose(x) that leaves the elements in their order -> reshape(x), which is free
 //   reshape(transpose(reshape(x))) that makes of (.., g c) (.., g, c), (.., c, g), (.., c g) -> shuffle_channel(x)
-//   matmul(transpose(a), b) -> matmul'(a, b), and the same for b, where a transposed or interleaved operand says as much
+//   matmul(transpose(a), b) -> matmul'(a, b), and the same for b, where a transposed or interleaved operand says it all
 //   transpose(matmul(a, b)) that interleaves the rows of matrices -> matmul'(a, b)
 #pragma once
 

@@ -1,5 +1,5 @@
-// add(conv2d(x), r) -> conv2d(x) + r, and the same for fc and matmul. Of two candidates the later one takes the sum: it is the
-// longer branch of a residual block, and the other operand is then ready when it runs.
+// add(conv2d(x), r) -> conv2d(x) + r, and the same for fc and matmul. Of two candidates the later one takes the sum: it
+// is the longer branch of a residual block, and the other operand is then ready when it runs.
 #pragma once
 
 #include "octavo/graph/pass/fuse.hpp"
