@@ -1,7 +1,9 @@
 #include "layers.hpp"
 
+#include <cstdio>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
@@ -204,21 +206,15 @@ std::vector<layer> layers_of_operators() {
   return layers;
 }
 
-/// Products of two activations: attention of BERT-base, and squares.
-std::vector<layer> layers_of_matmul() {
-  struct product {
-    int slices, m, k, n;
-  };
+/// The shape of products of two activations.
+struct product {
+  int slices, m, k, n;
+};
+
+/// The products of these shapes, in all their forms.
+std::vector<layer> layers_of_products(std::span<const product> products) {
   std::vector<layer> layers;
-  for (const auto& [slices, m, k, n] : std::initializer_list<product>{{1, 128, 768, 768},
-                                                                      {12, 128, 64, 128},
-                                                                      {12, 128, 128, 64},
-                                                                      {12, 1, 64, 128},
-                                                                      {1, 256, 256, 256},
-                                                                      {1, 512, 512, 512},
-                                                                      {1, 1024, 1024, 1024},
-                                                                      {1, 100, 100, 100},
-                                                                      {1, 1, 4096, 4096}})
+  for (const auto& [slices, m, k, n] : products)
     for (const bool transposed : {false, true}) {
       const dims a{slices, m, k}, b = transposed ? dims{slices, n, k} : dims{slices, k, n};
       layers.push_back(layer_on("", op::matmul{.transpose_b = transposed}, {a, b}));
@@ -228,6 +224,20 @@ std::vector<layer> layers_of_matmul() {
       layers.back().zero_points = false;
     }
   return layers;
+}
+
+/// Those of attention in BERT-base, and squares.
+constexpr product matmul_products[] = {{1, 128, 768, 768},    {12, 128, 64, 128}, {12, 128, 128, 64},
+                                       {12, 1, 64, 128},      {1, 256, 256, 256}, {1, 512, 512, 512},
+                                       {1, 1024, 1024, 1024}, {1, 100, 100, 100}, {1, 1, 4096, 4096}};
+
+/// The product of that name, "1x100x100x100".
+std::optional<product> product_named(const std::string& name) {
+  product p{};
+  int end = 0;
+  const int read = std::sscanf(name.c_str(), "%dx%dx%dx%d%n", &p.slices, &p.m, &p.k, &p.n, &end);
+  if (read != 4 || name.c_str()[end] != 0 || std::min({p.slices, p.m, p.k, p.n}) < 1) return std::nullopt;
+  return p;
 }
 
 /// The affine map of input or output `i` of a layer: one that leaves a kernel all of its work. Inputs of a sum differ
@@ -282,7 +292,8 @@ std::vector<layer> layers_of(std::string_view network) {
   if (network == "bert_base") return layers_of_bert_base();
   if (network == "tensors") return layers_of_tensors();
   if (network == "operators") return layers_of_operators();
-  if (network == "matmul") return layers_of_matmul();
+  if (network == "matmul") return layers_of_products(matmul_products);
+  if (const auto p = product_named(std::string(network))) return layers_of_products({&*p, 1});
   for (const std::span<const network_entry> list : {classifiers(), detectors()})
     for (const network_entry& n : list)
       if (n.name == network) return layers_of_graph(n);

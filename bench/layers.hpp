@@ -17,8 +17,8 @@ struct layer {
   bool zero_points = true;                       ///< else a product of u8 by s8, which is what oneDNN can multiply
 };
 
-/// Whether the layer can be computed in FP32 too; a conversion between the two cannot.
-inline bool has_fp32_form(const layer& l) { return !l.op.is<op::convert>(); }
+/// Whether the layer can be computed in FP32 too; a conversion between the two cannot, nor what has another form there.
+inline bool has_fp32_form(const layer& l) { return !l.op.is<op::convert>() && l.zero_points; }
 
 /// Whether the operator does nothing but move elements.
 inline bool moves_elements(const operation& o) {
@@ -31,8 +31,8 @@ std::vector<std::string> layer_networks();
 /// The distinct layers of a network, with activations and residual sums fused into them; besides, its activations and
 /// sums alone, for users of single operators. "bert_base" has the fully connected layers and the softmax of BERT-base
 /// (Devlin et al., arXiv 1810.04805), which are those of ERNIE 1.0 too, for 1, 16, 128 and 512 tokens; "tensors" has
-/// the conversions, "operators" those that no network here has, or in few shapes, "matmul" products of activations.
-/// Throws octavo::error, with the names there are, for others.
+/// the conversions, "operators" those that no network here has, or in few shapes, "matmul" products of activations, and
+/// <slices>x<m>x<k>x<n> that product. Throws octavo::error, with the names there are, for others.
 std::vector<layer> layers_of(std::string_view network);
 
 /// The layer with random weights, as INT8 or FP32.

@@ -32,8 +32,10 @@ const network_entry& find_classifier(std::string_view name);
 /// none, as everywhere.
 inline double operations(const operation& o, const signature& s) {
   const auto count = [](const dims& d) { return static_cast<double>(d.count()); };
-  if (const auto* f = o.as<op::matmul>())
-    return 2 * count(s.dst->extents) * s.src[0].extents[f->k_axis_of_a(s.src[0].extents)];
+  if (const auto* f = o.as<op::matmul>()) {
+    const dims a = op::matrices_of(s.src[0].extents, f->interleave_a);
+    return 2 * count(s.dst->extents) * a[f->k_axis_of_a(a)];
+  }
   if (!has_weights(o)) return 0;
   const dims &w = s.at(0)->extents(), &x = s.src[0].extents;
   if (o.is<op::conv_transpose2d>()) return 2 * count(x) / x.back() * count(w);

@@ -263,7 +263,7 @@ inline node_primitive make_resampling(const op::interp2d& o, const operand_layou
 inline node_primitive make_product(const op::matmul& f, const problem& p) {
   require(!f.residual && !f.interleave_a && !f.interleave_b && !f.interleave_y && f.act.is_none() &&
               p.src[0].extents.rank == p.dst->extents.rank && p.src[1].extents.rank == p.dst->extents.rank,
-          "no oneDNN product of operands of different ranks");
+          "no oneDNN product with a residual, an activation, interleaved matrices, or operands of different ranks");
   const auto matrices = [](const tensor_type& t, bool transposed, dnnl::memory::data_type type) {
     dnnl::memory::dims extents, strides(static_cast<std::size_t>(t.extents.rank), 1);
     for (int i = 0; i < t.extents.rank; ++i) extents.push_back(t.extents[i]);

@@ -93,6 +93,18 @@ TEST_CASE("resnet101 repeats layers of resnet50") {
   for (std::size_t i = 0; i < small.size(); ++i) CHECK(small[i].src == large[i].src);
 }
 
+TEST_CASE("a shape is the name of its products") {
+  const std::vector<layer> layers = layers_of("2x3x5x7");
+  REQUIRE(layers.size() == 4);
+  CHECK(layers[0].src == std::vector<dims>{{2, 3, 5}, {2, 5, 7}});
+  CHECK(layers[0].dst == dims{2, 3, 7});
+  CHECK(layer_named(layers, "2x3x5x7_bT_s8").src[1] == dims{2, 7, 5});
+  const problem p = make_problem(layers[0], true);
+  CHECK(operations(p.op, p) == 2 * 2 * 3 * 5 * 7);
+  CHECK_THROWS_AS(layers_of("2x3x5"), error);
+  CHECK_THROWS_AS(layers_of("2x3x5x0"), error);
+}
+
 TEST_CASE("an unknown network is refused with the names there are") {
   CHECK_THROWS_WITH_AS(layers_of("lenet"),
                        "unknown network 'lenet': expected one of resnet18, resnet34, resnet50, resnet101, "

@@ -1,9 +1,10 @@
-// What the benchmarks of operators without weights compare: oneDNN's primitive must do the work that Octavo's does.
+// What the benchmarks compare: oneDNN's primitives must do the work that Octavo's operators do, alone and in a network.
 #include <doctest/doctest.h>
 
 #include "layers.hpp"
+#include "octavo/graph/passes.hpp"
 #include "octavo/octavo.hpp"
-#include "onednn_layer.hpp"
+#include "onednn_network.hpp"
 
 using namespace octavo;
 using namespace octavo::bench;
@@ -136,4 +137,40 @@ TEST_CASE("FP32 operators that no network has: within a few roundings") {
   }
   CHECK(largest_difference(problem_of("matmul", "1x100x100x100_b", false)) <= 1e-4);  // of values up to 50
   CHECK(largest_difference(problem_of("matmul", "12x128x64x128_bT", false)) <= 1e-4);
+}
+
+TEST_CASE("a network with concat, hard_swish, and squeeze and excitation runs whole") {
+  const params w(std::make_shared<random_weights>(4));
+  graph g;
+  auto x = g.input<float, nhwc<1, 12, 12, 16>>("x");
+  auto a = hard_swish(conv2d<conv{.out = 40, .kernel = 3, .pad = 1}>(x, w / "a"));
+  auto gate = hard_sigmoid(conv2d<conv{.out = 40}>(average_pool2d<pool{.kernel = 12}>(a), w / "gate"));
+  auto b = mul(a, gate);
+  auto c = leaky_relu(conv2d<conv{.out = 24}>(b, w / "c")) + conv2d<conv{.out = 24, .kernel = 3, .pad = 1}>(b, w / "d");
+  g.output(fc<10>(global_average_pool(concat(b, c)), w / "fc"), "y");
+
+  random_bits random(5);
+  std::vector<float> in(12 * 12 * 16), expected(10);
+  for (float& v : in) v = random.normal();
+  session run{compile(g)};
+  run(in, expected).or_throw();
+  for (const onednn_layouts layouts : {onednn_layouts::own, onednn_layouts::nhwc}) {
+    std::vector<float> out(10);
+    onednn_network peer(fold(g), layouts, {in.data()}, {out.data()});
+    peer.run();
+    CHECK(peer.left_out().empty());
+    for (std::size_t i = 0; i < out.size(); ++i) CHECK(std::abs(out[i] - expected[i]) <= 1e-4f);  // of values up to 3
+  }
+}
+
+TEST_CASE("nodes that oneDNN cannot do are counted, and random numbers stand for what they compute") {
+  graph g;
+  auto x = g.input<float, nhwc<1, 4, 4, 16>>("x");
+  g.output(relu(sign(floor(sign(x)))), "y");
+  std::vector<float> in(4 * 4 * 16), out(in.size());
+  onednn_network peer(fold(g), onednn_layouts::own, {in.data()}, {out.data()});
+  CHECK(peer.left_out() == std::vector<std::string>{"floor (1 node): no oneDNN primitive for floor",
+                                                    "sign (2 nodes): no oneDNN primitive for sign"});
+  peer.run();
+  CHECK(*std::max_element(out.begin(), out.end()) > 1.0f);  // no sign
 }
