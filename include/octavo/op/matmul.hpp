@@ -5,8 +5,8 @@
 // transpose_a: a is (..., k, m); transpose_b: b is (..., n, k). interleave_x, for x of a, b or y: the rows of the
 // matrices along the innermost of the batch axes take turns, so x is (..., rows, h, columns) and not (..., h, rows,
 // columns), as the heads of attention lie in (N, T, H, D). a, b: f32 both, then y is f32; or u8 both, with any
-// scales and zero points, then y is u8 or f32. residual: of y's type and extents. Batch extents (...) broadcast: see broadcast.hpp. An innermost extent of
-// a or b cannot be bounded, nor can k and n. On u8 the sum is exact in s32:
+// scales and zero points, then y is u8 or f32. residual: of y's type and extents. Batch extents (...) broadcast: see
+// broadcast.hpp. An innermost extent of a or b cannot be bounded, nor can k and n. On u8 the sum is exact in s32:
 //   acc = sum (q_a - zp_a) * (q_b - zp_b),   q_y = clamp(rne(fma(acc, m, 0)) + zp_y),   m = alpha s_a s_b / s_y
 // A depth k above 33 025, whose sum could leave s32, is refused. On f32 the sum is one chain of fma from 0 over k, then
 // fma(sum, alpha, 0).

@@ -1,4 +1,5 @@
-// Packing columns of a matrix for tiles (blocking/dynamic_matmul.hpp), 8 columns x 4 bytes of depth to a register. All x86 kernels with AVX2 or more use these.
+// Packing columns of a matrix for tiles (blocking/dynamic_matmul.hpp), 8 columns x 4 bytes of depth to a register. All
+// x86 kernels with AVX2 or more use these.
 #pragma once
 
 #include "octavo/backends/x86/cpu.hpp"
