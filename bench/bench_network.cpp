@@ -30,7 +30,7 @@ using namespace octavo;
 using namespace octavo::bench;
 
 struct options {
-  std::string network = "resnet50", isa, json;
+  std::string network = "resnet50", activation, isa, json;
   int threads = 1, batch = 1;
   double seconds = 10;
   bool layers = false, onednn_nhwc = false;
@@ -42,6 +42,8 @@ options parse(int argc, char** argv) {
   app.add_option("--network", o.network,
                  "resnet18, resnet34, resnet50, resnet101, mobilenet_v1, mobilenet_v2, mobilenet_v3, squeezenet, "
                  "ssd_mobilenet_v1, vgg16 or vgg19");
+  app.add_option("--activation", o.activation,
+                 "an operator in the place of each relu and relu6: leaky_relu, hard_swish, ...");
   app.add_option("--isa", o.isa, "portable, avx2, avx_vnni, avx512_vnni or amx (default: the best, see OCTAVO_ISA)");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
@@ -158,6 +160,14 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 }
 #endif
 
+/// Puts the operator of that name in the place of each relu and relu6.
+void replace_activations(graph& g, const std::string& name) {
+  const operation o = make_operation(name, {});
+  require(o.facts().elementwise && o.facts().inputs.size() == 1, "'", name, "' is no function of one number");
+  for (node& n : g.nodes)
+    if (const auto* a = n.as<op::activate>(); a && a->act.lower == 0.0f) n.op = o;
+}
+
 /// For the input of `g`, whose outermost extent is a number of images.
 std::vector<float> random_pixels(const graph& g, int images, std::uint64_t seed) {
   const dims& all = g.type(g.input_values().at(0)).extents;
@@ -206,9 +216,9 @@ std::string formatted(const char* format, Numbers... numbers) {
 }
 
 void print_head(std::ostream& out, const report& r) {
-  out << r.asked.network << ", batch " << r.asked.batch << ", " << r.asked.threads
-      << (r.asked.threads == 1 ? " thread, " : " threads, ") << name_of(r.used) << ", "
-      << formatted("%.2f GOP", r.operations() * 1e-9) << ", random weights\n"
+  out << r.asked.network << (r.asked.activation.empty() ? "" : " with " + r.asked.activation) << ", batch "
+      << r.asked.batch << ", " << r.asked.threads << (r.asked.threads == 1 ? " thread, " : " threads, ")
+      << name_of(r.used) << ", " << formatted("%.2f GOP", r.operations() * 1e-9) << ", random weights\n"
       << cpu_name() << "; " << OCTAVO_COMPILER << OCTAVO_COMPILER_FLAGS << "; " << name_of(r.clock) << " time";
 #ifdef OCTAVO_HAS_ONEDNN
   out << "; oneDNN " << onednn_version() << (r.asked.onednn_nhwc ? ", NHWC" : ", its own layouts");
@@ -294,6 +304,7 @@ nlohmann::json print_layers(std::ostream& out, const comparison& c, double peak,
 
 nlohmann::json to_json(const report& r) {
   nlohmann::json j{{"network", r.asked.network},
+                   {"activation", r.asked.activation},
                    {"isa", name_of(r.used)},
                    {"threads", r.asked.threads},
                    {"batch", r.asked.batch},
@@ -361,6 +372,7 @@ void run(const options& o) {
   parallel_for& threads = own_threads ? *own_threads : serial();
   graph g;
   find_classifier(o.network).compose(g, params(std::make_shared<random_weights>(1)));
+  if (!o.activation.empty()) replace_activations(g, o.activation);
   g = pass::limit_batch(fold(std::move(g)), o.batch);
   std::vector<float> pixels = random_pixels(g, o.batch, 1);
   comparison int8(quantize_graph(g, calibrate_on_random_pixels(g, r.used)), o, r.used, threads, pixels);
