@@ -52,6 +52,46 @@ TEST_CASE("gather: the examples of ONNX's specification") {
   CHECK(run(op::gather{-2}, list_of(counted({2, 3, 4}), ids({}, {1}))).extents() == dims{2, 4});
 }
 
+TEST_CASE("embedding: s8 rows with a scale each") {
+  random_numbers random(1);
+  tensor f32 = random_tensor(element::f32, {7, 5}, random);
+  const quantized_weights table = quantize_weights(f32, "table");
+  graph g;
+  auto which = g.input<std::int32_t, shape<upto<4>, 3>>("which");
+  g.output(embedding<7, 5>(which, table, "words"), "y");
+  g.output(embedding<7, 5>(g.input<std::int64_t, shape<>>("one"), table), "single");
+  const network planned = plan_graph(fold(g), native_kernels());
+  CHECK(planned->steps.size() == 2);
+  for (const step& s : planned->steps) CHECK(s.kernel == "embedding");
+  session run(planned);
+  const std::vector<std::int32_t> numbers{0, 6, -1, 3, 3, -7};
+  const std::vector<std::int64_t> one{2};
+  std::vector<float> y(6 * 5), single(5);
+  const tensor i = tensor::of<std::int32_t>({2, 3}, numbers);
+  run(i, one, tensor_argument(y), single).or_throw();
+  const auto expected = [&](std::int64_t id, std::size_t c) {
+    const auto row = static_cast<std::size_t>(id < 0 ? id + 7 : id);
+    return static_cast<float>(table.values.as<std::int8_t>()[row * 5 + c]) * table.scales.as<float>()[row];
+  };
+  for (std::size_t k = 0; k < 6; ++k)
+    for (std::size_t c = 0; c < 5; ++c) CHECK(y[k * 5 + c] == expected(numbers[k], c));
+  for (std::size_t c = 0; c < 5; ++c) CHECK(single[c] == expected(2, c));
+  const tensor outside = tensor::of<std::int32_t>({2, 3}, std::vector<std::int32_t>{0, 7, -8, 1, 2, 3});
+  CHECK(run(outside, one, y, single).code() == run_status::refused_data);
+  for (std::size_t c = 5; c < 15; ++c) CHECK(y[c] == 0.0f);
+  CHECK(y[15] == expected(1, 0));
+
+  signature s{{{element::s32, {2}, {}}}, {element::f32, {2, 5}, {}}, g.nodes[1].constants};
+  CHECK_FALSE(failure_of([&] { check(op::embedding{}, s); }));
+  s.src[0].type = element::f32;
+  check_failure(failure_of([&] { check(op::embedding{}, s); }), "embedding: ids must be s32 or s64, found f32[2]");
+  s.src[0].type = element::s64, s.dst->extents = {2, 4};
+  check_failure(failure_of([&] { check(op::embedding{}, s); }), "embedding: output must be f32[2x5], found f32[2x4]");
+  s.constants[1] = make_constant(tensor(element::f32, {6}));
+  check_failure(failure_of([&] { check(op::embedding{}, s); }), "embedding: scales must be f32[7]");
+  check_failure(failure_of([&] { embedding<5, 7>(which, table); }), "embedding: expected rows of 5x7, found 7x5");
+}
+
 TEST_CASE("gather: ids out of range give zeros and refuse the run") {
   const tensor x = counted({3, 2});
   const op::gather g;

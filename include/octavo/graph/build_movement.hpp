@@ -202,6 +202,21 @@ auto embedding(const value<Id, Ids>& ids, const params& w) {
   return value<float, shape_of<y>>(&g, *g.append(op::gather{}, w.path(), {table, ids.id}));
 }
 
+/// Rows of an s8 table with a scale each, as quantize_weights() makes them of f32 (Rows, C): (...) -> (..., C). Throws
+/// octavo::error where the table is another one.
+template <int Rows, int C, class Id, class Ids>
+auto embedding(const value<Id, Ids>& ids, const quantized_weights& table, std::string name = "embedding") {
+  static_assert(std::is_same_v<Id, std::int32_t> || std::is_same_v<Id, std::int64_t>,
+                "octavo: embedding's ids must be std::int32_t or std::int64_t");
+  constexpr dims y = op::infer(op::gather{}, {Rows, C}, Ids::value);
+  require(table.values.extents() == dims{Rows, C}, "embedding: expected rows of ", dims{Rows, C}, ", found ",
+          table.values.extents());
+  graph& g = ids.owner("embedding");
+  return value<float, shape_of<y>>(
+      &g, *g.append(op::embedding{}, std::move(name), {ids.id},
+                    {make_constant(tensor(table.values)), make_constant(tensor(table.scales))}));
+}
+
 /// The channels as (Groups, C / Groups), transposed.
 template <int Groups, class T, class S>
 auto shuffle_channel(const value<T, S>& x) {

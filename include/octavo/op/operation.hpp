@@ -188,6 +188,12 @@ class described_operator final : public any_operator {
   T op_;
 };
 
+/// `op` with its type forgotten. For the operators that come with Octavo this is compiled once where that is asked for.
+template <operator_description T>
+OCTAVO_COLD std::unique_ptr<any_operator> forget_type(T op) {
+  return std::make_unique<described_operator<T>>(std::move(op));
+}
+
 }  // namespace detail
 
 /// Any operator: a value that is copied, compared and printed. Made by default it is an input; one that was moved from
@@ -196,7 +202,7 @@ class operation {
  public:
   operation() : operation(op::input{}) {}
   template <operator_description T>
-  operation(T op) : self_(std::make_unique<detail::described_operator<T>>(std::move(op))) {}
+  operation(T op) : self_(detail::forget_type(std::move(op))) {}
   OCTAVO_COLD operation(const operation& other) : self_(other.self().copy()) {}
   OCTAVO_COLD operation(operation&& other) noexcept : self_(std::move(other.self_)) {}
   OCTAVO_COLD operation& operator=(operation other) noexcept {

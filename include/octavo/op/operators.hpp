@@ -13,6 +13,7 @@
 #include "octavo/op/conv3d.hpp"
 #include "octavo/op/conv_transpose2d.hpp"
 #include "octavo/op/elementwise.hpp"
+#include "octavo/op/embedding.hpp"
 #include "octavo/op/expand.hpp"
 #include "octavo/op/fc.hpp"
 #include "octavo/op/gather.hpp"
@@ -45,8 +46,6 @@ operator_set with_operators(operator_set set) {
   return set;
 }
 
-// Every operator that comes with Octavo is one line here.
-// clang-format off
 // Every operator that comes with Octavo is one line here.
 // clang-format off
 #define OCTAVO_FOR_EACH_OPERATOR(X) \
@@ -83,6 +82,7 @@ operator_set with_operators(operator_set set) {
   X(transpose) \
   X(pad) \
   X(gather) \
+  X(embedding) \
   X(expand) \
   X(tile) \
   X(shuffle_channel) \
@@ -120,34 +120,26 @@ operator_set with_operators(operator_set set) {
   X(multiclass_nms)
 // clang-format on
 
-// Their virtual functions, reference evaluations among them, are compiled once where that is asked for.
+// What forgets their types, and so their virtual functions with the reference evaluations, is compiled once where that
+// is asked for. Not the class templates themselves: a declaration of those costs a unit most of their compile time.
 #if !OCTAVO_BODIES
-#define OCTAVO_DECLARE_OPERATOR(name) extern template class detail::described_operator<op::name>;
+#define OCTAVO_DECLARE_OPERATOR(name) \
+  extern template std::unique_ptr<detail::any_operator> detail::forget_type(op::name);
 OCTAVO_FOR_EACH_OPERATOR(OCTAVO_DECLARE_OPERATOR)
 #undef OCTAVO_DECLARE_OPERATOR
 #elif defined(OCTAVO_COMPILING)
-#define OCTAVO_DEFINE_OPERATOR(name) template class detail::described_operator<op::name>;
+#define OCTAVO_DEFINE_OPERATOR(name) template std::unique_ptr<detail::any_operator> detail::forget_type(op::name);
 OCTAVO_FOR_EACH_OPERATOR(OCTAVO_DEFINE_OPERATOR)
 #undef OCTAVO_DEFINE_OPERATOR
 #endif
 
 /// The operators that come with Octavo. To add one of your own to those that files may name:
 /// with_operators<my_operator>(builtin_operators()).
-inline const operator_set& builtin_operators() {
-#define OCTAVO_ADD_OPERATOR(name) set = with_operators<op::name>(std::move(set));
-  static const operator_set all = [] {
-    operator_set set;
-    OCTAVO_FOR_EACH_OPERATOR(OCTAVO_ADD_OPERATOR)
-    return set;
-  }();
-#undef OCTAVO_ADD_OPERATOR
-  return all;
-}
+OCTAVO_COMPILED_IF_USED const operator_set& builtin_operators();
 
 /// The operator of that name with these attributes. Throws octavo::error, naming operator and attribute, where there is
 /// no such one.
-inline operation make_operation(std::string_view name, const attribute_map& attributes,
-                                const operator_set& known = builtin_operators()) {
+inline operation make_operation(std::string_view name, const attribute_map& attributes, const operator_set& known) {
   const auto found = known.find(name);
   if (found == known.end()) {
     std::vector<std::string_view> names;
@@ -163,4 +155,30 @@ inline operation make_operation(std::string_view name, const attribute_map& attr
   return o;
 }
 
+/// The same of builtin_operators().
+OCTAVO_COMPILED_IF_USED operation make_operation(std::string_view name, const attribute_map& attributes);
+
 }  // namespace octavo
+
+#if OCTAVO_BODIES
+
+namespace octavo {
+
+OCTAVO_BODY_IF_USED const operator_set& builtin_operators() {
+#define OCTAVO_ADD_OPERATOR(name) set = with_operators<op::name>(std::move(set));
+  static const operator_set all = [] {
+    operator_set set;
+    OCTAVO_FOR_EACH_OPERATOR(OCTAVO_ADD_OPERATOR)
+    return set;
+  }();
+#undef OCTAVO_ADD_OPERATOR
+  return all;
+}
+
+OCTAVO_BODY_IF_USED operation make_operation(std::string_view name, const attribute_map& attributes) {
+  return make_operation(name, attributes, builtin_operators());
+}
+
+}  // namespace octavo
+
+#endif

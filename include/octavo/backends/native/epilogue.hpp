@@ -7,6 +7,7 @@
 #include "octavo/base/arch_namespace.hpp"
 #include "octavo/op/activation.hpp"
 #include "octavo/op/signature.hpp"
+#include "octavo/quant/fold.hpp"
 
 namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 

@@ -275,6 +275,25 @@ class gathering final : public executable {
   int zero_;
 };
 
+/// A prepared embedding from s8 rows: some ids a task.
+class row_lookup final : public executable {
+ public:
+  explicit row_lookup(const problem& p) : types_(p) {}
+
+  int tasks(const arguments& a) const noexcept override { return tasks_for(a, sizeof(float)); }
+
+  void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
+    const std::size_t ids = a.src[0].extents.count();
+    const auto cut = [&](int task) {
+      return ids * static_cast<std::size_t>(task) / static_cast<std::size_t>(tasks(a));
+    };
+    for (std::size_t i = cut(begin); i < cut(end); ++i) op::look_up_row(types_, a, i);
+  }
+
+ private:
+  signature types_;
+};
+
 /// The kernel `name` that runs the operator Op as an E.
 template <class Op, class E = movement<Op>>
 constexpr kernel movement_kernel(std::string_view name) {
@@ -295,6 +314,7 @@ inline constexpr kernel movement_kernels[] = {
     movement_kernel<op::space_to_depth>("space_to_depth"),
     movement_kernel<op::depth_to_space>("depth_to_space"),
     movement_kernel<op::gather, gathering>("gather"),
+    movement_kernel<op::embedding, row_lookup>("embedding"),
 };
 
 }  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE
