@@ -68,6 +68,26 @@ TEST_CASE("reduce kernels: every number of channels, and images") {
   }
 }
 
+TEST_CASE("reduce kernels: of zeros that differ in sign one and the same stays") {
+  random_numbers random(6);
+  comparison zeros;
+  zeros.prepare = [&](std::size_t, const operand& x) {
+    for (std::size_t i = 0; i < x.extents.count(); ++i) {
+      const auto columns = static_cast<std::size_t>(x.extents.back());
+      x.row<float>(i / columns)[i % columns] = random.chance(50) ? 0.0f : -0.0f;
+    }
+  };
+  for (op::reduce::kind_type kind : kinds)
+    for (int n : {2, 15, 16, 17, 40, 131})
+      for (int axis : {0, 1}) {
+        problem p;
+        p.op = op::reduce{kind, {axis}, false};
+        p.src = {{element::f32, {7, n}, {}}};
+        p.dst = p.op.infer(p.src);
+        CHECK(check_kernels(p, random, zeros) > 0);
+      }
+}
+
 TEST_CASE("softmax kernels: other axes, and logarithms") {
   const unsigned seed = std::random_device{}();
   INFO("seed ", seed);

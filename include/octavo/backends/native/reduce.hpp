@@ -2,10 +2,11 @@
 //
 // Axes that are reduced and go on alike are one, so that what makes one output is a window (see pool.hpp) of pixels:
 // where the innermost axis is kept a pixel is one element of each of the channels of an output row, else it is a row of
-// the innermost axis, which is reduced too. A function for either computes
-//   columns(window, mean_rule, y, n)   n channels
-//   row(window, mean_rule, y, n)       one output from pixels of n elements
-// The former, for sums and means, is that of average pooling.
+// the innermost axis, which is reduced too. An instruction set is a class (reduce.inc) with
+//   columns<Kind, T>(window, mean_rule, y, n)   n channels, for max, min and products
+//   row<Kind, T>(window, mean_rule, y, n)       one output from pixels of n elements
+//   row_mean<X, Y>(window, mean_rule, y, n)     the same, for sums and means
+// Sums and means of channels are average pooling.
 #pragma once
 
 #include "octavo/backends/native/elementwise.hpp"
@@ -96,14 +97,21 @@ class reduction final : public executable {
   mean_rule rule_;
 };
 
-/// Whether `p` is a reduction from elements of type x to type y, of the innermost axis too or not.
-inline bool is_reduction(const problem& p, element x, element y, bool along_rows) {
+/// Whether `p` is a reduction from elements of type x to type y.
+inline bool is_reduction(const problem& p, element x, element y) {
   const op::reduce* r = p.op.as<op::reduce>();
-  if (!r || p.src[0].type != x || p.dst->type != y || reduces_innermost(*r, p.src[0].extents) != along_rows)
-    return false;
+  if (!r || p.src[0].type != x || p.dst->type != y) return false;
   dims extents = p.src[0].extents;
   extents.bounded = 0;
   return reduced_axes({nullptr, extents, extents.back()}, r->axes).count <= 2;
+}
+
+/// Whether `p` is a mean or a sum from elements of type x to type y, of the innermost axis too or not.
+inline bool is_mean(const problem& p, element x, element y, bool along_rows) {
+  if (!is_reduction(p, x, y)) return false;
+  const op::reduce& r = *p.op.as<op::reduce>();
+  return (r.kind == op::reduce::mean || r.kind == op::reduce::sum) &&
+         reduces_innermost(r, p.src[0].extents) == along_rows;
 }
 
 /// The kernel `name` for means and sums from X to Y that keep the innermost axis, by the mean of Pool.
@@ -111,14 +119,47 @@ template <class Pool, class X, class Y>
 constexpr kernel mean_kernel(std::string_view name, isa needs) {
   return {name, needs,
           [](const problem& p) {
-            if (!is_reduction(p, element_of<X>, element_of<Y>, false)) return false;
-            const op::reduce& r = *p.op.as<op::reduce>();
             // Pooling subtracts zero points from the sum in binary32, which has every integer up to 2^24.
-            return (r.kind == op::reduce::mean || r.kind == op::reduce::sum) &&
-                   (std::is_same_v<X, float> || op::reduced_count(r, p.src[0].extents) <= 65793);
+            return is_mean(p, element_of<X>, element_of<Y>, false) &&
+                   (std::is_same_v<X, float> || op::reduced_count(*p.op.as<op::reduce>(), p.src[0].extents) <= 65793);
           },
           [](const problem& p) -> std::unique_ptr<const executable> {
             return std::make_unique<reduction>(p, Pool::template mean<X, Y>);
+          }};
+}
+
+/// The kernel `name` for means and sums from X to Y along the innermost axis, by Isa.
+template <class Isa, class X, class Y>
+constexpr kernel row_mean_kernel(std::string_view name, isa needs) {
+  return {name, needs, [](const problem& p) { return is_mean(p, element_of<X>, element_of<Y>, true); },
+          [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<reduction>(p, Isa::template row_mean<X, Y>);
+          }};
+}
+
+/// The function of Isa for Kind of T.
+template <class Isa, op::reduce::kind_type Kind, class T>
+pool_function extreme_function(bool along_rows) {
+  return along_rows ? Isa::template row<Kind, T> : Isa::template columns<Kind, T>;
+}
+
+/// The kernel `name` for maxima and minima of T, and for products where T is f32, along any axes, by Isa.
+template <class Isa, class T>
+constexpr kernel extreme_kernel(std::string_view name, isa needs) {
+  return {name, needs,
+          [](const problem& p) {
+            if (!is_reduction(p, element_of<T>, element_of<T>)) return false;
+            const auto kind = p.op.as<op::reduce>()->kind;
+            return kind != op::reduce::mean && kind != op::reduce::sum;
+          },
+          [](const problem& p) -> std::unique_ptr<const executable> {
+            const op::reduce& r = *p.op.as<op::reduce>();
+            const bool rows = reduces_innermost(r, p.src[0].extents);
+            pool_function function = r.kind == op::reduce::max ? extreme_function<Isa, op::reduce::max, T>(rows)
+                                                               : extreme_function<Isa, op::reduce::min, T>(rows);
+            if constexpr (std::is_same_v<T, float>)
+              if (r.kind == op::reduce::prod) function = extreme_function<Isa, op::reduce::prod, T>(rows);
+            return std::make_unique<reduction>(p, function);
           }};
 }
 

@@ -1,75 +1,56 @@
-// Portable reductions, 16 elements at a time: plain loops that compilers turn into vector instructions. Means and sums
-// that keep the innermost axis are average pooling.
+// Portable reductions. Means and sums that keep the innermost axis are average pooling.
 #pragma once
 
+#include <numeric>
+
 #include "octavo/backends/native/reduce.hpp"
-#include "octavo/backends/portable/lanes.hpp"
 #include "octavo/backends/portable/pool.hpp"
+#include "octavo/backends/portable/vector.hpp"
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
-/// The arithmetic of reductions other than means and sums: of each channel, or of rows.
-template <op::reduce::kind_type Kind, class T>
-struct extreme {
-  static void columns(const native::window& w, const native::mean_rule&, void* dst, int n) noexcept {
-    T* const y = static_cast<T*>(dst);
-    for (int c = 0; c < n; c += block) {
-      if (n - c >= block)
-        some_columns<block>(w, c, y + c);
-      else
-        for (; c < n; ++c) some_columns<1>(w, c, y + c);
-    }
-  }
+using vector_of_u8 = xsimd::batch<std::uint8_t>;
+inline constexpr int lanes_of_u8 = static_cast<int>(vector_of_u8::size);
 
-  static void row(const native::window& w, const native::mean_rule&, void* dst, int n) noexcept {
-    T partial[block];
-    for (T& p : partial) p = start();
-    for (int h = 0; h < w.rows; ++h) {
-      const T* x = w.row<T>(h, 0);
-      for (int i = 0; i < w.columns; ++i, x += w.pixel_step) {
-        int c = 0;
-        for (; c + block <= n; c += block)
-          for (int j = 0; j < block; ++j) partial[j] = combine(partial[j], x[c + j]);
-        for (int j = 0; c + j < n; ++j) partial[j] = combine(partial[j], x[c + j]);
-      }
-    }
-    for (int distance = block / 2; distance > 0; distance /= 2)
-      for (int j = 0; j < distance; ++j) partial[j] = combine(partial[j], partial[j + distance]);
-    *static_cast<T*>(dst) = partial[0];
-  }
+/// The first n bytes, n > 0, the others 0; reads nothing else.
+inline vector_of_u8 load_lanes(const std::uint8_t* p, std::ptrdiff_t n) {
+  if (n >= lanes_of_u8) return vector_of_u8::load_unaligned(p);
+  std::uint8_t first[lanes_of_u8] = {};
+  std::memcpy(first, p, static_cast<std::size_t>(n));
+  return vector_of_u8::load_unaligned(first);
+}
+inline void store_lanes(std::uint8_t* p, std::ptrdiff_t n, const vector_of_u8& x) {
+  if (n >= lanes_of_u8) return x.store_unaligned(p);
+  std::uint8_t first[lanes_of_u8];
+  x.store_unaligned(first);
+  std::memcpy(p, first, static_cast<std::size_t>(n));
+}
+#if XSIMD_WITH_SSE2 && !XSIMD_WITH_AVX
+inline vector_of_u8 at_least(const vector_of_u8& a, const vector_of_u8& b) { return _mm_max_epu8(a, b); }
+inline vector_of_u8 at_most(const vector_of_u8& a, const vector_of_u8& b) { return _mm_min_epu8(a, b); }
+#else  // with SSE2, xsimd 8 compares and selects here
+inline vector_of_u8 at_least(const vector_of_u8& a, const vector_of_u8& b) { return xsimd::max(a, b); }
+inline vector_of_u8 at_most(const vector_of_u8& a, const vector_of_u8& b) { return xsimd::min(a, b); }
+#endif
+inline vector_of_u8 inverted(const vector_of_u8& a) { return ~a; }
+inline std::uint8_t smallest_of(const vector_of_u8& a) {
+  std::uint8_t each[lanes_of_u8];
+  a.store_unaligned(each);
+  return *std::min_element(each, each + lanes_of_u8);
+}
 
- private:
-  static constexpr T start() {
-    if constexpr (std::is_same_v<T, float>) return op::neutral(Kind);
-    return Kind == op::reduce::max ? T{0} : T{255};
-  }
-  static T combine(T a, T b) {
-    if constexpr (Kind == op::reduce::prod) return static_cast<T>(a * b);
-    // Not ||, which would be a branch; b differs from itself where it is a NaN.
-    const bool better = (Kind == op::reduce::max ? b > a : b < a) | (b != b);
-    return better ? b : a;
-  }
+template <int N>
+batch turned(const batch& a) {
+  float twice[2 * lanes];
+  a.store_unaligned(twice), a.store_unaligned(twice + lanes);
+  return batch::load_unaligned(twice + N);
+}
 
-  template <int N>
-  static void some_columns(const native::window& w, int c, T* y) {
-    T all[N];
-    for (T& v : all) v = start();
-    for (int h = 0; h < w.rows; ++h) {
-      const T* x = w.row<T>(h, c);
-      for (int i = 0; i < w.columns; ++i, x += w.pixel_step)
-        for (int j = 0; j < N; ++j) all[j] = combine(all[j], x[j]);
-    }
-    std::memcpy(y, all, sizeof all);
-  }
-};
-
-/// The sum of whole rows.
-template <class X, class Y>
-void sum_rows(const native::window& w, const native::mean_rule& rule, void* dst, int n) noexcept {
-  using sum = std::conditional_t<std::is_same_v<X, float>, float, std::int32_t>;
-  sum partial[block] = {};
+/// The sum of whole rows: s32 holds it, as op::reduce checks.
+inline std::int32_t sum_of_bytes(const native::window& w, int n) {
+  std::int32_t partial[block] = {};
   for (int h = 0; h < w.rows; ++h) {
-    const X* x = w.row<X>(h, 0);
+    const auto* x = w.row<std::uint8_t>(h, 0);
     for (int i = 0; i < w.columns; ++i, x += w.pixel_step) {
       int c = 0;
       for (; c + block <= n; c += block)
@@ -77,60 +58,25 @@ void sum_rows(const native::window& w, const native::mean_rule& rule, void* dst,
       for (int j = 0; c + j < n; ++j) partial[j] += x[c + j];
     }
   }
-  for (int distance = block / 2; distance > 0; distance /= 2)
-    for (int j = 0; j < distance; ++j) partial[j] += partial[j + distance];
-  numbers v = {};
-  v.at[0] = static_cast<float>(partial[0] - static_cast<sum>(rule.zero_sum)) * rule.multiplier;
-  Y result[block];
-  end(result, v, rule.epilogue);
-  *static_cast<Y*>(dst) = result[0];
+  return std::accumulate(partial, partial + block, 0);
 }
 
-/// The kernel `name` for sums and means along rows.
-template <class X, class Y>
-constexpr kernel row_sum_kernel(std::string_view name) {
-  return {name, isa::portable,
-          [](const problem& p) {
-            if (!native::is_reduction(p, element_of<X>, element_of<Y>, true)) return false;
-            const op::reduce::kind_type kind = p.op.as<op::reduce>()->kind;
-            return kind == op::reduce::mean || kind == op::reduce::sum;
-          },
-          [](const problem& p) -> std::unique_ptr<const executable> {
-            return std::make_unique<native::reduction>(p, sum_rows<X, Y>);
-          }};
-}
-
-/// The kernel `name` for Kind of T along rows or not.
-template <op::reduce::kind_type Kind, class T, bool AlongRows>
-constexpr kernel extreme_kernel(std::string_view name) {
-  return {
-      name, isa::portable,
-      [](const problem& p) {
-        return native::is_reduction(p, element_of<T>, element_of<T>, AlongRows) && p.op.as<op::reduce>()->kind == Kind;
-      },
-      [](const problem& p) -> std::unique_ptr<const executable> {
-        return std::make_unique<native::reduction>(p, AlongRows ? extreme<Kind, T>::row : extreme<Kind, T>::columns);
-      }};
-}
+#define OCTAVO_KERNEL_FUNCTION inline
+#define OCTAVO_LANES_FUNCTION inline
+#include "octavo/backends/native/reduce.inc"
+#undef OCTAVO_LANES_FUNCTION
+#undef OCTAVO_KERNEL_FUNCTION
 
 /// Kernels for reductions.
 inline constexpr kernel reduce_kernels[] = {
     native::mean_kernel<pool, std::uint8_t, std::uint8_t>("reduce_mean_u8_portable", isa::portable),
     native::mean_kernel<pool, std::uint8_t, float>("reduce_mean_u8f32_portable", isa::portable),
     native::mean_kernel<pool, float, float>("reduce_mean_f32_portable", isa::portable),
-    row_sum_kernel<std::uint8_t, std::uint8_t>("reduce_row_mean_u8_portable"),
-    row_sum_kernel<std::uint8_t, float>("reduce_row_mean_u8f32_portable"),
-    row_sum_kernel<float, float>("reduce_row_mean_f32_portable"),
-    extreme_kernel<op::reduce::max, std::uint8_t, false>("reduce_max_u8_portable"),
-    extreme_kernel<op::reduce::max, std::uint8_t, true>("reduce_row_max_u8_portable"),
-    extreme_kernel<op::reduce::max, float, false>("reduce_max_f32_portable"),
-    extreme_kernel<op::reduce::max, float, true>("reduce_row_max_f32_portable"),
-    extreme_kernel<op::reduce::min, std::uint8_t, false>("reduce_min_u8_portable"),
-    extreme_kernel<op::reduce::min, std::uint8_t, true>("reduce_row_min_u8_portable"),
-    extreme_kernel<op::reduce::min, float, false>("reduce_min_f32_portable"),
-    extreme_kernel<op::reduce::min, float, true>("reduce_row_min_f32_portable"),
-    extreme_kernel<op::reduce::prod, float, false>("reduce_prod_f32_portable"),
-    extreme_kernel<op::reduce::prod, float, true>("reduce_row_prod_f32_portable"),
+    native::row_mean_kernel<reductions, std::uint8_t, std::uint8_t>("reduce_row_mean_u8_portable", isa::portable),
+    native::row_mean_kernel<reductions, std::uint8_t, float>("reduce_row_mean_u8f32_portable", isa::portable),
+    native::row_mean_kernel<reductions, float, float>("reduce_row_mean_f32_portable", isa::portable),
+    native::extreme_kernel<reductions, std::uint8_t>("reduce_extreme_u8_portable", isa::portable),
+    native::extreme_kernel<reductions, float>("reduce_extreme_f32_portable", isa::portable),
 };
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

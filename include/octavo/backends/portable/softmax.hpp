@@ -90,8 +90,6 @@ constexpr kernel softmax_kernel(std::string_view name) {
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<softmax<X, Y>>(p); }};
 }
 
-using vector_of_f32 = batch;
-inline constexpr int lanes_of_f32 = lanes;
 #define OCTAVO_KERNEL_FUNCTION inline
 #include "octavo/backends/native/softmax.inc"
 #undef OCTAVO_KERNEL_FUNCTION

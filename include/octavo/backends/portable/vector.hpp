@@ -12,6 +12,8 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
 using integers = xsimd::batch<std::int32_t>;
 using mask = batch::batch_bool_type;
+using vector_of_f32 = batch;  // the name in texts for vectors of any length
+inline constexpr int lanes_of_f32 = lanes;
 
 inline batch select(const mask& m, const batch& a, const batch& b) { return xsimd::select(m, a, b); }
 inline batch at_least(const batch& x, const batch& bound) { return xsimd::select(x < bound, bound, x); }

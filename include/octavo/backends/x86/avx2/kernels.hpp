@@ -13,6 +13,7 @@
 #include "octavo/backends/x86/avx2/interp2d.hpp"
 #include "octavo/backends/x86/avx2/matmul.hpp"
 #include "octavo/backends/x86/avx2/pool.hpp"
+#include "octavo/backends/x86/avx2/reduce.hpp"
 #include "octavo/backends/x86/avx2/softmax.hpp"
 #include "octavo/backends/x86/avx2/table.hpp"
 #include "octavo/backends/x86/avx2/unary.hpp"

@@ -5,7 +5,7 @@
 
 #if OCTAVO_X86
 
-#include "octavo/backends/native/reduce.hpp"
+#include "octavo/backends/native/pool.hpp"
 #include "octavo/backends/x86/avx2/lanes.hpp"
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
@@ -152,13 +152,6 @@ inline constexpr kernel pool_kernels[] = {
     native::average_pool_kernel<pool, std::uint8_t, std::uint8_t>("average_pool_u8_avx2", isa::avx2),
     native::average_pool_kernel<pool, std::uint8_t, float>("average_pool_u8f32_avx2", isa::avx2),
     native::average_pool_kernel<pool, float, float>("average_pool_f32_avx2", isa::avx2),
-};
-
-/// Kernels for means and sums that keep the innermost axis.
-inline constexpr kernel reduce_kernels[] = {
-    native::mean_kernel<pool, std::uint8_t, std::uint8_t>("reduce_mean_u8_avx2", isa::avx2),
-    native::mean_kernel<pool, std::uint8_t, float>("reduce_mean_u8f32_avx2", isa::avx2),
-    native::mean_kernel<pool, float, float>("reduce_mean_f32_avx2", isa::avx2),
 };
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

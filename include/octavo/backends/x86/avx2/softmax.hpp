@@ -60,8 +60,6 @@ struct softmax {
   }
 };
 
-using vector_of_f32 = f32x8;
-inline constexpr int lanes_of_f32 = f32x8::lanes;
 #define OCTAVO_KERNEL_FUNCTION OCTAVO_AVX2
 #include "octavo/backends/native/softmax.inc"
 #undef OCTAVO_KERNEL_FUNCTION

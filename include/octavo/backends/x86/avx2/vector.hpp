@@ -12,9 +12,13 @@ struct f32x8 {
   static constexpr int lanes = 8;
   __m256 v;
 
+  f32x8() = default;
   OCTAVO_AVX2 OCTAVO_INLINE f32x8(__m256 all) : v(all) {}
   OCTAVO_AVX2 OCTAVO_INLINE explicit f32x8(float each) : v(_mm256_set1_ps(each)) {}
 };
+using vector_of_f32 = f32x8;  // the name in texts for vectors of any length
+inline constexpr int lanes_of_f32 = f32x8::lanes;
+
 /// What comparisons give: all bits or none of each lane.
 struct mask8 {
   __m256 v;

@@ -13,6 +13,7 @@
 #include "octavo/backends/x86/avx512_vnni/interp2d.hpp"
 #include "octavo/backends/x86/avx512_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx512_vnni/pool.hpp"
+#include "octavo/backends/x86/avx512_vnni/reduce.hpp"
 #include "octavo/backends/x86/avx512_vnni/softmax.hpp"
 #include "octavo/backends/x86/avx512_vnni/table.hpp"
 #include "octavo/backends/x86/avx512_vnni/unary.hpp"

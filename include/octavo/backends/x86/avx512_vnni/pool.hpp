@@ -5,7 +5,7 @@
 
 #if OCTAVO_X86
 
-#include "octavo/backends/native/reduce.hpp"
+#include "octavo/backends/native/pool.hpp"
 #include "octavo/backends/x86/avx512_vnni/lanes.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -126,13 +126,6 @@ inline constexpr kernel pool_kernels[] = {
     native::average_pool_kernel<pool, std::uint8_t, std::uint8_t>("average_pool_u8_avx512_vnni", isa::avx512_vnni),
     native::average_pool_kernel<pool, std::uint8_t, float>("average_pool_u8f32_avx512_vnni", isa::avx512_vnni),
     native::average_pool_kernel<pool, float, float>("average_pool_f32_avx512_vnni", isa::avx512_vnni),
-};
-
-/// Kernels for means and sums that keep the innermost axis.
-inline constexpr kernel reduce_kernels[] = {
-    native::mean_kernel<pool, std::uint8_t, std::uint8_t>("reduce_mean_u8_avx512_vnni", isa::avx512_vnni),
-    native::mean_kernel<pool, std::uint8_t, float>("reduce_mean_u8f32_avx512_vnni", isa::avx512_vnni),
-    native::mean_kernel<pool, float, float>("reduce_mean_f32_avx512_vnni", isa::avx512_vnni),
 };
 
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE

@@ -46,8 +46,6 @@ struct softmax {
   }
 };
 
-using vector_of_f32 = f32x16;
-inline constexpr int lanes_of_f32 = f32x16::lanes;
 #define OCTAVO_KERNEL_FUNCTION OCTAVO_AVX512
 #include "octavo/backends/native/softmax.inc"
 #undef OCTAVO_KERNEL_FUNCTION

@@ -18,9 +18,13 @@ struct f32x16 {
   static constexpr int lanes = 16;
   __m512 v;
 
+  f32x16() = default;
   OCTAVO_AVX512 OCTAVO_INLINE f32x16(__m512 all) : v(all) {}
   OCTAVO_AVX512 OCTAVO_INLINE explicit f32x16(float each) : v(_mm512_set1_ps(each)) {}
 };
+using vector_of_f32 = f32x16;  // the name in texts for vectors of any length
+inline constexpr int lanes_of_f32 = f32x16::lanes;
+
 /// What comparisons give: a bit for each lane.
 struct mask16 {
   __mmask16 v;
