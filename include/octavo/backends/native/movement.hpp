@@ -216,9 +216,7 @@ class movement final : public executable {
 
   void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
     const int parts = tasks(a);
-    copies(op_, types_, a, [&](const strided_copy& c) {
-      for (int part = begin; part < end; ++part) strided_copy(c).run(part, parts);
-    });
+    copies(op_, types_, a, [&](const strided_copy& c) { strided_copy(c).run(begin, end, parts); });
   }
 
  private:
@@ -258,7 +256,7 @@ class gathering final : public executable {
       strided_copy c(to, at_offset(x, single ? at * x.stride + id : (at * n + id) * rows * x.stride, bytes_), bytes_);
       c.add(rows, y.stride, x.stride);
       c.add(columns, 1, 1);
-      c.run(0, 1);
+      c.run(0, 1, 1);
     }
   }
 

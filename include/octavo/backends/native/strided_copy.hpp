@@ -33,9 +33,9 @@ class strided_copy {
     loops_[depth_++] = next;
   }
 
-  /// Does part `part` of `parts` of all; the parts are disjoint.
-  void run(int part, int parts) noexcept {
-    if (!take(part, parts)) return;
+  /// Does parts [begin, end) of `parts` of all; the parts are disjoint.
+  void run(int begin, int end, int parts) noexcept {
+    if (!take(begin, end, parts)) return;
     const loop inner = pop();
     if (inner.to == bytes_ && inner.from == bytes_) return run_rows(inner.count * bytes_);
     if (inner.to == bytes_ && inner.from == 0) return run_repetition(inner.count * bytes_);
@@ -50,17 +50,21 @@ class strided_copy {
     std::ptrdiff_t count, to, from;
   };
 
-  // Cuts the longest loop.
-  bool take(int part, int parts) noexcept {
-    if (depth_ == 0) return part == 0;
+  // Cuts the longest loop: between lines of the cache where its turns are neighbours, else tiles would be cut.
+  bool take(int begin, int end, int parts) noexcept {
+    if (depth_ == 0) return begin == 0;
     loop* longest = loops_.data();
     for (std::size_t i = 1; i < depth_; ++i)
       if (loops_[i].count > longest->count) longest = &loops_[i];
-    const std::ptrdiff_t begin = longest->count * part / parts, end = longest->count * (part + 1) / parts;
-    to_ += begin * longest->to;
-    from_ += begin * longest->from;
-    longest->count = end - begin;
-    return end > begin;
+    const std::ptrdiff_t unit = longest->to == bytes_ || longest->from == bytes_ ? 64 / bytes_ : 1;
+    const auto cut = [&](std::ptrdiff_t part) {
+      return part == parts ? longest->count : longest->count * part / parts / unit * unit;
+    };
+    const std::ptrdiff_t first = cut(begin), last = cut(end);
+    to_ += first * longest->to;
+    from_ += first * longest->from;
+    longest->count = last - first;
+    return last > first;
   }
 
   // Calls body(to, from) for each turn of all loops but the last `inside`.
