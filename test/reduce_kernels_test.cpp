@@ -28,11 +28,15 @@ constexpr op::reduce::kind_type kinds[] = {op::reduce::mean, op::reduce::sum, op
 
 template <class Operator>
 void check_softmax(const dims& x, int axis, random_numbers& random, int batch = 0) {
-  problem p;
-  p.op = Operator{axis};
-  p.src = {{element::f32, x, {}}};
-  p.dst = {element::f32, x, {}};
-  CHECK(check_kernels(p, random, {0.0f, random.chance(30)}, batch) > 0);
+  for (element src : {element::f32, element::u8})
+    for (element dst : {element::f32, element::u8}) {
+      if (axis == -1 && (src == element::u8 || dst == element::u8)) continue;  // softmax_kernels_test.cpp
+      problem p;
+      p.op = Operator{axis};
+      p.src = {{src, x, random_affine(random)}};
+      p.dst = {dst, x, {random.real(1e-3f, 0.1f), random_zero_point(random)}};
+      CHECK(check_kernels(p, random, {0.0f, random.chance(30)}, batch) > 0);
+    }
 }
 
 }  // namespace
@@ -98,6 +102,8 @@ TEST_CASE("softmax kernels: other axes, and logarithms") {
     check_softmax<op::log_softmax>(x, random.between(-1, 1), random);
   }
   check_softmax<op::softmax>({2, 100, 400}, 1, random);
+  check_softmax<op::softmax>({3, 7, 1100}, 1, random);
+  check_softmax<op::log_softmax>({3, 7, 1100}, 1, random);
   check_softmax<op::log_softmax>({50, 1000}, -1, random);
   check_softmax<op::log_softmax>({-4, 30, 17}, 1, random, 3);
 }

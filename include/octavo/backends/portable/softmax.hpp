@@ -4,6 +4,7 @@
 #pragma once
 
 #include "octavo/backends/native/softmax.hpp"
+#include "octavo/backends/portable/elementwise.hpp"
 #include "octavo/backends/portable/lanes.hpp"
 #include "octavo/backends/portable/vector.hpp"
 
@@ -100,10 +101,11 @@ inline constexpr kernel softmax_kernels[] = {
     softmax_kernel<float, std::uint8_t>("softmax_f32u8_portable"),
     softmax_kernel<std::uint8_t, float>("softmax_u8f32_portable"),
     softmax_kernel<std::uint8_t, std::uint8_t>("softmax_u8_portable"),
-    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>>("softmax_along_f32_portable", isa::portable),
+    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>, elementwise>("softmax_along_portable",
+                                                                                      isa::portable),
     native::softmax_kernel<op::log_softmax, log_softmax_rows>("log_softmax_f32_portable", isa::portable),
-    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>>("log_softmax_along_f32_portable",
-                                                                            isa::portable),
+    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>, elementwise>("log_softmax_along_portable",
+                                                                                         isa::portable),
 };
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

@@ -6,6 +6,7 @@
 #if OCTAVO_X86
 
 #include "octavo/backends/native/softmax.hpp"
+#include "octavo/backends/x86/avx2/elementwise.hpp"
 #include "octavo/backends/x86/avx2/vector.hpp"
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
@@ -67,9 +68,10 @@ struct softmax {
 /// Kernels for softmax.
 inline constexpr kernel softmax_kernels[] = {
     native::softmax_kernel<op::softmax, softmax>("softmax_f32_avx2", isa::avx2),
-    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>>("softmax_along_f32_avx2", isa::avx2),
+    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>, elementwise>("softmax_along_avx2", isa::avx2),
     native::softmax_kernel<op::log_softmax, log_softmax_rows>("log_softmax_f32_avx2", isa::avx2),
-    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>>("log_softmax_along_f32_avx2", isa::avx2),
+    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>, elementwise>("log_softmax_along_avx2",
+                                                                                         isa::avx2),
 };
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

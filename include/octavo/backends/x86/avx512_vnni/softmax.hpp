@@ -6,6 +6,7 @@
 #if OCTAVO_X86
 
 #include "octavo/backends/native/softmax.hpp"
+#include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
 #include "octavo/backends/x86/avx512_vnni/vector.hpp"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -53,11 +54,11 @@ struct softmax {
 /// Kernels for softmax.
 inline constexpr kernel softmax_kernels[] = {
     native::softmax_kernel<op::softmax, softmax>("softmax_f32_avx512_vnni", isa::avx512_vnni),
-    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>>("softmax_along_f32_avx512_vnni",
-                                                                         isa::avx512_vnni),
+    native::softmax_along_kernel<op::softmax, softmax_of_columns<false>, elementwise>("softmax_along_avx512_vnni",
+                                                                                      isa::avx512_vnni),
     native::softmax_kernel<op::log_softmax, log_softmax_rows>("log_softmax_f32_avx512_vnni", isa::avx512_vnni),
-    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>>("log_softmax_along_f32_avx512_vnni",
-                                                                            isa::avx512_vnni),
+    native::softmax_along_kernel<op::log_softmax, softmax_of_columns<true>, elementwise>(
+        "log_softmax_along_avx512_vnni", isa::avx512_vnni),
 };
 
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
