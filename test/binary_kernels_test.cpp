@@ -76,3 +76,15 @@ TEST_CASE("binary kernels: networks' operands, several tasks, fewer rows than th
     check_all(o, {-5, 9, 33}, {-5, 1, 33}, random, 2);
   }
 }
+
+TEST_CASE("binary kernels: results beyond 32 bits saturate") {
+  random_numbers random(7);
+  for (const operation& o : {operation(op::add{}), operation(op::sub{}), operation(op::mul{}), operation(op::max{})})
+    for (float scale : {1.0f, 3e2f, 3e4f}) {
+      problem p;
+      p.op = o;
+      p.src = {{element::u8, {3, 70}, {scale, 0}}, {element::u8, {3, 70}, {scale, 128}}};
+      p.dst = {element::u8, {3, 70}, {1e-3f, 100}};
+      CHECK(check_kernels(p, random) > 0);
+    }
+}

@@ -77,7 +77,7 @@ class binary_map final : public executable {
     op::visit(op::binary_functions(), p.op, [&]<class F>(const F& f) {
       const op::operand_multipliers m = op::multipliers<F>(p);
       shared_.x0.multiplier = m.m0, shared_.x1.multiplier = m.m1;
-      shared_.epilogue = make_epilogue(*p.dst, f.act);
+      shared_.epilogue = make_epilogue(*p.dst, f.act, p.src[0].is_u8() ? largest<F>(m) : infinity);
     });
     if (p.src[0].is_u8()) shared_.x0.zero_point = p.src[0].q.zero_point, shared_.x1.zero_point = p.src[1].q.zero_point;
   }
@@ -95,6 +95,16 @@ class binary_map final : public executable {
   }
 
  private:
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+  /// The largest result from u8, in steps of the output.
+  template <class F>
+  static double largest(const op::operand_multipliers& m) {
+    if constexpr (std::is_same_v<F, op::div>) return infinity;
+    if constexpr (std::is_same_v<F, op::mul>) return 255.0 * 255.0 * static_cast<double>(m.m0);
+    return 255.0 * (static_cast<double>(m.m0) + static_cast<double>(m.m1));
+  }
+
   row_grid grid(const broadcast_axes& axes) const noexcept {
     return make_row_grid(axes.rows(), axes.columns(), static_cast<std::ptrdiff_t>(2 * size_of(x_) + size_of(y_)));
   }
