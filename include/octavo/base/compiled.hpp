@@ -3,8 +3,8 @@
 // source defines OCTAVO_COMPILING.
 #pragma once
 
-// OCTAVO_COMPILED_ONCE marks such a function. OCTAVO_COMPILED_IF_USED marks the declaration of one that few units use, and
-// OCTAVO_BODY_IF_USED its body: header-only it is a template, which costs nothing where it is not called.
+// OCTAVO_COMPILED_ONCE marks such a function. OCTAVO_COMPILED_IF_USED marks the declaration of one that few units use,
+// and OCTAVO_BODY_IF_USED its body: header-only it is a template, which costs nothing where it is not called.
 #if defined(OCTAVO_COMPILING)
 #define OCTAVO_BODIES 1
 #define OCTAVO_COMPILED_ONCE

@@ -1,7 +1,7 @@
 // Rows of an s8 table, each with a scale of its own, by their numbers: an embedding in a quarter of the memory.
 //   y(i..., c) = scales(ids(i...)) rows(ids(i...), c)
-// Constants: [0] rows (R, C) s8, [1] scales (R) f32: what quantize_weights() makes of an f32 table. y: (..., C) f32. Ids as
-// for gather: one below 0 is counted from the end; one that is out of range gives zeros, and the run is refused.
+// Constants: [0] rows (R, C) s8, [1] scales (R) f32: what quantize_weights() makes of an f32 table. y: (..., C) f32.
+// Ids as for gather: one below 0 is counted from the end; one that is out of range gives zeros, and the run is refused.
 #pragma once
 
 #include "octavo/op/gather.hpp"
