@@ -25,19 +25,6 @@ inline batch absolute(const batch& x) { return from_bits(bits_of(x) & integers(0
 inline batch copy_sign(const batch& size, const batch& sign) {
   return from_bits((bits_of(size) & integers(0x7fffffff)) | (bits_of(sign) & integers(-0x7fffffff - 1)));
 }
-/// a / b rounded once.
-inline batch divide(const batch& a, const batch& b) {
-#if XSIMD_WITH_NEON
-  float x[lanes], y[lanes];  // xsimd multiplies by an estimate of 1 / b
-  a.store_unaligned(x), b.store_unaligned(y);
-  for (int i = 0; i < lanes; ++i) x[i] /= y[i];
-  return batch::load_unaligned(x);
-#else
-  return a / b;
-#endif
-}
-inline batch sqrt_f32(const batch& x) { return xsimd::sqrt(x); }
-
 /// f of each lane: what not every instruction set has.
 template <class F>
 batch by_lane(const batch& x, F&& f) {
@@ -46,6 +33,19 @@ batch by_lane(const batch& x, F&& f) {
   for (float& v : each) v = f(v);
   return batch::load_unaligned(each);
 }
+// xsimd's quotients and square roots on NEON are products with estimates, which round more than once.
+#if XSIMD_WITH_NEON
+inline batch divide(const batch& a, const batch& b) {
+  float x[lanes], y[lanes];
+  a.store_unaligned(x), b.store_unaligned(y);
+  for (int i = 0; i < lanes; ++i) x[i] /= y[i];
+  return batch::load_unaligned(x);
+}
+inline batch sqrt_f32(const batch& x) { return by_lane(x, scalar::sqrt_f32); }
+#else
+inline batch divide(const batch& a, const batch& b) { return a / b; }
+inline batch sqrt_f32(const batch& x) { return xsimd::sqrt(x); }
+#endif
 inline batch round_f32(const batch& x) { return by_lane(x, scalar::round_f32); }
 inline batch floor_f32(const batch& x) { return by_lane(x, scalar::floor_f32); }
 inline batch ceil_f32(const batch& x) { return by_lane(x, scalar::ceil_f32); }
