@@ -25,6 +25,7 @@ inline batch absolute(const batch& x) { return from_bits(bits_of(x) & integers(0
 inline batch copy_sign(const batch& size, const batch& sign) {
   return from_bits((bits_of(size) & integers(0x7fffffff)) | (bits_of(sign) & integers(-0x7fffffff - 1)));
 }
+
 /// f of each lane: what not every instruction set has.
 template <class F>
 batch by_lane(const batch& x, F&& f) {
@@ -33,6 +34,7 @@ batch by_lane(const batch& x, F&& f) {
   for (float& v : each) v = f(v);
   return batch::load_unaligned(each);
 }
+
 // xsimd's quotients and square roots on NEON are products with estimates, which round more than once.
 #if XSIMD_WITH_NEON
 inline batch divide(const batch& a, const batch& b) {
@@ -46,6 +48,7 @@ inline batch sqrt_f32(const batch& x) { return by_lane(x, scalar::sqrt_f32); }
 inline batch divide(const batch& a, const batch& b) { return a / b; }
 inline batch sqrt_f32(const batch& x) { return xsimd::sqrt(x); }
 #endif
+
 inline batch round_f32(const batch& x) { return by_lane(x, scalar::round_f32); }
 inline batch floor_f32(const batch& x) { return by_lane(x, scalar::floor_f32); }
 inline batch ceil_f32(const batch& x) { return by_lane(x, scalar::ceil_f32); }
