@@ -18,7 +18,8 @@ namespace octavo::test {
 /// given; remembers what it gave.
 class counted_weights : public weight_source {
  public:
-  explicit counted_weights(std::optional<std::string> biased = {}) : biased_(std::move(biased)) {}
+  counted_weights() = default;
+  explicit counted_weights(std::string biased) : biased_(std::move(biased)) {}
   constant find(const std::string& name, const dims& expected) const override {
     if (name == bias_ && !(biased_ && name.find(*biased_) != std::string::npos)) return nullptr;
     if (name.ends_with(".weight") && expected.rank == 4) bias_ = name.substr(0, name.size() - 6) + "bias";
