@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <map>
-#include <optional>
 #include <string>
 
 #include "octavo/graph/builder.hpp"
@@ -14,14 +13,16 @@
 
 namespace octavo::test {
 
-/// Gives zeros of any shape, one tensor per shape, and biases to convolutions whose names contain `biased`, if that is
-/// given; remembers what it gave.
+/// What no name of a layer contains.
+inline const std::string no_layer = "no layer";
+
+/// Gives zeros of any shape, one tensor per shape, and biases to convolutions whose names contain `biased`; remembers
+/// what it gave.
 class counted_weights : public weight_source {
  public:
-  counted_weights() = default;
-  explicit counted_weights(std::string biased) : biased_(std::move(biased)) {}
+  explicit counted_weights(const std::string& biased = no_layer) : biased_(biased) {}
   constant find(const std::string& name, const dims& expected) const override {
-    if (name == bias_ && !(biased_ && name.find(*biased_) != std::string::npos)) return nullptr;
+    if (name == bias_ && name.find(biased_) == std::string::npos) return nullptr;
     if (name.ends_with(".weight") && expected.rank == 4) bias_ = name.substr(0, name.size() - 6) + "bias";
     given_[name] = expected;
     constant& zeros = tensors_[text(expected)];
@@ -40,7 +41,7 @@ class counted_weights : public weight_source {
   const std::map<std::string, dims>& given() const { return given_; }
 
  private:
-  std::optional<std::string> biased_;
+  std::string biased_;
   mutable std::string bias_;  // of the convolution whose weights were asked for last
   mutable std::map<std::string, dims> given_;
   mutable std::map<std::string, constant> tensors_;
@@ -50,8 +51,8 @@ class counted_weights : public weight_source {
 /// besides the input. Returns the parameters' names and shapes.
 template <int Side, int Classes>
 std::map<std::string, dims> check_model(auto&& model, std::size_t parameters, std::size_t steps,
-                                        std::optional<std::string> biased = {}) {
-  const auto source = std::make_shared<counted_weights>(std::move(biased));
+                                        const std::string& biased = no_layer) {
+  const auto source = std::make_shared<counted_weights>(biased);
   graph g;
   auto image = g.input<float, nhwc<upto<2>, Side, Side, 3>>("image");
   auto logits = model(image, params(source));
