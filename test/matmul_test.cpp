@@ -230,6 +230,13 @@ TEST_CASE("matmul: what it refuses, by name") {
     f.residual = true, s.src.push_back({element::f32, {2, 1, 5}, {}});
     check_failure(failure(), "matmul: residual must be f32[2x3x5], found f32[2x1x5]");
   }
+  SUBCASE("a residual whose scale is far from the output's") {
+    for (tensor_type& t : s.src) t = {element::u8, t.extents, {1e-10f, 0}};
+    s.dst = {element::u8, s.dst->extents, {1e-20f, 0}};
+    CHECK_FALSE(failure());
+    f.residual = true, s.src.push_back({element::u8, s.dst->extents, {1e20f, 0}});
+    check_failure(failure(), "matmul: multiplier");
+  }
   SUBCASE("matrices that have no axis to be interleaved along") {
     s.src[0].extents = {3, 4}, f.interleave_a = true;
     check_failure(failure(), "matmul: cannot multiply 3x4 interleaved by 2x4x5");

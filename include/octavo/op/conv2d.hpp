@@ -87,14 +87,21 @@ constexpr dims infer(const conv& c, const dims& x) {
 /// Extents of the weights: (OC, IC/groups, KH, KW).
 constexpr dims weight_extents(const conv& c, const dims& x) { return {c.out, x[3] / c.groups, c.kernel.h, c.kernel.w}; }
 
+/// Throws octavo::error, beginning with `what`, unless the last input can be the residual of a sum: it has the output's
+/// type and extents, and a scale that is not too far from the output's.
+inline void check_residual(const signature& s, std::string_view what) {
+  const tensor_type& r = s.src.back();
+  require(r.extents == s.dst->extents && r.type == s.dst->type, what, ": residual must be ", name_of(s.dst->type), "[",
+          s.dst->extents, "], found ", r);
+  if (r.is_u8()) checked_ratio(r.q.scale, s.dst->q.scale, what);
+}
+
 /// What conv2d and fc check alike: output of extents `y`, residual, and constants, the weights of extents `weights`.
 inline void check_sum_of_products(const signature& s, const dims& y, const dims& weights, bool residual,
                                   std::string_view what) {
   require(s.dst->extents == y, what, ": output must be ", y, ", found ", s.dst->extents);
   require(s.src.size() == (residual ? 2u : 1u), what, ": expected ", residual ? 2 : 1, " inputs, found ", s.src.size());
-  if (residual)
-    require(s.src[1].extents == y && s.src[1].type == s.dst->type, what, ": residual must be ", name_of(s.dst->type),
-            "[", y, "], found ", s.src[1]);
+  if (residual) check_residual(s, what);
   const tensor *w = s.at(conv2d::weights), *b = s.at(conv2d::bias), *scales = s.at(conv2d::scales);
   const dims channels{y.back()};
   const element wanted = s.src[0].is_u8() ? element::s8 : element::f32;

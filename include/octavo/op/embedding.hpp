@@ -29,7 +29,7 @@ inline std::vector<tensor_type> infer(const embedding&, std::span<const tensor_t
 inline void check(const embedding& e, const signature& s) {
   require(s.src.size() == 1, "embedding: expected 1 input, found ", s.src.size());
   const tensor_type& ids = s.src[0];
-  require(ids.type == element::s32 || ids.type == element::s64, "embedding: ids must be s32 or s64, found ", ids);
+  check_ids(ids, embedding::name);
   require(ids.extents.rank < max_rank, "embedding: ids of ", ids.extents, " leave no axis for columns");
   const tensor *rows = s.at(0), *scales = s.at(1);
   require(rows && rows->type() == element::s8 && rows->extents().rank == 2,

@@ -29,13 +29,17 @@ constexpr dims infer(const gather& g, const dims& x, const dims& ids) {
   return y;
 }
 
+/// Throws octavo::error, beginning with `what`, unless these can be ids.
+inline void check_ids(const tensor_type& ids, std::string_view what) {
+  require(ids.type == element::s32 || ids.type == element::s64, what, ": ids must be s32 or s64, found ", ids);
+}
+
 /// Throws octavo::error, naming what is wrong, unless `s` describes a gather that can be run.
 inline void check(const gather& g, const signature& s) {
   require(s.src.size() == 2, "gather: expected 2 inputs, found ", s.src.size());
   const dims &x = s.src[0].extents, &ids = s.src[1].extents;
   require(axis_of(g.axis, x.rank) >= 0, "gather: axis ", g.axis, " of a tensor of ", x);
-  require(s.src[1].type == element::s32 || s.src[1].type == element::s64, "gather: ids must be s32 or s64, found ",
-          s.src[1]);
+  check_ids(s.src[1], gather::name);
   require(x.rank - 1 + ids.rank <= max_rank, "gather: ", ids, " ids of ", x, " give more than ", max_rank, " axes");
   check_moved(s, 2, infer(g, x, ids), gather::name);
 }

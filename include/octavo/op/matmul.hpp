@@ -184,9 +184,7 @@ inline void check(const matmul& f, const signature& s) {
           s.src[0], " and ", s.src[1]);
   require(s.dst->type == element::f32 || (s.src[0].is_u8() && s.dst->is_u8()),
           "matmul: output must be f32, or u8 where the inputs are, found ", *s.dst);
-  if (f.residual)
-    require(s.src[2].extents == s.dst->extents && s.src[2].type == s.dst->type, "matmul: residual must be ",
-            name_of(s.dst->type), "[", s.dst->extents, "], found ", s.src[2]);
+  if (f.residual) check_residual(s, matmul::name);
   constexpr int deepest = std::numeric_limits<std::int32_t>::max() / (255 * 255);
   const int depth = depth_of(f, a);
   require(!s.src[0].is_u8() || depth <= deepest, "matmul: depth ", depth,

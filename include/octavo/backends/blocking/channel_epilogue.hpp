@@ -39,10 +39,7 @@ class channel_epilogue {
       most =
           std::max(most, 255.0 * 127 * depth * std::fabs(static_cast<double>(m)) + std::fabs(static_cast<double>(b)));
     }
-    epilogue_ = native::make_epilogue(*s.dst, conv.act, most + 255 * static_cast<double>(f.residual_multiplier));
-    if (epilogue_.type != element::u8) return;
-    epilogue_.residual_multiplier = f.residual_multiplier;
-    if (conv.residual) epilogue_.residual_zero_point = s.src[1].q.zero_point;
+    epilogue_ = native::make_epilogue(s, conv.act, conv.residual, most);
   }
 
   const native::epilogue& shared() const noexcept { return epilogue_; }

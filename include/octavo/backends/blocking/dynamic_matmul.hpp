@@ -67,6 +67,7 @@ inline constexpr int matmul_column_budget = 256 * 1024;
 
 /// Columns that a single row is multiplied by at a time: their sums stay in the first cache.
 inline constexpr int row_columns = 2048;
+static_assert(row_columns % row_product::columns_at_once == 0);
 
 /// A matrix product: everything but its tiles.
 class dynamic_matmul : public executable {
@@ -86,9 +87,8 @@ class dynamic_matmul : public executable {
         whole_rows_(!f_.transpose_a && depth_ * value_bytes_ == row_bytes()) {
     const float m = op::multiplier_of(f_, p);
     std::ranges::fill(multiplier_, m);
-    const double most = 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m));
-    epilogue_ = f_.residual ? native::make_epilogue(*p.dst, f_.act, most, p.src[2])
-                            : native::make_epilogue(*p.dst, f_.act, most);
+    epilogue_ =
+        native::make_epilogue(p, f_.act, f_.residual, 255.0 * 255.0 * depth_ * std::fabs(static_cast<double>(m)));
     if (is_u8()) a_zero_ = p.src[0].q.zero_point, b_zero_ = p.src[1].q.zero_point;
     const dims y = op::matrices_of(p.dst->extents, f_.interleave_y);
     const std::size_t rows = one_product_ ? y.rows() : static_cast<std::size_t>(y[y.rank - 2]);

@@ -112,15 +112,11 @@ class depthwise final : public executable {
   using src_type = typename Isa::src_type;
 
   explicit depthwise(const problem& p) : op_(*p.op.as<op::conv2d>()), taps_(Isa::taps(op_.kernel)) {
-    depthwise_filter f{&op_, &p, taps_, {}, make_epilogue(*p.dst, op_.act)};
+    depthwise_filter f{&op_, &p, taps_, {}, make_epilogue(p, op_.act, op_.residual)};
     if constexpr (std::is_same_v<src_type, std::uint8_t>) {
       f.scales = fold_output_scales(p, op_.residual, op::conv2d::name);
     } else {
       f.scales.offset = f32_biases(p, op_.out);
-    }
-    if (op_.residual) {
-      f.epilogue.residual_multiplier = f.scales.residual_multiplier;
-      f.epilogue.residual_zero_point = p.src[1].q.zero_point;
     }
     packed_ = Isa::pack(f);
     dst_size_ = static_cast<std::ptrdiff_t>(size_of(p.dst->type));

@@ -47,11 +47,14 @@ inline epilogue make_epilogue(const tensor_type& y, const activation& act,
   return e;
 }
 
-/// The same with the residual `r`, of y's type.
-inline epilogue make_epilogue(const tensor_type& y, const activation& act, double most, const tensor_type& r) {
-  const float multiplier = y.is_u8() ? checked_ratio(r.q.scale, y.q.scale, "residual") : 0.0f;
-  epilogue e = make_epilogue(y, act, most + 255 * static_cast<double>(multiplier));
-  if (y.is_u8()) e.residual_multiplier = multiplier, e.residual_zero_point = r.q.zero_point;
+/// The same of an operator whose last input is a residual, where `residual` says so; `most` leaves that out.
+inline epilogue make_epilogue(const signature& s, const activation& act, bool residual,
+                              double most = std::numeric_limits<double>::infinity()) {
+  if (!residual || !s.dst->is_u8()) return make_epilogue(*s.dst, act, most);
+  const affine& r = s.src.back().q;
+  const float multiplier = checked_ratio(r.scale, s.dst->q.scale, "residual");
+  epilogue e = make_epilogue(*s.dst, act, most + 255 * static_cast<double>(multiplier));
+  e.residual_multiplier = multiplier, e.residual_zero_point = r.zero_point;
   return e;
 }
 

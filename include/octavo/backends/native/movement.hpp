@@ -281,11 +281,9 @@ class row_lookup final : public executable {
   int tasks(const arguments& a) const noexcept override { return tasks_for(a, sizeof(float)); }
 
   void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
-    const std::size_t ids = a.src[0].extents.count();
-    const auto cut = [&](int task) {
-      return ids * static_cast<std::size_t>(task) / static_cast<std::size_t>(tasks(a));
-    };
-    for (std::size_t i = cut(begin); i < cut(end); ++i) op::look_up_row(types_, a, i);
+    const std::size_t ids = a.src[0].extents.count(), parts = static_cast<std::size_t>(tasks(a)),
+                      last = ids * static_cast<std::size_t>(end) / parts;
+    for (std::size_t i = ids * static_cast<std::size_t>(begin) / parts; i < last; ++i) op::look_up_row(types_, a, i);
   }
 
  private:

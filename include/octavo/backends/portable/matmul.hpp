@@ -22,8 +22,7 @@ class matrix_product final : public executable {
         a_zero_(p.src[0].is_u8() ? p.src[0].q.zero_point : 0),
         b_zero_(p.src[1].is_u8() ? p.src[1].q.zero_point : 0),
         multiplier_(op::multiplier_of(f_, p)),
-        epilogue_(f_.residual ? native::make_epilogue(*p.dst, f_.act, HUGE_VAL, p.src[2])
-                              : native::make_epilogue(*p.dst, f_.act)) {}
+        epilogue_(native::make_epilogue(p, f_.act, f_.residual)) {}
 
   /// Each some blocks of columns of the batch slices.
   int tasks(const arguments& a) const noexcept override {

@@ -11,11 +11,11 @@
 namespace octavo::pass {
 namespace detail {
 
-/// Whether `t` swaps the two innermost axes and no others.
-inline bool swaps_innermost(const op::transpose& t, int rank) {
+/// Whether `t` swaps axis `axis` with the one inside of it, and no others.
+inline bool swaps(const op::transpose& t, int axis, int rank) {
   for (int i = 0; i < rank; ++i)
-    if (op::source_axis(t, i, rank) != (i == rank - 1 ? rank - 2 : i == rank - 2 ? rank - 1 : i)) return false;
-  return rank >= 2;
+    if (op::source_axis(t, i, rank) != (i == axis ? axis + 1 : i == axis + 1 ? axis : i)) return false;
+  return axis >= 0;
 }
 
 /// Whether the elements of x lie in their order in its transpose: axes that are longer than 1 stay in theirs.
@@ -53,7 +53,7 @@ inline bool fold_shuffle(folding& f, std::size_t i) {
   node* split = t ? f.sole_producer(swap->src[0]) : nullptr;
   if (!split || !split->as<op::reshape>()) return false;
   const dims &x = f.type(split->src[0]).extents, &groups = f.type(swap->src[0]).extents;
-  if (x != f.type(*f.at(i).dst).extents || !swaps_innermost(*t, groups.rank)) return false;
+  if (x != f.type(*f.at(i).dst).extents || !swaps(*t, groups.rank - 2, groups.rank)) return false;
   const op::shuffle_channel shuffle{groups[groups.rank - 2]};
   if (innermost_bounded(x) || groups.is_bounded(groups.rank - 2) || x.back() / shuffle.groups != groups.back() ||
       !op::fits(shuffle, x))
@@ -77,13 +77,6 @@ inline bool fold_reshape(folding& f, std::size_t i) {
     return true;
   }
   return fold_shuffle(f, i);
-}
-
-/// Whether `t` swaps the axis of matrices and that of their rows, and no others.
-inline bool interleaves(const op::transpose& t, int rank) {
-  for (int i = 0; i < rank; ++i)
-    if (op::source_axis(t, i, rank) != (i == rank - 3 ? rank - 2 : i == rank - 2 ? rank - 3 : i)) return false;
-  return rank >= 3;
 }
 
 /// Which axes of an operand of that rank are (the innermost one of batches, m, k) of a product, or (.., n, k).
@@ -125,7 +118,8 @@ inline bool fold_after_matmul(folding& f, std::size_t i) {
   const op::transpose* t = f.at(i).as<op::transpose>();
   node* product = t ? f.sole_producer(f.at(i).src[0]) : nullptr;
   op::matmul* m = product ? product->as<op::matmul>() : nullptr;
-  if (!m || m->residual || !interleaves(*t, f.type(*f.at(i).dst).extents.rank)) return false;
+  const int rank = f.type(*f.at(i).dst).extents.rank;
+  if (!m || m->residual || !swaps(*t, rank - 3, rank)) return false;
   m->interleave_y = !m->interleave_y;
   f.absorb(*product, i);
   return true;
