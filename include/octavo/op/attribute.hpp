@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "octavo/base/error.hpp"
+#include "octavo/quant/affine.hpp"
 #include "octavo/tensor/element.hpp"
 #include "octavo/tensor/shape.hpp"
 
@@ -46,6 +47,9 @@ inline attribute to_attribute(const dims& d) {
   for (int i = 0; i < d.rank; ++i) v.push_back(d.encoded_in_place(i));
   return v;
 }
+inline attribute to_attribute(const affine& a) {
+  return std::vector<double>{static_cast<double>(a.scale), static_cast<double>(a.zero_point)};
+}
 
 namespace detail {
 
@@ -75,6 +79,13 @@ inline void from_attribute(const attribute& a, float& v) {
 inline void from_attribute(const attribute& a, dims& d) {
   d = {};
   for (std::int64_t e : detail::attribute_as<std::vector<std::int64_t>>(a, "a list of extents")) d.push_back(e);
+}
+inline void from_attribute(const attribute& a, affine& q) {
+  const auto& v = detail::attribute_as<std::vector<double>>(a, "scale and zero point");
+  require(v.size() == 2 && v[1] == std::nearbyint(v[1]) && std::fabs(v[1]) <= 255,
+          "expected scale and zero point, found ", v.size(), " numbers");
+  q = {static_cast<float>(v[0]), static_cast<std::int32_t>(v[1])};
+  check(q);
 }
 
 /// Whether T lists its attributes.

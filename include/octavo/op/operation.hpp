@@ -23,8 +23,12 @@
 //   std::size_t weights                                           // the constants begin with weights, a row for each
 //                                                                 // output channel, and a bias
 //   activation act; bool residual;                                // what passes may fuse into it: see conv2d.hpp
+//   affine state;                                                 // quantization writes the map of the first output here
+//   std::size_t quantized_outputs                                 // so many outputs become u8, the others stay f32
+//   std::size_t workspace(const leaky_relu&, const signature&)    // bytes that evaluate() finds at arguments::shared
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <typeinfo>
 
@@ -59,6 +63,7 @@ struct operator_facts {
   bool has_weights = false;  ///< the first two constants are weights, a row for each output channel, and a bias or null
   bool sums_products = false;  ///< u8 inputs give f32 as easily as u8
   bool elementwise = false;    ///< each element of the output comes from the same element of the only input
+  std::size_t quantized_outputs = std::numeric_limits<std::size_t>::max();  ///< the others stay f32
 };
 
 namespace detail {
@@ -74,6 +79,7 @@ constexpr operator_facts facts_of() {
   f.has_weights = requires { T::weights; };
   if constexpr (requires { T::sums_products; }) f.sums_products = T::sums_products;
   if constexpr (requires { T::elementwise; }) f.elementwise = T::elementwise;
+  if constexpr (requires { T::quantized_outputs; }) f.quantized_outputs = T::quantized_outputs;
   return f;
 }
 
@@ -120,6 +126,8 @@ class any_operator {
   virtual void run_reference(const signature&, const arguments&) const = 0;
   virtual activation* act() noexcept = 0;
   virtual bool* residual() noexcept = 0;
+  virtual affine* state_map() noexcept = 0;
+  virtual std::size_t workspace_bytes(const signature&) const = 0;
 };
 
 /// Converts to T and to nothing else: what takes it is for T itself, not for any operation.
@@ -183,6 +191,14 @@ class described_operator final : public any_operator {
     if constexpr (requires { op_.residual; }) return &op_.residual;
     return nullptr;
   }
+  affine* state_map() noexcept override {
+    if constexpr (requires { op_.state; }) return &op_.state;
+    return nullptr;
+  }
+  OCTAVO_COLD std::size_t workspace_bytes(const signature& s) const override {
+    if constexpr (requires { std::size_t(workspace(op_, s)); }) return workspace(op_, s);
+    return 0;
+  }
 
  private:
   T op_;
@@ -227,6 +243,9 @@ class operation {
 
   const operator_facts& facts() const { return self().facts(); }
 
+  /// Bytes of memory, aligned to a cache line, that the reference evaluation finds at arguments::shared.
+  std::size_t workspace_bytes(const signature& s) const { return self().workspace_bytes(s); }
+
   /// What quantization does at input `i`.
   port_rule rule(std::size_t i) const { return self().rule(i); }
 
@@ -261,6 +280,7 @@ class operation {
  private:
   friend activation* fused_activation(operation& o);
   friend bool* fused_residual(operation& o);
+  friend affine* state_map(operation& o);
   friend void check(const operation& o, const signature& s);
   friend void evaluate(const operation& o, const signature& s, const arguments& a);
 
@@ -289,6 +309,10 @@ inline const activation* fused_activation(const operation& o) { return fused_act
 /// Whether the operator adds its last input to its output before the activation, or null where it cannot.
 inline bool* fused_residual(operation& o) { return o.self().residual(); }
 inline const bool* fused_residual(const operation& o) { return fused_residual(const_cast<operation&>(o)); }
+
+/// The map by which the operator rounds its own state, that of its first output, or null where it has none.
+inline affine* state_map(operation& o) { return o.self().state_map(); }
+inline const affine* state_map(const operation& o) { return state_map(const_cast<operation&>(o)); }
 
 /// Throws octavo::error, naming what is wrong, unless a tensor of that type can exist: extents from 1, few enough rows
 /// and elements to count them, a scale that has an inverse, a zero point that is a u8.

@@ -17,7 +17,9 @@
 #include "octavo/op/expand.hpp"
 #include "octavo/op/fc.hpp"
 #include "octavo/op/gather.hpp"
+#include "octavo/op/gru.hpp"
 #include "octavo/op/interp2d.hpp"
+#include "octavo/op/lstm.hpp"
 #include "octavo/op/matmul.hpp"
 #include "octavo/op/multiclass_nms.hpp"
 #include "octavo/op/operation.hpp"
@@ -83,6 +85,8 @@ operator_set with_operators(operator_set set) {
   X(pad) \
   X(gather) \
   X(embedding) \
+  X(gru) \
+  X(lstm) \
   X(expand) \
   X(tile) \
   X(shuffle_channel) \

@@ -18,13 +18,15 @@ namespace detail {
 /// The kernel that runs a problem when no other supports it: the reference evaluation.
 class reference_executable : public executable {
  public:
-  explicit reference_executable(const problem& p) : problem_(p) {}
+  explicit reference_executable(const problem& p) : problem_(p), workspace_(p.op.workspace_bytes(p)) {}
+  std::size_t shared_bytes() const noexcept override { return workspace_; }
   void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
     if (begin < end) evaluate(problem_.op, problem_, a);
   }
 
  private:
   problem problem_;
+  std::size_t workspace_;
 };
 
 }  // namespace detail

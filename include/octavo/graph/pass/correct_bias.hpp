@@ -76,7 +76,7 @@ inline std::vector<float> means_of(const graph& g, const graph_index& index, int
 inline graph correct_bias(graph g, const channel_means& means) {
   const graph_index index(g);
   for (node& n : g.nodes) {
-    if (!n.rounded) continue;
+    if (!n.rounded || state_map(n.op)) continue;  // what meets a recurrent layer's weights is no value of the graph
     const std::vector<float> mean = detail::means_of(g, index, n.src[0], means);
     if (mean.empty()) continue;
     const tensor& weights = *n.constants[0];

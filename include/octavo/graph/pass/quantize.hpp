@@ -28,17 +28,19 @@ class quantizer {
       if (!names.contains(name))
         fail("cannot keep node '", name, "' in FP32: the folded graph has no such node", hint_for(from_, name));
     for (const node& n : from_.nodes)
-      for (int v : n.src)
-        if (v >= 0 && is_int8(n)) read_by_int8_[static_cast<std::size_t>(v)] = true;
+      for (std::size_t i = 0; i < n.src.size() && is_int8(n); ++i)
+        if (const port_rule r = n.op.rule(i); n.src[i] >= 0 && r != port_rule::f32 && r != port_rule::untouched)
+          read_by_int8_[static_cast<std::size_t>(n.src[i])] = true;
     for (const node& n : from_.nodes) rewrite(n);
     for (const graph_output& o : from_.outputs) to_.outputs.push_back({as_f32(o.value), o.name});
     return std::move(to_);
   }
 
  private:
-  /// Whether the node becomes INT8: some input can, and it computes in FP32 today.
+  /// Whether the node becomes INT8: some input or its weights can, and it computes in FP32 today.
   bool is_int8(const node& n) const {
     if (options_.keep_fp32.contains(n.name) || from_.type(*n.dst).type != element::f32) return false;
+    if (has_weights(n.op)) return true;
     for (std::size_t i = 0; i < n.src.size(); ++i)
       if (const port_rule rule = n.op.rule(i); rule == port_rule::quantized || rule == port_rule::moved) return true;
     return false;
@@ -104,27 +106,43 @@ class quantizer {
       case port_rule::f32: return as_f32(v);
       case port_rule::untouched: break;
     }
-    return f32_[static_cast<std::size_t>(v)];
+    return from_.type(v).type == element::f32 ? as_f32(v) : f32_[static_cast<std::size_t>(v)];
+  }
+
+  /// The constants of a node that becomes INT8: its weights on their grid; and another constant `foo` too, where one
+  /// called `foo_scales` follows.
+  std::vector<constant> rounded_constants(const node& n) const {
+    const auto names = n.op.facts().constants;
+    std::vector<constant> all = n.constants;
+    const auto round = [&](std::size_t values, std::size_t scales, std::shared_ptr<const quantized_weights> q) {
+      if (!q) q = std::make_shared<const quantized_weights>(quantize_weights(*all[values], n.name));
+      all.resize(std::max(all.size(), scales + 1));
+      all[values] = constant(q, &q->values), all[scales] = constant(q, &q->scales);
+    };
+    round(0, 2, n.rounded);
+    for (std::size_t i = 3; i < std::min(all.size(), names.size() - 1); ++i)
+      if (all[i] && names[i + 1] == text(names[i], "_scales")) round(i, i + 1, nullptr);
+    return all;
   }
 
   void rewrite(const node& n) {
     const bool int8 = is_int8(n);
-    const auto stays_f32 = [&](int v) {
-      return !int8 || (n.op.facts().sums_products && only_f32_readers(v)) || from_.type(v).type != element::f32;
+    const auto stays_f32 = [&](std::size_t k) {
+      const int v = n.dst[k];
+      return !int8 || k >= n.op.facts().quantized_outputs || (n.op.facts().sums_products && only_f32_readers(v)) ||
+             from_.type(v).type != element::f32;
     };
-    const bool f32_out = stays_f32(*n.dst);
+    const bool f32_out = stays_f32(0);
     std::vector<int> src;
     for (std::size_t i = 0; i < n.src.size(); ++i) src.push_back(converted_input(n, i, int8, f32_out));
-    std::vector<constant> constants = n.constants;
-    if (int8 && has_weights(n.op)) {
-      auto q = n.rounded;
-      if (!q) q = std::make_shared<const quantized_weights>(quantize_weights(*n.constants[0], n.name));
-      constants = {constant(q, &q->values), n.constants[1], constant(q, &q->scales)};
-    }
     std::vector<tensor_type> types = from_.types(n.dst);
     for (std::size_t k = 0; k < types.size(); ++k)
-      if (!stays_f32(n.dst[k])) types[k] = {element::u8, types[k].extents, map_of(n.dst[k])};
-    const one_or_more<int> dst = to_.append(n.op, n.name, std::move(src), types, std::move(constants));
+      if (!stays_f32(k)) types[k] = {element::u8, types[k].extents, map_of(n.dst[k])};
+    operation op = n.op;
+    if (affine* state = state_map(op); state && int8)
+      *state = from_.values[static_cast<std::size_t>(*n.dst)].quant.value_or(*state);
+    const one_or_more<int> dst = to_.append(std::move(op), n.name, std::move(src), types,
+                                            int8 && has_weights(n.op) ? rounded_constants(n) : n.constants);
     to_.nodes.back().fused = n.fused;
     for (std::size_t k = 0; k < types.size(); ++k)
       (types[k].is_u8() ? u8_ : f32_)[static_cast<std::size_t>(n.dst[k])] = dst[k];
