@@ -27,35 +27,43 @@ std::vector<tensor> list_of(Tensors... tensors) {
   return list;
 }
 
-/// What the operator makes of `src`. Throws octavo::error when it cannot be run with that signature.
-inline tensor reference_output(const operation& o, const signature& s, std::span<const tensor> src) {
+/// What the operator makes of `src`: all of its outputs. Of an input that is left out the tensor is empty. Throws
+/// octavo::error when it cannot be run with that signature.
+inline std::vector<tensor> all_reference_outputs(const operation& o, const signature& s, std::span<const tensor> src) {
   check(o, s);
-  std::vector<operand> operands;
-  for (const tensor& t : src) operands.push_back(operand_of(t));
-  dims extents = s.dst->extents;
-  extents.bounded = 0;  // the result has exactly these
-  tensor out(s.dst->type, extents);
-  evaluate(o, s, {operands, operand_of(out)});
+  std::vector<operand> operands, results;
+  for (std::size_t i = 0; i < src.size(); ++i) operands.push_back(s.has(i) ? operand_of(src[i]) : operand{});
+  std::vector<tensor> out;
+  for (const tensor_type& t : s.dst) {
+    dims extents = t.extents;
+    extents.bounded = 0;  // the result has exactly these
+    out.emplace_back(t.type, extents);
+    results.push_back(operand_of(out.back()));
+  }
+  aligned_memory workspace(o.workspace_bytes(s));
+  evaluate(o, s, {operands, std::span<const operand>(results), {}, 0, workspace.data()});
   return out;
+}
+
+/// The first of them.
+inline tensor reference_output(const operation& o, const signature& s, std::span<const tensor> src) {
+  return std::move(all_reference_outputs(o, s, src)[0]);
 }
 
 /// Every value of `g`, by index.
 inline std::vector<tensor> reference_values(const graph& g, std::span<const tensor> inputs) {
   std::vector<tensor> values(g.values.size());
   std::size_t next_input = 0;
+  const auto copy_of = [](const tensor& t) { return t.reshaped(t.extents()); };
   for (const node& n : g.nodes) {
-    tensor& out = values[static_cast<std::size_t>(*n.dst)];
     if (n.as<op::input>()) {
-      const tensor& given = inputs[next_input++];
-      out = given.reshaped(given.extents());
+      values[static_cast<std::size_t>(*n.dst)] = copy_of(inputs[next_input++]);
       continue;
     }
     std::vector<tensor> src;
-    for (int v : n.src) {
-      const tensor& t = values[static_cast<std::size_t>(v)];
-      src.push_back(t.reshaped(t.extents()));
-    }
-    out = reference_output(n.op, g.signature_of(n), src);
+    for (int v : n.src) src.push_back(v < 0 ? tensor() : copy_of(values[static_cast<std::size_t>(v)]));
+    std::vector<tensor> out = all_reference_outputs(n.op, g.signature_of(n), src);
+    for (std::size_t k = 0; k < out.size(); ++k) values[static_cast<std::size_t>(n.dst[k])] = std::move(out[k]);
   }
   return values;
 }

@@ -154,36 +154,48 @@ inline int check_kernels(const problem& p, random_numbers& random, const compari
   std::vector<std::unique_ptr<guarded_operand>> src;
   std::vector<operand> views;
   for (const tensor_type& t : p.src) {
-    src.push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents), random.chance(30)));
+    src.push_back(nullptr), views.emplace_back();
+    if (t.type == element::none) continue;
+    src.back() = std::make_unique<guarded_operand>(t.type, at_run(t.extents), stride(t.extents), random.chance(30));
     src.back()->randomize(random, how.specials);
     if (how.largest && t.is_u8()) src.back()->fill(255);
     if (how.prepare) how.prepare(src.size() - 1, src.back()->view());
-    views.push_back(src.back()->view());
+    views.back() = src.back()->view();
   }
-  const dims y = at_run(p.dst->extents);
-  const std::ptrdiff_t y_stride = stride(y);
-  const bool guard_first = random.chance(30);
-  guarded_operand expected(p.dst->type, y, y_stride, guard_first), got(p.dst->type, y, y_stride, guard_first);
-  expected.fill(0xa5);
-  evaluate(p.op, p, {views, expected.view()});
+  std::vector<std::unique_ptr<guarded_operand>> expected, got;
+  std::vector<operand> expected_views, got_views;
+  for (const tensor_type& t : p.dst) {
+    const std::ptrdiff_t apart = stride(at_run(t.extents));
+    const bool guard_first = random.chance(30);
+    for (auto* all : {&expected, &got}) {
+      all->push_back(std::make_unique<guarded_operand>(t.type, at_run(t.extents), apart, guard_first));
+      all->back()->fill(0xa5);
+    }
+    expected_views.push_back(expected.back()->view()), got_views.push_back(got.back()->view());
+  }
+  aligned_memory workspace(p.op.workspace_bytes(p));
+  evaluate(p.op, p, {views, std::span<const operand>(expected_views), {}, 0, workspace.data()});
   int supporting = 0;
   for (const kernel& k : list) {
     if (!k.supports(p)) continue;
     ++supporting;
-    got.fill(0xa5);
+    for (const auto& y : got) y->fill(0xa5);
     const std::unique_ptr<const executable> e = k.pack(p);
-    run_in_portions(*e, {views, got.view()}, random);
-    const std::ptrdiff_t wrong = first_difference(got, expected, how);
-    CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", *p.dst), ": differs first at element ",
-                  wrong, " of rows ", y_stride, " apart");
+    run_in_portions(*e, {views, std::span<const operand>(got_views)}, random);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const std::ptrdiff_t wrong = first_difference(*got[i], *expected[i], how);
+      CHECK_MESSAGE(wrong < 0, k.name, ": ", text(p.op, " on ", p.src[0], " to ", p.dst[i]),
+                    ": differs first at element ", wrong, " of rows ", got_views[i].stride, " apart");
+    }
     const bool* residual = fused_residual(p.op);
     if (!residual || !*residual) continue;
     std::vector<operand> in_place = views;  // the sum overwrites its residual
+    const dims y = at_run(p.dst->extents);
     const std::size_t row_bytes = static_cast<std::size_t>(y.back()) * size_of(p.dst->type);
-    for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got.row(i), src.back()->row(i), row_bytes);
-    in_place.back() = got.view();
-    run_in_portions(*e, {in_place, got.view()}, random);
-    CHECK_MESSAGE(first_difference(got, expected, how) < 0, k.name,
+    for (std::size_t i = 0; i < y.rows(); ++i) std::memcpy(got[0]->row(i), src.back()->row(i), row_bytes);
+    in_place.back() = got_views[0];
+    run_in_portions(*e, {in_place, got_views[0]}, random);
+    CHECK_MESSAGE(first_difference(*got[0], *expected[0], how) < 0, k.name,
                   " in place: ", text(p.op, " on ", p.src[0], " to ", *p.dst));
   }
   return supporting;

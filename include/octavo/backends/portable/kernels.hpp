@@ -15,6 +15,7 @@
 #include "octavo/backends/portable/interp2d.hpp"
 #include "octavo/backends/portable/matmul.hpp"
 #include "octavo/backends/portable/pool.hpp"
+#include "octavo/backends/portable/recurrent.hpp"
 #include "octavo/backends/portable/reduce.hpp"
 #include "octavo/backends/portable/softmax.hpp"
 #include "octavo/backends/portable/unary.hpp"
@@ -26,7 +27,7 @@ inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
               matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels, unary_kernels,
-              softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
+              recurrent_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
               native::multiclass_nms_kernels, native::selection_kernels, native::table_kernels);
 }
 

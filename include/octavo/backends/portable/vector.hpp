@@ -81,6 +81,7 @@ inline void store_lanes(float* p, std::ptrdiff_t n, const batch& x) {
 #define OCTAVO_LANES_FUNCTION inline
 #include "octavo/base/math.inc"
 #include "octavo/op/binary.inc"
+#include "octavo/op/recurrent.inc"
 #include "octavo/op/unary.inc"
 #undef OCTAVO_LANES_FUNCTION
 

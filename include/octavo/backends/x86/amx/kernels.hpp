@@ -8,13 +8,14 @@
 #include "octavo/backends/blocking/sequence_convolution.hpp"
 #include "octavo/backends/x86/amx/convolution.hpp"
 #include "octavo/backends/x86/amx/matmul.hpp"
+#include "octavo/backends/x86/amx/recurrent.hpp"
 
 namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 
 /// The list.
 inline kernel_list kernels() {
   return join(convolution_kernels, blocking::sequence_kernels<convolution_kernels>,
-              blocking::gathered_kernels<convolution_kernels>, matmul_kernels);
+              blocking::gathered_kernels<convolution_kernels>, matmul_kernels, recurrent_kernels);
 }
 
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE

@@ -13,6 +13,7 @@
 #include "octavo/backends/x86/avx2/interp2d.hpp"
 #include "octavo/backends/x86/avx2/matmul.hpp"
 #include "octavo/backends/x86/avx2/pool.hpp"
+#include "octavo/backends/x86/avx2/recurrent.hpp"
 #include "octavo/backends/x86/avx2/reduce.hpp"
 #include "octavo/backends/x86/avx2/softmax.hpp"
 #include "octavo/backends/x86/avx2/table.hpp"
@@ -26,7 +27,7 @@ inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
               matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels, unary_kernels,
-              softmax_kernels, interp2d_kernels, table_kernels);
+              recurrent_kernels, softmax_kernels, interp2d_kernels, table_kernels);
 }
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

@@ -86,6 +86,7 @@ OCTAVO_AVX2 OCTAVO_INLINE void store_lanes(float* p, std::ptrdiff_t n, f32x8 x) 
 #define OCTAVO_LANES_FUNCTION OCTAVO_AVX2 OCTAVO_INLINE
 #include "octavo/base/math.inc"
 #include "octavo/op/binary.inc"
+#include "octavo/op/recurrent.inc"
 #include "octavo/op/unary.inc"
 #undef OCTAVO_LANES_FUNCTION
 

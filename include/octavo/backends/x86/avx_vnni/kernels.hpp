@@ -8,6 +8,7 @@
 #include "octavo/backends/blocking/sequence_convolution.hpp"
 #include "octavo/backends/x86/avx_vnni/convolution.hpp"
 #include "octavo/backends/x86/avx_vnni/matmul.hpp"
+#include "octavo/backends/x86/avx_vnni/recurrent.hpp"
 #include "octavo/backends/x86/avx_vnni/winograd.hpp"
 
 namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
@@ -15,7 +16,7 @@ namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(winograd_kernels, convolution_kernels, blocking::sequence_kernels<convolution_kernels>,
-              blocking::gathered_kernels<convolution_kernels>, matmul_kernels);
+              blocking::gathered_kernels<convolution_kernels>, matmul_kernels, recurrent_kernels);
 }
 
 }  // namespace octavo::x86::avx_vnni::inline OCTAVO_ARCH_NAMESPACE

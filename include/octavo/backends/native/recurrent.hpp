@@ -1,0 +1,428 @@
+// gru and lstm: everything but the arithmetic of gates, for all native instruction sets. The product of each step is a
+// fully connected layer, from the states of all sequences of a task, and an fc kernel runs it.
+//
+// A task takes some sequences in one direction through time; states and sums stay in its scratch memory.
+#pragma once
+
+#include "octavo/backends/blocking/task_pieces.hpp"
+#include "octavo/backends/native/elementwise.hpp"
+#include "octavo/op/gru.hpp"
+#include "octavo/op/lstm.hpp"
+
+namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
+
+/// The gates of one sequence at one step: `units` numbers for each gate, in x and in `product`, one gate after the
+/// other.
+struct gate_row {
+  const float *x, *product;
+  const float* candidate;  ///< of a gru whose reset comes first: the product with the third gate's weights
+  const float* peepholes;  ///< of an lstm
+  float *h, *c;            ///< states, which become those after the step; an lstm only writes h
+  int units;
+  float clip;
+  bool origin_mode;
+};
+using gate_function = void (*)(const gate_row&) noexcept;
+
+/// What an instruction set offers: see recurrent.inc.
+struct gate_functions {
+  gate_function reset;    ///< c = r h
+  gate_function gru[2];   ///< with the reset before its product, after it
+  gate_function lstm[2];  ///< without and with peepholes
+  affine_function quantize;
+};
+
+/// From f32 to u8.
+class state_rounding {
+ public:
+  state_rounding(affine_function function, const tensor_type& to) : function_(function) {
+    offset_.fill(-0.0f);
+    multiplier_.fill(to.is_u8() ? 1.0f / to.q.scale : 1.0f);
+    run_ = {nullptr, nullptr, nullptr, nullptr, false, 0, make_epilogue(to, no_activation)};
+  }
+  void operator()(const float* x, std::byte* y, std::ptrdiff_t n) const noexcept {
+    affine_run r = run_;
+    r.x = x, r.y = y, r.multiplier = multiplier_.data(), r.offset = offset_.data();
+    function_(r, n);
+  }
+
+ private:
+  affine_function function_;
+  alignas(64) std::array<float, 64> multiplier_, offset_;
+  affine_run run_;
+};
+
+/// A fully connected layer from states to f32, of some rows of weights, whose states are rounded first where these are
+/// s8.
+class state_product {
+ public:
+  state_product(std::span<const kernel> kernels, const problem& layer, affine_function quantize)
+      : inputs_(layer.src[0].extents.back()), outputs_(layer.dst->extents.back()), round_(quantize, layer.src[0]) {
+    int8_ = layer.src[0].is_u8();
+    for (const kernel& k : kernels)
+      if (!run_ && k.supports(layer) && (!k.pays || k.pays(layer))) run_ = k.pack(layer);
+    require(run_ != nullptr, "no kernel for the products of a recurrent layer");
+  }
+
+  std::size_t scratch_bytes() const { return round_up(run_->scratch_bytes(), cache_line); }
+  /// Bytes of the rounded states of so many sequences.
+  std::size_t rounded_bytes(std::size_t rows) const {
+    return int8_ ? round_up(rows * static_cast<std::size_t>(inputs_), cache_line) : 0;
+  }
+  std::size_t packed_bytes() const { return run_->packed_bytes(); }
+
+  /// Rounds the states of `rows` sequences, where that is to be.
+  void round(const float* x, int rows, std::byte* rounded) const noexcept {
+    if (int8_) round_(x, rounded, std::ptrdiff_t{rows} * inputs_);
+  }
+  /// y = x w + bias. `rounded` is what round() made of x.
+  void multiply(const float* x, const std::byte* rounded, int rows, float* y, std::byte* scratch) const noexcept {
+    const void* from = int8_ ? static_cast<const void*>(rounded) : x;
+    const operand src{const_cast<void*>(from), {rows, inputs_}, inputs_}, dst{y, {rows, outputs_}, outputs_};
+    run_all(*run_, {{&src, 1}, dst}, scratch);
+  }
+
+ private:
+  int inputs_, outputs_;
+  bool int8_ = false;
+  state_rounding round_;
+  std::unique_ptr<const executable> run_;
+};
+
+/// A recurrent layer: what gru and lstm share.
+class recurrent : public executable {
+ public:
+  recurrent(const problem& p, const op::detail::recurrent_shape& shape, octavo::direction direction,
+            const affine& state, const gate_functions& functions)
+      : shape_(shape),
+        types_{p.src, p.dst, {}},
+        direction_(direction),
+        functions_(functions),
+        round_y_(functions.quantize, p.dst[0]),
+        y_is_state_(p.dst[0].is_u8() && p.at(0)->type() == element::s8 && p.dst[0].q == state),
+        most_rows_(static_cast<std::size_t>(p.src[0].extents[0])) {}
+
+  int tasks(const arguments& a) const noexcept override { return shape_.directions * pieces(a); }
+
+  void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
+    const int parts = pieces(a), batch = a.src[0].extents[0];
+    while (begin < end) {
+      const int d = begin / parts, part = begin % parts, together = std::min(parts - part, end - begin);
+      const int first = blocking::cut(batch, part, parts);
+      run_sequences({a, d, first, blocking::cut(batch, part + together, parts) - first}, scratch);
+      begin += together;
+    }
+  }
+
+ protected:
+  /// Sequences [first, first + rows) in one direction.
+  struct piece {
+    const arguments& a;
+    int d, first, rows;
+  };
+  virtual void run_sequences(const piece& p, std::byte* scratch) const noexcept = 0;
+
+  /// The layer that multiplies `inputs` states by rows [first, first + rows) of constants `weights` and `bias`; states
+  /// have the map `x` where the weights are s8.
+  static problem layer_of(const problem& p, std::size_t weights, const tensor* bias, std::size_t scales, int first,
+                          int rows, const affine& x) {
+    const tensor& w = *p.at(weights);
+    const int inputs = w.extents()[1];
+    const bool int8 = w.type() == element::s8;
+    const auto slice = [&](const tensor& t) {
+      dims e = t.extents();
+      const std::size_t bytes = t.bytes().size() / static_cast<std::size_t>(e[0]);
+      e[0] = rows;
+      tensor part(t.type(), e);
+      std::ranges::copy(
+          t.bytes().subspan(static_cast<std::size_t>(first) * bytes, static_cast<std::size_t>(rows) * bytes),
+          part.bytes().begin());
+      return make_constant(std::move(part));
+    };
+    problem layer;
+    layer.op = op::fc{.out = rows};
+    const std::int64_t batch = p.src[0].extents.encoded(0);
+    layer.src = {{int8 ? element::u8 : element::f32, {batch, inputs}, x}};
+    layer.dst = {element::f32, {batch, rows}, {}};
+    layer.constants = {slice(w), bias ? slice(*bias) : nullptr};
+    if (int8) layer.constants.push_back(slice(*p.at(scales)));
+    return layer;
+  }
+
+  const float* x_row(const piece& p, int row, int t) const noexcept {
+    const auto at = static_cast<std::size_t>((p.first + row) * p.a.src[0].extents[1] + t);
+    return p.a.src[0].row<float>(at) + p.d * shape_.gates * shape_.hidden;
+  }
+
+  /// Reads the states of a piece, (rows, count); zeros where the input is left out.
+  void read(const piece& p, std::size_t input, int count, float* to) const noexcept {
+    for (int row = 0; row < p.rows; ++row)
+      op::detail::read_state(types_, p.a, input, p.first + row, p.d * count, count, to + row * count);
+  }
+  static void write(const piece& p, std::size_t output, int count, const float* from) noexcept {
+    for (int row = 0; row < p.rows; ++row)
+      std::copy_n(from + row * count, count,
+                  p.a.dst[output].row<float>(static_cast<std::size_t>(p.first + row)) + p.d * count);
+  }
+
+  /// The time at which a sequence takes its step number `k`; -1 where it has no such step.
+  int time(const piece& p, int row, int k) const noexcept {
+    const int n = length(p, row);
+    return k >= n ? -1 : goes_back(direction_, p.d) ? n - 1 - k : k;
+  }
+  /// The steps of the longest sequence.
+  int longest(const piece& p) const noexcept {
+    int n = 0;
+    for (int row = 0; row < p.rows; ++row) n = std::max(n, length(p, row));
+    return n;
+  }
+
+  /// Writes the states after step number `k` to y: h, of which round() made `rounded`.
+  void write_step(const piece& p, int k, const float* h, const std::byte* rounded) const noexcept {
+    for (int row = 0; row < p.rows; ++row)
+      if (const int t = time(p, row, k); t >= 0) write_y(p, row, t, h, rounded);
+  }
+  /// Sets y to 0 beyond the sequences.
+  void clear_rest(const piece& p) const noexcept {
+    for (int row = 0; row < p.rows; ++row)
+      for (int t = length(p, row); t < p.a.src[0].extents[1]; ++t)
+        op::detail::write_state(types_, p.a, p.first + row, t, p.d * shape_.state, shape_.state, nullptr);
+  }
+
+  op::detail::recurrent_shape shape_;
+  signature types_;
+  octavo::direction direction_;
+  gate_functions functions_;
+
+  /// Cuts scratch memory into pieces, each aligned to a cache line.
+  class cutter {
+   public:
+    explicit cutter(std::byte* memory) : at_(memory) {}
+    float* floats(std::size_t n) { return reinterpret_cast<float*>(bytes(n * sizeof(float))); }
+    std::byte* bytes(std::size_t n) {
+      std::byte* from = at_;
+      at_ += round_up(n, cache_line);
+      return from;
+    }
+
+   private:
+    std::byte* at_;
+  };
+  /// What it takes for `n` floats for each sequence, in so many pieces.
+  std::size_t floats_bytes(int n, std::size_t parts) const {
+    return most_rows_ * static_cast<std::size_t>(n) * sizeof(float) + parts * cache_line;
+  }
+  std::size_t most_rows() const { return most_rows_; }
+
+ private:
+  int length(const piece& p, int row) const noexcept { return op::detail::length_of(types_, p.a, p.first + row); }
+
+  int pieces(const arguments& a) const noexcept {
+    const int batch = a.src[0].extents[0];
+    const double products = static_cast<double>(a.src[0].extents.count()) * shape_.state;
+    const int wanted = native::task_count({.multiply_adds = products});
+    return std::clamp(ceil_div(wanted, shape_.directions), 1, ceil_div(batch, sequences_together));
+  }
+
+  void write_y(const piece& p, int row, int t, const float* h, const std::byte* rounded) const noexcept {
+    const auto at = static_cast<std::size_t>((p.first + row) * p.a.src[0].extents[1] + t);
+    const int count = shape_.state, first = p.d * count;
+    const std::ptrdiff_t from = std::ptrdiff_t{row} * count;
+    if (!types_.dst[0].is_u8())
+      std::copy_n(h + from, count, p.a.dst[0].row<float>(at) + first);
+    else if (y_is_state_)
+      std::copy_n(rounded + from, count, p.a.dst[0].row<std::byte>(at) + first);
+    else
+      round_y_(h + from, p.a.dst[0].row<std::byte>(at) + first, count);
+  }
+
+  static constexpr int sequences_together = 14;  // fewer leave tiles empty
+
+  state_rounding round_y_;
+  bool y_is_state_;  // y is what round() makes of h
+  std::size_t most_rows_;
+};
+
+/// A gru.
+class gru final : public recurrent {
+ public:
+  gru(const problem& p, std::span<const kernel> kernels, const gate_functions& functions)
+      : recurrent(p, p.op.as<op::gru>()->shape(), p.op.as<op::gru>()->direction, p.op.as<op::gru>()->state, functions),
+        g_(*p.op.as<op::gru>()) {
+    const int first_gates = g_.reset_after ? 3 : 2;
+    for (int d = 0; d < shape_.directions; ++d)
+      for (int gate = 0; gate < 3; gate += first_gates)
+        products_.emplace_back(
+            kernels,
+            layer_of(p, op::gru::weights, p.at(op::gru::bias), op::gru::scales, (d * 3 + gate) * g_.hidden,
+                     std::min(first_gates, 3 - gate) * g_.hidden, g_.state),
+            functions.quantize);
+  }
+
+  std::size_t scratch_bytes() const noexcept override {
+    const state_product& product = products_[0];
+    return floats_bytes((1 + 3 + 1) * g_.hidden, 4) + 2 * product.rounded_bytes(most_rows()) +
+           std::max(product.scratch_bytes(), products_.back().scratch_bytes());
+  }
+  std::size_t packed_bytes() const noexcept override {
+    std::size_t all = 0;
+    for (const state_product& p : products_) all += p.packed_bytes();
+    return all;
+  }
+
+ private:
+  void run_sequences(const piece& p, std::byte* scratch) const noexcept override {
+    const int units = g_.hidden, gates = g_.reset_after ? 3 : 2;
+    const auto rows = static_cast<std::size_t>(p.rows), count = rows * static_cast<std::size_t>(units);
+    const state_product& product = products_[static_cast<std::size_t>(p.d * (g_.reset_after ? 1 : 2))];
+    const state_product* candidates = g_.reset_after ? nullptr : &product + 1;
+    cutter memory(scratch);
+    float *h = memory.floats(count), *sums = memory.floats(3 * count), *reset = memory.floats(count);
+    std::byte *rounded = memory.bytes(product.rounded_bytes(rows)),
+              *rounded_reset = memory.bytes(product.rounded_bytes(rows)), *rest = memory.bytes(0);
+    read(p, op::detail::recurrent::h0, units, h);
+    product.round(h, p.rows, rounded);
+    gate_row g{};
+    g.units = units, g.origin_mode = g_.origin_mode;
+    const auto row_of = [&](int row, const float* x) {
+      g.x = x, g.product = sums + std::ptrdiff_t{row} * gates * units;
+      g.h = h + std::ptrdiff_t{row} * units, g.c = reset + std::ptrdiff_t{row} * units;
+      g.candidate = sums + static_cast<std::ptrdiff_t>(2 * count) + std::ptrdiff_t{row} * units;
+      return g;
+    };
+    std::fill_n(reset, count, 0.0f);  // of sequences that have ended, too
+    for (int k = 0, steps = longest(p); k < steps; ++k) {
+      product.multiply(h, rounded, p.rows, sums, rest);
+      if (candidates) {
+        for (int row = 0; row < p.rows; ++row)
+          if (const int t = time(p, row, k); t >= 0) functions_.reset(row_of(row, x_row(p, row, t)));
+        candidates->round(reset, p.rows, rounded_reset);
+        candidates->multiply(reset, rounded_reset, p.rows, sums + 2 * count, rest);
+      }
+      for (int row = 0; row < p.rows; ++row)
+        if (const int t = time(p, row, k); t >= 0) functions_.gru[g_.reset_after](row_of(row, x_row(p, row, t)));
+      product.round(h, p.rows, rounded);
+      write_step(p, k, h, rounded);
+    }
+    clear_rest(p);
+    write(p, op::detail::recurrent::h_n, units, h);
+  }
+
+  op::gru g_;
+  std::vector<state_product> products_;  // of each direction: all gates, or update and reset, then the candidate's
+};
+
+/// An lstm.
+class lstm final : public recurrent {
+ public:
+  lstm(const problem& p, std::span<const kernel> kernels, const gate_functions& functions)
+      : recurrent(p, p.op.as<op::lstm>()->shape(), p.op.as<op::lstm>()->direction, p.op.as<op::lstm>()->state,
+                  functions),
+        l_(*p.op.as<op::lstm>()) {
+    if (const tensor* w = p.at(op::lstm::peepholes)) peepholes_.assign(w->as<float>().begin(), w->as<float>().end());
+    for (int d = 0; d < shape_.directions; ++d) {
+      products_.emplace_back(kernels,
+                             layer_of(p, op::lstm::weights, p.at(op::lstm::bias), op::lstm::scales, d * 4 * l_.hidden,
+                                      4 * l_.hidden, l_.state),
+                             functions.quantize);
+      if (l_.projected > 0)
+        projections_.emplace_back(kernels,
+                                  layer_of(p, op::lstm::projection, nullptr, op::lstm::projection_scales,
+                                           d * l_.projected, l_.projected, unit_map),
+                                  functions.quantize);
+    }
+  }
+
+  std::size_t scratch_bytes() const noexcept override {
+    std::size_t bytes = floats_bytes(l_.state_size() + 2 * l_.hidden + sums_of_row(), 4) +
+                        products_[0].rounded_bytes(most_rows()) + products_[0].scratch_bytes();
+    if (!projections_.empty()) bytes += projections_[0].rounded_bytes(most_rows()) + projections_[0].scratch_bytes();
+    return bytes;
+  }
+  std::size_t packed_bytes() const noexcept override {
+    std::size_t all = peepholes_.size() * sizeof(float);
+    for (const auto* list : {&products_, &projections_})
+      for (const state_product& p : *list) all += p.packed_bytes();
+    return all;
+  }
+
+ private:
+  void run_sequences(const piece& p, std::byte* scratch) const noexcept override {
+    const auto rows = static_cast<std::size_t>(p.rows), d = static_cast<std::size_t>(p.d),
+               count = rows * static_cast<std::size_t>(l_.hidden);
+    const std::ptrdiff_t units = l_.hidden;
+    const state_product& product = products_[d];
+    const state_product* projection = projections_.empty() ? nullptr : &projections_[d];
+    cutter memory(scratch);
+    float *h = memory.floats(rows * static_cast<std::size_t>(l_.state_size())), *c = memory.floats(count),
+          *sums = memory.floats(rows * static_cast<std::size_t>(sums_of_row())),
+          *out = projection ? memory.floats(count) : h;
+    std::byte* rounded = memory.bytes(product.rounded_bytes(rows));
+    std::byte* rounded_out = projection ? memory.bytes(projection->rounded_bytes(rows)) : nullptr;
+    std::byte* rest = memory.bytes(0);
+    read(p, op::detail::recurrent::h0, l_.state_size(), h);
+    read(p, op::lstm::c0, l_.hidden, c);
+    product.round(h, p.rows, rounded);
+    if (projection) std::fill_n(out, count, 0.0f);
+    gate_row g{};
+    g.units = l_.hidden, g.clip = l_.clip;
+    if (!peepholes_.empty()) g.peepholes = peepholes_.data() + p.d * 3 * units;
+    const gate_function gates = functions_.lstm[g.peepholes != nullptr];
+    for (int k = 0, steps = longest(p); k < steps; ++k) {
+      product.multiply(h, rounded, p.rows, sums, rest);
+      for (int row = 0; row < p.rows; ++row) {
+        const int t = time(p, row, k);
+        if (t < 0) continue;
+        g.x = x_row(p, row, t), g.product = sums + row * 4 * units, g.c = c + row * units, g.h = out + row * units;
+        gates(g);
+      }
+      if (projection) {
+        projection->round(out, p.rows, rounded_out);
+        projection->multiply(out, rounded_out, p.rows, sums, rest);
+        for (int row = 0; row < p.rows; ++row)
+          if (time(p, row, k) >= 0) std::copy_n(sums + row * l_.projected, l_.projected, h + row * l_.projected);
+      }
+      product.round(h, p.rows, rounded);
+      write_step(p, k, h, rounded);
+    }
+    clear_rest(p);
+    write(p, op::detail::recurrent::h_n, l_.state_size(), h);
+    write(p, op::lstm::c_n, l_.hidden, c);
+  }
+
+  /// How many sums of a sequence there are at a time: those of the gates, then those of the projection.
+  int sums_of_row() const { return std::max(4 * l_.hidden, l_.projected); }
+
+  op::lstm l_;
+  std::vector<float> peepholes_;
+  std::vector<state_product> products_, projections_;  // of each direction
+};
+
+/// Kernels for gru and lstm whose products run on `products`, kernels for fc.
+template <const auto& products, const gate_functions& functions>
+struct recurrent_kernel {
+  template <class Operator, class Executable>
+  static constexpr kernel of(std::string_view name, isa needs, bool (*pays)(const problem&) = nullptr) {
+    return {name, needs,
+            [](const problem& p) {
+              return p.op.is<Operator>() && std::any_of(std::begin(products), std::end(products),
+                                                        [&](const kernel& k) { return k.supports(layer_problem(p)); });
+            },
+            [](const problem& p) -> std::unique_ptr<const executable> {
+              return std::make_unique<Executable>(p, products, functions);
+            },
+            pays};
+  }
+
+ private:
+  /// An fc of the types of the products of `p`.
+  static problem layer_problem(const problem& p) {
+    problem layer;
+    layer.op = op::fc{.out = 1};
+    layer.src = {{p.at(0)->type() == element::s8 ? element::u8 : element::f32, {1, 1}, {}}};
+    layer.dst = {element::f32, {1, 1}, {}};
+    return layer;
+  }
+};
+
+}  // namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE
