@@ -42,6 +42,9 @@ class node_test {
   int apply(const operation& o, std::vector<int> src, std::vector<constant> constants = {}) {
     return *g_.append(o, std::string(name_of(o)), std::move(src), std::move(constants));
   }
+  std::vector<int> apply_all(const operation& o, std::vector<int> src, std::vector<constant> constants) {
+    return g_.append(o, std::string(name_of(o)), std::move(src), std::move(constants));
+  }
   int apply(const operation& o, std::vector<int> src, const tensor_type& y, std::vector<constant> constants = {}) {
     return *g_.append(o, std::string(name_of(o)), std::move(src), y, std::move(constants));
   }
@@ -394,6 +397,53 @@ void transpose(node_test& t) {
   t.expect(t.apply(op::transpose{numbers(t.v.attribute("perm", std::vector<int>{}))}, {t.input(0)}), t.v.y());
 }
 
+/// Rows of a tensor (1, blocks of equal size, ...) in the order of `blocks`, from number `first` of such rows on.
+constant gates_of(const tensor& t, const std::vector<int>& blocks, int first = 0, int of = 1) {
+  dims e;
+  for (int i = 1; i < t.extents().rank; ++i) e.push_back(t.extents()[i]);
+  e[0] /= of;
+  tensor y(element::f32, e);
+  const std::size_t block = e.count() / blocks.size();
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    std::ranges::copy(
+        t.as<float>().subspan(static_cast<std::size_t>(first) * e.count() + static_cast<std::size_t>(blocks[i]) * block,
+                              block),
+        y.as<float>().begin() + static_cast<std::ptrdiff_t>(i * block));
+  return make_constant(std::move(y));
+}
+
+/// A recurrent node; all tests have one direction. `gates`: places there of Octavo's gates.
+void recurrent(node_test& t, operation o, const std::vector<int>& gates, std::size_t outputs) {
+  const onnx_vector& v = t.v;
+  if (v.attributes.contains("direction") && v.attributes["direction"] != "forward") throw out_of_scope{"no such test"};
+  const bool batch_first = v.attribute("layout", 0) == 1;
+  const dims& x = v.x().extents();
+  const int n = x[batch_first ? 0 : 1];
+  int in = t.input(0);
+  if (!batch_first) in = t.apply(op::transpose{{1, 0, 2}}, {in});
+  const auto bias = [&](int which) { return v.has(3) ? gates_of(v.x(3), gates, which, 2) : nullptr; };
+  std::vector<int> src{t.apply(op::fc{.out = v.x(1).extents()[1]}, {in}, {gates_of(v.x(1), gates), bias(0)})};
+  src.push_back(v.has(4) ? t.input(4) : -1);
+  for (std::size_t i : {5, 6})
+    if (src.size() < 1 + outputs) src.push_back(v.has(i) ? t.reshape(t.input(i), {n, v.x(i).extents().back()}) : -1);
+  std::vector<constant> constants{gates_of(v.x(2), gates), bias(1)};
+  if (v.has(7)) constants.insert(constants.end(), {nullptr, gates_of(v.x(7), {0, 2, 1})});
+  const std::vector<int> y = t.apply_all(o, src, std::move(constants));
+  for (std::size_t i = 0; i < v.outputs.size(); ++i)
+    if (v.outputs[i]) {
+      if (i == 0 && !batch_first) throw out_of_scope{"no such test"};
+      t.expect(t.reshape(y[i], v.outputs[i]->extents()), v.outputs[i]->reshaped(v.outputs[i]->extents()));
+    }
+}
+
+void gru(node_test& t) {
+  const op::gru g{.hidden = t.v.attribute("hidden_size", 0),
+                  .reset_after = t.v.attribute("linear_before_reset", 0) != 0,
+                  .origin_mode = true};
+  recurrent(t, g, {0, 1, 2}, 2);
+}
+void lstm(node_test& t) { recurrent(t, op::lstm{.hidden = t.v.attribute("hidden_size", 0)}, {0, 2, 3, 1}, 3); }
+
 const std::map<std::string, void (*)(node_test&)> mappings = {
     {"Add", arithmetic<op::add>},
     {"AveragePool", [](node_test& t) { pooling(t, op::pool2d::average); }},
@@ -406,6 +456,7 @@ const std::map<std::string, void (*)(node_test&)> mappings = {
      [](node_test& t) {
        function(t, op::gelu{{}, t.v.attributes.value("approximate", "none") == "tanh"});
      }},
+    {"GRU", gru},
     {"Gemm", gemm},
     {"GlobalAveragePool", [](node_test& t) { pooling(t, op::pool2d::average); }},
     {"HardSigmoid",
@@ -413,6 +464,7 @@ const std::map<std::string, void (*)(node_test&)> mappings = {
        function(t, op::hard_sigmoid{{}, t.v.attribute("alpha", 0.2f), t.v.attribute("beta", 0.5f)});
      }},
     {"HardSwish", [](node_test& t) { function<op::hard_swish>(t); }},
+    {"LSTM", lstm},
     {"LayerNormalization", layer_normalization},
     {"LeakyRelu",
      [](node_test& t) {
@@ -468,7 +520,7 @@ TEST_CASE("ONNX: the node tests") {
     }
     CHECK_MESSAGE(wrong.empty(), name << ": " << wrong);
   }
-  CHECK(passed >= 180);  // of 213
+  CHECK(passed >= 193);  // of 213
   static std::string summary;
   summary = text("onnx vectors: ", passed, " passed, ", failed, " failed, ", left_out, " out of scope");
   std::atexit([] { std::puts(summary.c_str()); });  // the last line, behind what doctest has to say
