@@ -1,5 +1,5 @@
-// Every kernel for gru and lstm against the reference evaluation, bit by bit: all outputs, sequences of any length, tasks
-// in any order.
+// Every kernel for gru and lstm against the reference evaluation, bit by bit: all outputs, sequences of any length,
+// tasks in any order.
 #include "support/kernel_run.hpp"
 
 using namespace octavo;

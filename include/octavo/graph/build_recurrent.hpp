@@ -1,5 +1,5 @@
-// Composing a network: recurrent layers. A layer is two nodes, the product of its whole input with the input weights, an
-// fc, and the steps through time. Included by builder.hpp.
+// Composing a network: recurrent layers. A layer is two nodes, the product of its whole input with the input weights,
+// an fc, and the steps through time. Included by builder.hpp.
 #pragma once
 
 #include "octavo/graph/builder.hpp"

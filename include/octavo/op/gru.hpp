@@ -1,4 +1,4 @@
-// Gated recurrent unit: the steps of a layer whose input product is done (see recurrent.hpp for what all of this means).
+// Gated recurrent unit: the steps of a layer whose input product is done. recurrent.hpp says what all of this means.
 //
 //   u = sigmoid(x_u + W_u h + b_u)        r = sigmoid(x_r + W_r h + b_r)
 //   c = tanh(x_c + W_c (r o h) + b_c), or with reset_after, as PyTorch and cuDNN have it, tanh(x_c + r o (W_c h + b_c))

@@ -1,13 +1,15 @@
 // Long short-term memory: the steps of a layer whose input product is done (see recurrent.hpp for what all of this
 // means).
 //
-//   i = sigmoid(x_i + W_i h + b_i [+ p_i o c])    f = sigmoid(x_f + W_f h + b_f [+ p_f o c])    g = tanh(x_g + W_g h + b_g)
-//   c' = clip(f o c + i o g)                      o = sigmoid(x_o + W_o h + b_o [+ p_o o c'])
+//   i = sigmoid(x_i + W_i h + b_i [+ p_i o c])    f = sigmoid(x_f + W_f h + b_f [+ p_f o c])
+//   g = tanh(x_g + W_g h + b_g)                   c' = clip(f o c + i o g)
+//   o = sigmoid(x_o + W_o h + b_o [+ p_o o c'])
 //   h' = o o tanh(c') [or, with a projection, R (o o tanh(c'))]
 //
 // x: (N, T, D 4 H) f32, gates in the order i, f, g, o, as are the rows of W (D 4 H, P) and b. Constants besides:
-// peepholes (D 3 H) f32, p_i, p_f and p_o; projection R (D P, H) f32, or s8 with a scale for each row, whose input is then
-// quantized by the map of [-1, 1]. Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2002; Sak et al., arXiv 1402.1128.
+// peepholes (D 3 H) f32, p_i, p_f and p_o; projection R (D P, H) f32, or s8 with a scale for each row, whose input is
+// then quantized by the map of [-1, 1]. Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2002; Sak et al., arXiv
+// 1402.1128.
 #pragma once
 
 #include "octavo/op/recurrent.hpp"

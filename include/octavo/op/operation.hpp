@@ -23,7 +23,7 @@
 //   std::size_t weights                                           // the constants begin with weights, a row for each
 //                                                                 // output channel, and a bias
 //   activation act; bool residual;                                // what passes may fuse into it: see conv2d.hpp
-//   affine state;                                                 // quantization writes the map of the first output here
+//   affine state;                                                 // quantization writes the map of y here
 //   std::size_t quantized_outputs                                 // so many outputs become u8, the others stay f32
 //   std::size_t workspace(const leaky_relu&, const signature&)    // bytes that evaluate() finds at arguments::shared
 #pragma once

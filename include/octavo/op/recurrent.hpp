@@ -4,8 +4,8 @@
 // Their input is the product of the layer's input with its input weights, for all steps at once: an fc whose output is
 // f32. So each fc kernel serves, and a stack of layers stays u8 between them (graph/build_recurrent.hpp composes both).
 //   x:       (N, T, D G H) f32, for each of D directions G gates of H units
-//   lengths: (N) s32, optional: sequence n has lengths(n) <= T steps. A reverse direction begins at its last one. Beyond
-//            it y is 0, and the states after the last step stay what they were before.
+//   lengths: (N) s32, optional: sequence n has lengths(n) <= T steps. A reverse direction begins at its last one.
+//            Beyond it y is 0, and states stay what they were.
 //   h0, c0:  (N, D P) and (N, D H) f32, optional, else 0: states before the first step
 //   y:       (N, T, D P) f32 or u8: the state h after each step. P = H but for an lstm with a projection.
 //   h_n, c_n: as h0, c0: states after the last step. Given as h0 and c0 of the next piece, a stream that was cut gives
@@ -13,7 +13,7 @@
 //   weights: (D G H, P) f32, or s8 with a scale for each row; bias (D G H) f32 or null
 //
 // A recurrent product is that of an fc from the state to f32: with s8 weights the state is quantized first, by the map
-// `state`, and states themselves stay f32. A state of tanh and sigmoids is at most 1 in size, whence `state` is by default
+// `state`, and states themselves stay f32. What tanh and sigmoids make is at most 1 in size, whence `state` is by default
 // the map of [-1, 1]; quantization replaces it by that of y.
 #pragma once
 
