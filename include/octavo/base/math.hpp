@@ -35,6 +35,7 @@ inline float scale_by_power(float p, float shifted) {
   const auto half = static_cast<std::uint32_t>(static_cast<std::int32_t>(n) >> 1);
   return p * power_of_two_bits(half) * power_of_two_bits(n - half);
 }
+inline float scale_by_small_power(float p, float shifted) { return p * power_of_two(shifted); }
 inline std::int32_t exponent_bits(float x) {
   return static_cast<std::int32_t>(bits_of(x) - std::uint32_t{bits_of_root_half}) >> 23;
 }

@@ -79,6 +79,9 @@ struct block_source {
   block_store* store = nullptr;
   std::string key{};
 
+  /// The same for a part of the problem.
+  block_source of(std::string_view part) const { return {store, store ? key + "/" + std::string(part) : key}; }
+
   /// The block called `part`, such as "weights".
   packed_block make(std::string_view part, std::size_t bytes, const fill_block& fill) const {
     return store ? store->find_or_fill(key + "/" + std::string(part), bytes, fill) : make_block(bytes, fill);

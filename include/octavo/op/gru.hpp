@@ -66,8 +66,9 @@ inline void evaluate(const gru& g, const signature& s, const arguments& a) {
     multiply.round(h, rounded);
     for (std::size_t j = 0; j < units; ++j) {
       update[j] = x[j] + product(0, j, h);
-      reset[j] = scalar::sigmoid_f32(x[units + j] + product(1, j, h));
-      reset[j] = g.reset_after ? std::fma(reset[j], product(2, j, h), x[2 * units + j]) : reset[j] * h[j];
+      const float gate = x[units + j] + product(1, j, h);
+      reset[j] = g.reset_after ? std::fma(scalar::through_gate(gate, 1.0f), product(2, j, h), x[2 * units + j])
+                               : scalar::through_gate(gate, h[j]);
     }
     if (!g.reset_after) multiply.round(reset, rounded);
     for (std::size_t j = 0; j < units; ++j) {

@@ -20,6 +20,8 @@ namespace octavo {
 struct problem : signature {
   operation op;
   block_source blocks{};  ///< where packed weights go
+  /// The node before, which writes the first input, for kernels that run both (kernel::with_producer); else null.
+  std::shared_ptr<const problem> producer{};
 };
 
 /// What a kernel makes of a problem. Immutable; shared by all threads.
@@ -76,6 +78,9 @@ struct kernel {
   /// Whether it is to run a problem that it supports before those after it in a list; null: always. Tuning does not
   /// ask.
   bool (*pays)(const problem&) = nullptr;
+  /// Whether it runs problems together with their producer, and only such. What its executable is given in the place of
+  /// the first input is that of the producer, which has no other.
+  bool with_producer = false;
 };
 
 /// Kernels in order of preference: the first that supports a problem, and pays there, runs it.

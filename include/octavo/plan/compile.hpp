@@ -51,11 +51,17 @@ inline std::unique_ptr<const executable> pack(const kernel& k, const problem& p)
   return packed;
 }
 
-/// The first of `kernels` that supports `p` and pays there, else the reference.
-inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
+/// The first of `kernels` that supports `p` and pays there, or null; of those with producers where `p` has one.
+inline const kernel* find_kernel(std::span<const kernel> kernels, const problem& p) {
   for (const kernel& k : kernels)
-    if (supports(k, p) && (!k.pays || k.pays(p))) return k;
-  return reference_kernel;
+    if (k.with_producer == (p.producer != nullptr) && supports(k, p) && (!k.pays || k.pays(p))) return &k;
+  return nullptr;
+}
+
+/// The same, or else the reference.
+inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
+  const kernel* found = find_kernel(kernels, p);
+  return found ? *found : reference_kernel;
 }
 
 /// The kernel that `choices` name for a node, else choose_kernel(). Throws octavo::error when no kernel has that name
@@ -68,7 +74,7 @@ inline const kernel& choose_kernel(std::span<const kernel> kernels, const proble
   if (name == reference_kernel.name) return reference_kernel;
   bool known = false;
   for (const kernel& k : kernels) {
-    if (k.name != name) continue;
+    if (k.name != name || k.with_producer) continue;
     if (supports(k, p)) return k;
     known = true;
   }
@@ -86,8 +92,41 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
 
 namespace detail {
 
-/// Fills in values, inputs, outputs and the arena's size.
-inline void place_in_memory(plan& p, const std::vector<placement>& where, const std::vector<int>& step_of_node) {
+/// Finds nodes that run together with the one before them, which writes their first input and nothing else. Nodes of
+/// which `choices` name a kernel run alone.
+class pairing {
+ public:
+  pairing(const graph& g, std::span<const kernel> kernels, const kernel_choices& choices)
+      : graph_(g), index_(g), kernels_(kernels), choices_(choices) {}
+
+  /// The kernel that runs node `i` and the next one, or null where none pays.
+  const kernel* find(std::size_t i) const {
+    if (i + 1 >= graph_.nodes.size()) return nullptr;
+    const node &first = graph_.nodes[i], &second = graph_.nodes[i + 1];
+    if (first.dst.size() != 1 || first.src.size() != 1 || second.src.empty() || second.src[0] != *first.dst ||
+        index_.uses[static_cast<std::size_t>(*first.dst)] != 1 || choices_.by_node.contains(first.name) ||
+        choices_.by_node.contains(second.name))
+      return nullptr;
+    return find_kernel(kernels_, problem_of(second, &first));
+  }
+
+  /// The problem of node `n`, together with `producer` where that is not null.
+  problem problem_of(const node& n, const node* producer) const {
+    problem p{graph_.signature_of(n), n.op};
+    if (producer) p.producer = std::make_shared<const problem>(problem_of(*producer, nullptr));
+    return p;
+  }
+
+ private:
+  const graph& graph_;
+  graph_index index_;
+  std::span<const kernel> kernels_;
+  const kernel_choices& choices_;
+};
+
+/// Fills in values, inputs, outputs and the arena's size. Values that no step writes have no memory.
+inline void place_in_memory(plan& p, const std::vector<placement>& where, const std::vector<int>& step_of_node,
+                            const std::set<int>& unwritten) {
   const graph& g = p.source;
   std::vector<buffer_life> lives;
   std::vector<int> buffer_of(g.values.size(), -1);
@@ -122,9 +161,10 @@ inline void place_in_memory(plan& p, const std::vector<placement>& where, const 
     life.last = std::max(life.last, at);
   };
   for (std::size_t n = 0; n < g.nodes.size(); ++n) {
-    for (int v : g.nodes[n].dst) touch(v, step_of_node[n]);
+    for (int v : g.nodes[n].dst)
+      if (!unwritten.contains(v)) touch(v, step_of_node[n]);
     for (int v : g.nodes[n].src)
-      if (v >= 0) touch(v, step_of_node[n]);
+      if (v >= 0 && !unwritten.contains(v)) touch(v, step_of_node[n]);
   }
 
   const memory_layout layout = lay_out(lives);
@@ -195,30 +235,44 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
   p->symbols = detail::ranges_of_symbols(p->source);
   const std::vector<placement> where = place_values(p->source);
   std::vector<int> step_of_node;
-  for (const node& n : p->source.nodes) {
+  std::set<std::string_view> names;
+  std::set<int> unwritten;
+  const detail::pairing pairs(p->source, kernels, choices);
+  const kernel* both = nullptr;  // for this node and the one before
+  for (std::size_t i = 0; i < p->source.nodes.size(); ++i) {
+    const node& n = p->source.nodes[i];
     step_of_node.push_back(static_cast<int>(p->steps.size()));
     if (is_free(n, p->source, where)) continue;
-    problem q{p->source.signature_of(n), n.op};
+    names.insert(n.name);
+    if (const kernel* with_next = both ? nullptr : pairs.find(i)) {
+      both = with_next;
+      unwritten.insert(*n.dst);
+      continue;
+    }
+    const node* before = both ? &p->source.nodes[i - 1] : nullptr;
     try {
-      const kernel& k = choose_kernel(kernels, q, choices, n.name);
+      problem q = pairs.problem_of(n, before);
+      const kernel& k = both ? *both : choose_kernel(kernels, q, choices, n.name);
       if (store) q.blocks = {store, text(n.name, "/", k.name, "/", digest_of(q))};
       p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, pack(k, q)});
+      if (before) p->steps.back().src[0] = before->src[0];
     } catch (const error& e) {
       fail("node '", n.name, "': ", e.what());
     }
-    const executable& run = *p->steps.back().run;
+    both = nullptr;
+  }
+  for (const step& s : p->steps) {
+    const executable& run = *s.run;
     p->scratch_bytes = std::max(p->scratch_bytes, round_up(run.scratch_bytes(), cache_line));
     p->shared_bytes = std::max(p->shared_bytes, run.shared_bytes());
     p->weight_bytes += run.packed_bytes();
   }
   for (std::size_t i = 1; i < p->steps.size(); ++i) p->steps[i - 1].ahead = p->steps[i].run->first_weights();
-  std::set<std::string_view> names;
-  for (const step& s : p->steps) names.insert(s.name);
   for (const auto& choice : choices.by_node)
     if (!names.contains(choice.first))
       fail(choices.origin, ": the network has no step '", choice.first, "' for kernel '", choice.second, "'",
            hint_for(p->source, choice.first));
-  detail::place_in_memory(*p, where, step_of_node);
+  detail::place_in_memory(*p, where, step_of_node, unwritten);
   // The plan's copy of the graph is for printing; the packed weights are the ones that run.
   for (node& n : p->source.nodes) n.constants.clear();
   return p;

@@ -41,6 +41,7 @@ inline std::string digest_of(const problem& p) {
   std::uint64_t h = digest_of(described.str());
   for (const constant& c : p.constants)
     h = c ? digest_of(c->bytes(), digest_of(text(name_of(c->type()), c->extents()), h)) : h + 1;
+  if (p.producer) h = digest_of(digest_of(*p.producer), h);
   std::ostringstream digits;
   digits << std::hex << std::setfill('0') << std::setw(16) << h;
   return digits.str();

@@ -52,55 +52,85 @@ class state_rounding {
   affine_run run_;
 };
 
-/// A fully connected layer from states to f32, of some rows of weights, whose states are rounded first where these are
-/// s8.
-class state_product {
+/// A fully connected layer to f32 on the first of `kernels` that takes it.
+class layer_product {
  public:
-  state_product(std::span<const kernel> kernels, const problem& layer, affine_function quantize)
-      : inputs_(layer.src[0].extents.back()), outputs_(layer.dst->extents.back()), round_(quantize, layer.src[0]) {
-    int8_ = layer.src[0].is_u8();
+  layer_product(std::span<const kernel> kernels, const problem& layer)
+      : inputs_(layer.src[0].extents.back()), outputs_(layer.dst->extents.back()) {
     for (const kernel& k : kernels)
       if (!run_ && k.supports(layer) && (!k.pays || k.pays(layer))) run_ = k.pack(layer);
     require(run_ != nullptr, "no kernel for the products of a recurrent layer");
   }
 
+  int inputs() const { return inputs_; }
   std::size_t scratch_bytes() const { return round_up(run_->scratch_bytes(), cache_line); }
-  /// Bytes of the rounded states of so many sequences.
-  std::size_t rounded_bytes(std::size_t rows) const {
-    return int8_ ? round_up(rows * static_cast<std::size_t>(inputs_), cache_line) : 0;
-  }
   std::size_t packed_bytes() const { return run_->packed_bytes(); }
 
-  /// Rounds the states of `rows` sequences, where that is to be.
-  void round(const float* x, int rows, std::byte* rounded) const noexcept {
-    if (int8_) round_(x, rounded, std::ptrdiff_t{rows} * inputs_);
-  }
-  /// y = x w + bias. `rounded` is what round() made of x.
-  void multiply(const float* x, const std::byte* rounded, int rows, float* y, std::byte* scratch) const noexcept {
-    const void* from = int8_ ? static_cast<const void*>(rounded) : x;
-    const operand src{const_cast<void*>(from), {rows, inputs_}, inputs_}, dst{y, {rows, outputs_}, outputs_};
+  /// y = x w + bias; rows of x are `stride` elements apart, those of y dense.
+  void multiply(const void* x, std::ptrdiff_t stride, int rows, float* y, std::byte* scratch) const noexcept {
+    const operand src{const_cast<void*>(x), {rows, inputs_}, stride}, dst{y, {rows, outputs_}, outputs_};
     run_all(*run_, {{&src, 1}, dst}, scratch);
   }
 
  private:
   int inputs_, outputs_;
-  bool int8_ = false;
-  state_rounding round_;
   std::unique_ptr<const executable> run_;
 };
 
-/// A recurrent layer: what gru and lstm share.
+/// A layer whose input are states, which are rounded first where the weights are s8.
+class state_product {
+ public:
+  state_product(std::span<const kernel> kernels, const problem& layer, affine_function quantize)
+      : product_(kernels, layer), int8_(layer.src[0].is_u8()), round_(quantize, layer.src[0]) {}
+
+  std::size_t scratch_bytes() const { return product_.scratch_bytes(); }
+  std::size_t packed_bytes() const { return product_.packed_bytes(); }
+  /// Bytes of the rounded states of so many sequences.
+  std::size_t rounded_bytes(std::size_t rows) const {
+    return int8_ ? round_up(rows * static_cast<std::size_t>(product_.inputs()), cache_line) : 0;
+  }
+
+  /// Rounds the states of `rows` sequences, where that is to be.
+  void round(const float* x, int rows, std::byte* rounded) const noexcept {
+    if (int8_) round_(x, rounded, std::ptrdiff_t{rows} * product_.inputs());
+  }
+  /// y = x w + bias. `rounded` is what round() made of x.
+  void multiply(const float* x, const std::byte* rounded, int rows, float* y, std::byte* scratch) const noexcept {
+    const void* from = int8_ ? static_cast<const void*>(rounded) : x;
+    product_.multiply(from, product_.inputs(), rows, y, scratch);
+  }
+
+ private:
+  layer_product product_;
+  bool int8_;
+  state_rounding round_;
+};
+
+/// Bytes of input products that a task computes at a time where it does so: they stay in the second cache.
+inline constexpr int input_product_budget = 256 * 1024;
+
+/// A recurrent layer: what gru and lstm share. Where the problem comes with the fc that makes its input, a task computes
+/// that product too, of a few steps at a time.
 class recurrent : public executable {
  public:
-  recurrent(const problem& p, const op::detail::recurrent_shape& shape, octavo::direction direction,
-            const affine& state, const gate_functions& functions)
+  recurrent(const problem& p, std::span<const kernel> kernels, const op::detail::recurrent_shape& shape,
+            octavo::direction direction, const affine& state, const gate_functions& functions)
       : shape_(shape),
         types_{p.src, p.dst, {}},
         direction_(direction),
         functions_(functions),
         round_y_(functions.quantize, p.dst[0]),
         y_is_state_(p.dst[0].is_u8() && p.at(0)->type() == element::s8 && p.dst[0].q == state),
-        most_rows_(static_cast<std::size_t>(p.src[0].extents[0])) {}
+        most_rows_(static_cast<std::size_t>(p.src[0].extents[0])) {
+    if (!p.producer) return;
+    const int units = shape.gates * shape.hidden, rows = p.src[0].extents[0];
+    steps_together_ =
+        std::clamp(input_product_budget / (rows * units * static_cast<int>(sizeof(float))), 1, p.src[0].extents[1]);
+    input_type_ = p.producer->src[0].type;
+    for (int d = 0; d < shape.directions; ++d)
+      inputs_.emplace_back(kernels, layer_of(*p.producer, 0, p.producer->at(1), 2, d * units, units,
+                                             p.producer->src[0].q, rows * steps_together_));
+  }
 
   int tasks(const arguments& a) const noexcept override { return shape_.directions * pieces(a); }
 
@@ -109,23 +139,47 @@ class recurrent : public executable {
     while (begin < end) {
       const int d = begin / parts, part = begin % parts, together = std::min(parts - part, end - begin);
       const int first = blocking::cut(batch, part, parts);
-      run_sequences({a, d, first, blocking::cut(batch, part + together, parts) - first}, scratch);
+      cutter memory(scratch);
+      piece p{a, d, first, blocking::cut(batch, part + together, parts) - first};
+      if (!inputs_.empty()) {
+        p.inputs = memory.bytes(gathered_bytes());
+        p.products = memory.floats(products_count());
+        p.rest = memory.bytes(inputs_[0].scratch_bytes());
+      }
+      run_sequences(p, memory.bytes(0));
       begin += together;
     }
   }
 
+  std::size_t scratch_bytes() const noexcept final {
+    if (inputs_.empty()) return scratch_of_steps();
+    return round_up(gathered_bytes(), cache_line) + round_up(products_count() * sizeof(float), cache_line) +
+           inputs_[0].scratch_bytes() + scratch_of_steps();
+  }
+
+  std::size_t packed_bytes() const noexcept final {
+    std::size_t all = packed_bytes_of_steps();
+    for (const layer_product& i : inputs_) all += i.packed_bytes();
+    return all;
+  }
+
  protected:
-  /// Sequences [first, first + rows) in one direction.
+  /// Sequences [first, first + rows) in one direction, and room for input products.
   struct piece {
     const arguments& a;
     int d, first, rows;
+    std::byte* inputs = nullptr;
+    float* products = nullptr;
+    std::byte* rest = nullptr;
   };
   virtual void run_sequences(const piece& p, std::byte* scratch) const noexcept = 0;
+  virtual std::size_t scratch_of_steps() const noexcept = 0;
+  virtual std::size_t packed_bytes_of_steps() const noexcept = 0;
 
-  /// The layer that multiplies `inputs` states by rows [first, first + rows) of constants `weights` and `bias`; states
-  /// have the map `x` where the weights are s8.
+  /// The fc by rows [first, first + rows) of constants `weights`, of `p`, and `bias`, of at most `batch` rows of
+  /// numbers, which have the map `x` where the weights are s8.
   static problem layer_of(const problem& p, std::size_t weights, const tensor* bias, std::size_t scales, int first,
-                          int rows, const affine& x) {
+                          int rows, const affine& x, int batch) {
     const tensor& w = *p.at(weights);
     const int inputs = w.extents()[1];
     const bool int8 = w.type() == element::s8;
@@ -141,17 +195,42 @@ class recurrent : public executable {
     };
     problem layer;
     layer.op = op::fc{.out = rows};
-    const std::int64_t batch = p.src[0].extents.encoded(0);
-    layer.src = {{int8 ? element::u8 : element::f32, {batch, inputs}, x}};
-    layer.dst = {element::f32, {batch, rows}, {}};
+    const std::int64_t up_to = dims::code(batch, axis_form::of(0));
+    layer.src = {{int8 ? element::u8 : element::f32, {up_to, inputs}, x}};
+    layer.dst = {element::f32, {up_to, rows}, {}};
     layer.constants = {slice(w), bias ? slice(*bias) : nullptr};
     if (int8) layer.constants.push_back(slice(*p.at(scales)));
+    layer.blocks = p.blocks.of(text(weights, ".", first));
     return layer;
   }
 
-  const float* x_row(const piece& p, int row, int t) const noexcept {
+  /// What the gates of sequence `row` add at step number `k`, which is at time `t`.
+  const float* input_of(const piece& p, int row, int k, int t) const noexcept {
+    const std::ptrdiff_t units = std::ptrdiff_t{shape_.gates} * shape_.hidden;
+    if (!inputs_.empty()) return p.products + (k % steps_together_ * p.rows + row) * units;
     const auto at = static_cast<std::size_t>((p.first + row) * p.a.src[0].extents[1] + t);
-    return p.a.src[0].row<float>(at) + p.d * shape_.gates * shape_.hidden;
+    return p.a.src[0].row<float>(at) + p.d * units;
+  }
+
+  /// Before step number `k` of `steps`: computes the input products of some steps, or brings near those of the next.
+  void prepare_inputs(const piece& p, int k, int steps) const noexcept {
+    if (inputs_.empty()) return prefetch_next(p, k);
+    if (k % steps_together_ != 0) return;
+    const layer_product& product = inputs_[static_cast<std::size_t>(p.d)];
+    const auto bytes = static_cast<std::size_t>(product.inputs()) * size_of(input_type_);
+    const int count = std::min(steps_together_, steps - k);
+    std::byte* to = p.inputs;
+    for (int i = k; i < k + count; ++i)
+      for (int row = 0; row < p.rows; ++row, to += bytes) {
+        const int t = time(p, row, i);
+        const operand& x = p.a.src[0];
+        const std::ptrdiff_t from = (static_cast<std::ptrdiff_t>(p.first + row) * x.extents[1] + t) * x.stride;
+        if (t >= 0)
+          std::memcpy(to, x.as<std::byte>() + from * static_cast<std::ptrdiff_t>(size_of(input_type_)), bytes);
+        else
+          std::memset(to, 0, bytes);  // nobody reads what becomes of it
+      }
+    product.multiply(p.inputs, product.inputs(), count * p.rows, p.products, p.rest);
   }
 
   /// Reads the states of a piece, (rows, count); zeros where the input is left out.
@@ -217,9 +296,27 @@ class recurrent : public executable {
  private:
   int length(const piece& p, int row) const noexcept { return op::detail::length_of(types_, p.a, p.first + row); }
 
+  std::size_t gathered_bytes() const {
+    return most_rows_ * static_cast<std::size_t>(steps_together_ * inputs_[0].inputs()) * size_of(input_type_);
+  }
+  std::size_t products_count() const {
+    return most_rows_ * static_cast<std::size_t>(steps_together_ * shape_.gates * shape_.hidden);
+  }
+
+  /// Brings near what step number `k` + 1 will add: rows of a step lie far apart.
+  void prefetch_next(const piece& p, int k) const noexcept {
+#if defined(__GNUC__)
+    const int floats = shape_.gates * shape_.hidden;
+    for (int row = 0; row < p.rows; ++row)
+      if (const int t = time(p, row, k + 1); t >= 0)
+        for (int i = 0; i < floats; i += 16) __builtin_prefetch(input_of(p, row, k + 1, t) + i, 0, 2);
+#endif
+  }
+
   int pieces(const arguments& a) const noexcept {
     const int batch = a.src[0].extents[0];
-    const double products = static_cast<double>(a.src[0].extents.count()) * shape_.state;
+    const int depth = shape_.state + (inputs_.empty() ? 0 : inputs_[0].inputs());
+    const double products = static_cast<double>(a.src[0].extents[0]) * a.src[0].extents[1] * shape_.rows() * depth;
     const int wanted = native::task_count({.multiply_adds = products});
     return std::clamp(ceil_div(wanted, shape_.directions), 1, ceil_div(batch, sequences_together));
   }
@@ -241,13 +338,17 @@ class recurrent : public executable {
   state_rounding round_y_;
   bool y_is_state_;  // y is what round() makes of h
   std::size_t most_rows_;
+  std::vector<layer_product> inputs_;  // of each direction, where tasks compute the input products
+  int steps_together_ = 0;             // of these
+  element input_type_ = element::f32;
 };
 
 /// A gru.
 class gru final : public recurrent {
  public:
   gru(const problem& p, std::span<const kernel> kernels, const gate_functions& functions)
-      : recurrent(p, p.op.as<op::gru>()->shape(), p.op.as<op::gru>()->direction, p.op.as<op::gru>()->state, functions),
+      : recurrent(p, kernels, p.op.as<op::gru>()->shape(), p.op.as<op::gru>()->direction, p.op.as<op::gru>()->state,
+                  functions),
         g_(*p.op.as<op::gru>()) {
     const int first_gates = g_.reset_after ? 3 : 2;
     for (int d = 0; d < shape_.directions; ++d)
@@ -255,22 +356,22 @@ class gru final : public recurrent {
         products_.emplace_back(
             kernels,
             layer_of(p, op::gru::weights, p.at(op::gru::bias), op::gru::scales, (d * 3 + gate) * g_.hidden,
-                     std::min(first_gates, 3 - gate) * g_.hidden, g_.state),
+                     std::min(first_gates, 3 - gate) * g_.hidden, g_.state, p.src[0].extents[0]),
             functions.quantize);
   }
 
-  std::size_t scratch_bytes() const noexcept override {
+ private:
+  std::size_t scratch_of_steps() const noexcept override {
     const state_product& product = products_[0];
     return floats_bytes((1 + 3 + 1) * g_.hidden, 4) + 2 * product.rounded_bytes(most_rows()) +
            std::max(product.scratch_bytes(), products_.back().scratch_bytes());
   }
-  std::size_t packed_bytes() const noexcept override {
+  std::size_t packed_bytes_of_steps() const noexcept override {
     std::size_t all = 0;
     for (const state_product& p : products_) all += p.packed_bytes();
     return all;
   }
 
- private:
   void run_sequences(const piece& p, std::byte* scratch) const noexcept override {
     const int units = g_.hidden, gates = g_.reset_after ? 3 : 2;
     const auto rows = static_cast<std::size_t>(p.rows), count = rows * static_cast<std::size_t>(units);
@@ -292,15 +393,16 @@ class gru final : public recurrent {
     };
     std::fill_n(reset, count, 0.0f);  // of sequences that have ended, too
     for (int k = 0, steps = longest(p); k < steps; ++k) {
+      prepare_inputs(p, k, steps);
       product.multiply(h, rounded, p.rows, sums, rest);
       if (candidates) {
         for (int row = 0; row < p.rows; ++row)
-          if (const int t = time(p, row, k); t >= 0) functions_.reset(row_of(row, x_row(p, row, t)));
+          if (const int t = time(p, row, k); t >= 0) functions_.reset(row_of(row, input_of(p, row, k, t)));
         candidates->round(reset, p.rows, rounded_reset);
         candidates->multiply(reset, rounded_reset, p.rows, sums + 2 * count, rest);
       }
       for (int row = 0; row < p.rows; ++row)
-        if (const int t = time(p, row, k); t >= 0) functions_.gru[g_.reset_after](row_of(row, x_row(p, row, t)));
+        if (const int t = time(p, row, k); t >= 0) functions_.gru[g_.reset_after](row_of(row, input_of(p, row, k, t)));
       product.round(h, p.rows, rounded);
       write_step(p, k, h, rounded);
     }
@@ -316,37 +418,37 @@ class gru final : public recurrent {
 class lstm final : public recurrent {
  public:
   lstm(const problem& p, std::span<const kernel> kernels, const gate_functions& functions)
-      : recurrent(p, p.op.as<op::lstm>()->shape(), p.op.as<op::lstm>()->direction, p.op.as<op::lstm>()->state,
+      : recurrent(p, kernels, p.op.as<op::lstm>()->shape(), p.op.as<op::lstm>()->direction, p.op.as<op::lstm>()->state,
                   functions),
         l_(*p.op.as<op::lstm>()) {
     if (const tensor* w = p.at(op::lstm::peepholes)) peepholes_.assign(w->as<float>().begin(), w->as<float>().end());
     for (int d = 0; d < shape_.directions; ++d) {
       products_.emplace_back(kernels,
                              layer_of(p, op::lstm::weights, p.at(op::lstm::bias), op::lstm::scales, d * 4 * l_.hidden,
-                                      4 * l_.hidden, l_.state),
+                                      4 * l_.hidden, l_.state, p.src[0].extents[0]),
                              functions.quantize);
       if (l_.projected > 0)
         projections_.emplace_back(kernels,
                                   layer_of(p, op::lstm::projection, nullptr, op::lstm::projection_scales,
-                                           d * l_.projected, l_.projected, unit_map),
+                                           d * l_.projected, l_.projected, unit_map, p.src[0].extents[0]),
                                   functions.quantize);
     }
   }
 
-  std::size_t scratch_bytes() const noexcept override {
+ private:
+  std::size_t scratch_of_steps() const noexcept override {
     std::size_t bytes = floats_bytes(l_.state_size() + 2 * l_.hidden + sums_of_row(), 4) +
                         products_[0].rounded_bytes(most_rows()) + products_[0].scratch_bytes();
     if (!projections_.empty()) bytes += projections_[0].rounded_bytes(most_rows()) + projections_[0].scratch_bytes();
     return bytes;
   }
-  std::size_t packed_bytes() const noexcept override {
+  std::size_t packed_bytes_of_steps() const noexcept override {
     std::size_t all = peepholes_.size() * sizeof(float);
     for (const auto* list : {&products_, &projections_})
       for (const state_product& p : *list) all += p.packed_bytes();
     return all;
   }
 
- private:
   void run_sequences(const piece& p, std::byte* scratch) const noexcept override {
     const auto rows = static_cast<std::size_t>(p.rows), d = static_cast<std::size_t>(p.d),
                count = rows * static_cast<std::size_t>(l_.hidden);
@@ -369,11 +471,13 @@ class lstm final : public recurrent {
     if (!peepholes_.empty()) g.peepholes = peepholes_.data() + p.d * 3 * units;
     const gate_function gates = functions_.lstm[g.peepholes != nullptr];
     for (int k = 0, steps = longest(p); k < steps; ++k) {
+      prepare_inputs(p, k, steps);
       product.multiply(h, rounded, p.rows, sums, rest);
       for (int row = 0; row < p.rows; ++row) {
         const int t = time(p, row, k);
         if (t < 0) continue;
-        g.x = x_row(p, row, t), g.product = sums + row * 4 * units, g.c = c + row * units, g.h = out + row * units;
+        g.x = input_of(p, row, k, t), g.product = sums + row * 4 * units, g.c = c + row * units,
+        g.h = out + row * units;
         gates(g);
       }
       if (projection) {
@@ -401,27 +505,44 @@ class lstm final : public recurrent {
 /// Kernels for gru and lstm whose products run on `products`, kernels for fc.
 template <const auto& products, const gate_functions& functions>
 struct recurrent_kernel {
+  /// The steps alone.
   template <class Operator, class Executable>
   static constexpr kernel of(std::string_view name, isa needs, bool (*pays)(const problem&) = nullptr) {
     return {name, needs,
+            [](const problem& p) { return p.op.is<Operator>() && is_multiplied(p.at(0)->type() == element::s8); },
+            make<Executable>, pays};
+  }
+
+  /// The steps with the product before them. For a few sequences alone it is better done by all threads.
+  template <class Operator, class Executable>
+  static constexpr kernel with_input(std::string_view name, isa needs, bool (*pays)(const problem&) = several) {
+    return {name,
+            needs,
             [](const problem& p) {
-              return p.op.is<Operator>() && std::any_of(std::begin(products), std::end(products),
-                                                        [&](const kernel& k) { return k.supports(layer_problem(p)); });
+              if (!p.op.is<Operator>() || !p.producer || !p.producer->op.is<op::fc>()) return false;
+              const op::fc& f = *p.producer->op.as<op::fc>();
+              return f.act.is_none() && !f.residual && is_multiplied(p.at(0)->type() == element::s8) &&
+                     is_multiplied(p.producer->src[0].is_u8());
             },
-            [](const problem& p) -> std::unique_ptr<const executable> {
-              return std::make_unique<Executable>(p, products, functions);
-            },
-            pays};
+            make<Executable>,
+            pays,
+            true};
   }
 
  private:
-  /// An fc of the types of the products of `p`.
-  static problem layer_problem(const problem& p) {
+  template <class Executable>
+  static std::unique_ptr<const executable> make(const problem& p) {
+    return std::make_unique<Executable>(p, products, functions);
+  }
+  static bool several(const problem& p) { return p.src[0].extents[0] >= 4; }
+
+  /// Whether some kernel is for an fc from u8, or f32, to f32.
+  static bool is_multiplied(bool u8) {
     problem layer;
     layer.op = op::fc{.out = 1};
-    layer.src = {{p.at(0)->type() == element::s8 ? element::u8 : element::f32, {1, 1}, {}}};
+    layer.src = {{u8 ? element::u8 : element::f32, {1, 1}, {}}};
     layer.dst = {element::f32, {1, 1}, {}};
-    return layer;
+    return std::any_of(std::begin(products), std::end(products), [&](const kernel& k) { return k.supports(layer); });
   }
 };
 

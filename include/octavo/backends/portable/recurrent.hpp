@@ -17,6 +17,8 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 /// Kernels for recurrent layers.
 using recurrent_kernel = native::recurrent_kernel<convolution_kernels, gates>;
 inline constexpr kernel recurrent_kernels[] = {
+    recurrent_kernel::with_input<op::gru, native::gru>("fc_gru_portable", isa::portable),
+    recurrent_kernel::with_input<op::lstm, native::lstm>("fc_lstm_portable", isa::portable),
     recurrent_kernel::of<op::gru, native::gru>("gru_portable", isa::portable),
     recurrent_kernel::of<op::lstm, native::lstm>("lstm_portable", isa::portable),
 };

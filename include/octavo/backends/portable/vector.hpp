@@ -60,6 +60,7 @@ inline batch scale_by_power(const batch& p, const batch& shifted) {
   const integers n = bits_of(shifted) - integers(scalar::bits_of_shift), half = n >> 1;
   return p * power_of_two_bits(half) * power_of_two_bits(n - half);
 }
+inline batch scale_by_small_power(const batch& p, const batch& shifted) { return p * power_of_two(shifted); }
 inline integers exponent_bits(const batch& x) { return (bits_of(x) - integers(scalar::bits_of_root_half)) >> 23; }
 inline batch exponent_of(const batch& x) { return xsimd::to_float(exponent_bits(x)); }
 inline batch mantissa_of(const batch& x) { return from_bits(bits_of(x) - (exponent_bits(x) << 23)); }

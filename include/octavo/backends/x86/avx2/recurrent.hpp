@@ -21,6 +21,8 @@ namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 /// Kernels for recurrent layers.
 using recurrent_kernel = native::recurrent_kernel<convolution_kernels, gates>;
 inline constexpr kernel recurrent_kernels[] = {
+    recurrent_kernel::with_input<op::gru, native::gru>("fc_gru_avx2", isa::avx2),
+    recurrent_kernel::with_input<op::lstm, native::lstm>("fc_lstm_avx2", isa::avx2),
     recurrent_kernel::of<op::gru, native::gru>("gru_avx2", isa::avx2),
     recurrent_kernel::of<op::lstm, native::lstm>("lstm_avx2", isa::avx2),
 };

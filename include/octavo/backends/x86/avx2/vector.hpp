@@ -62,6 +62,7 @@ OCTAVO_AVX2 OCTAVO_INLINE f32x8 scale_by_power(f32x8 p, f32x8 shifted) {
   const __m256i half = _mm256_srai_epi32(n, 1);
   return p * power_of_two_bits(half) * power_of_two_bits(_mm256_sub_epi32(n, half));
 }
+OCTAVO_AVX2 OCTAVO_INLINE f32x8 scale_by_small_power(f32x8 p, f32x8 shifted) { return p * power_of_two(shifted); }
 OCTAVO_AVX2 OCTAVO_INLINE __m256i exponent_bits(f32x8 x) {
   return _mm256_srai_epi32(_mm256_sub_epi32(_mm256_castps_si256(x.v), _mm256_set1_epi32(scalar::bits_of_root_half)),
                            23);

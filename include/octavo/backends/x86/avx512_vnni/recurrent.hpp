@@ -27,6 +27,8 @@ namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 /// Kernels for recurrent layers.
 using recurrent_kernel = native::recurrent_kernel<convolution_kernels, gates>;
 inline constexpr kernel recurrent_kernels[] = {
+    recurrent_kernel::with_input<op::gru, native::gru>("fc_gru_avx512_vnni", isa::avx512_vnni),
+    recurrent_kernel::with_input<op::lstm, native::lstm>("fc_lstm_avx512_vnni", isa::avx512_vnni),
     recurrent_kernel::of<op::gru, native::gru>("gru_avx512_vnni", isa::avx512_vnni),
     recurrent_kernel::of<op::lstm, native::lstm>("lstm_avx512_vnni", isa::avx512_vnni),
 };

@@ -72,6 +72,7 @@ OCTAVO_AVX512 OCTAVO_INLINE f32x16 power_of_two(f32x16 shifted) {
 OCTAVO_AVX512 OCTAVO_INLINE f32x16 scale_by_power(f32x16 p, f32x16 shifted) {
   return _mm512_scalef_ps(p.v, _mm512_sub_ps(shifted.v, _mm512_set1_ps(12582912.0f)));
 }
+OCTAVO_AVX512 OCTAVO_INLINE f32x16 scale_by_small_power(f32x16 p, f32x16 shifted) { return scale_by_power(p, shifted); }
 OCTAVO_AVX512 OCTAVO_INLINE __m512i exponent_bits(f32x16 x) {
   return _mm512_srai_epi32(_mm512_sub_epi32(_mm512_castps_si512(x.v), _mm512_set1_epi32(scalar::bits_of_root_half)),
                            23);
