@@ -8,6 +8,7 @@
 
 #include "octavo/octavo.hpp"
 #include "support/quantized_graph.hpp"
+#include "support/recurrent_graph.hpp"
 #include "support/worker_threads.hpp"
 
 namespace {
@@ -157,6 +158,22 @@ void check_all(const graph& g, const kernel_list& kernels) {
   }
 }
 
+/// The same for recurrent layers.
+template <class Threads>
+void check_recurrent(const kernel_list& kernels) {
+  const graph g = recurrent_graph();
+  for (const graph& planned : {fold(g), quantized_graph(g)}) {
+    const network net = plan_graph(planned, kernels);
+    check_kernels_of(net, kernels);
+    Threads threads;
+    session run(net, threads.get());
+    std::vector<float> x(9 * 5 * 7, 0.5f), y(9 * 5 * 4), h(9 * 20), c(9 * 42);
+    const long before = allocations;
+    for (int i = 0; i < 3; ++i) run(x, y, h, c).or_throw();
+    CHECK(allocations == before);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("allocation: allocations are counted") {
@@ -167,15 +184,18 @@ TEST_CASE("allocation: allocations are counted") {
 
 TEST_CASE("allocation: a run of the reference evaluations allocates nothing") {
   check_all(network_of_all_operators(), {});
+  check_recurrent<no_threads>({});
 }
 
 TEST_CASE("allocation: a run of native kernels allocates nothing") {
   const graph g = network_of_all_operators();
   for (isa i : {isa::portable, isa::avx2, isa::avx_vnni, isa::avx512_vnni, isa::amx}) {
     CAPTURE(name_of(i));
-    if (x86::runs(i))
+    if (x86::runs(i)) {
       check_all(g, native_kernels(i));
-    else
+      check_recurrent<no_threads>(native_kernels(i));
+      check_recurrent<three_threads>(native_kernels(i));
+    } else
       MESSAGE("skipped: this CPU has no " << name_of(i));
   }
 }

@@ -11,6 +11,7 @@
 #include "octavo/octavo.hpp"
 #include "support/quantized_graph.hpp"
 #include "support/random_graph.hpp"
+#include "support/recurrent_graph.hpp"
 #include "support/run.hpp"
 #include "support/worker_threads.hpp"
 
@@ -120,6 +121,29 @@ TEST_CASE("the embedded network gives the same bits") {
     std::vector<tensor> expected = outputs_of(plan_graph(*planned, {}), inputs);
     CHECK(hash_of(expected) == hash);
     check_all(*planned, inputs, std::move(expected));
+  }
+}
+
+TEST_CASE("recurrent layers give the reference's bits, alone and with the layer before them") {
+  const graph g = recurrent_graph(), fp32 = fold(g), int8 = quantized_graph(g);
+  const std::vector<tensor> inputs = random_inputs(g, 1);
+  for (const auto& [planned, hash] :
+       {std::pair{&fp32, std::uint64_t{0xee2958f066f20a0d}}, {&int8, 0x890cf75e574e15fbu}}) {
+    std::vector<tensor> expected = outputs_of(plan_graph(*planned, {}), inputs);
+    CHECK(hash_of(expected) == hash);
+    check_all(*planned, inputs, std::move(expected));
+  }
+  // Where kernels are chosen by name, a pair of nodes that one kernel runs is two steps.
+  for (isa i : instruction_sets()) {
+    CAPTURE(name_of(i));
+    const network together = plan_graph(int8, native_kernels(i));
+    kernel_choices choices;
+    for (const step& s : together->steps)
+      if (s.kernel.starts_with("fc_")) choices.by_node[s.name] = s.kernel.substr(3);
+    CHECK(choices.by_node.size() == 4);
+    const network apart = plan_graph(int8, native_kernels(i), choices);
+    CHECK(apart->steps.size() == together->steps.size() + 4);
+    CHECK(same_bytes(outputs_of(apart, inputs), outputs_of(together, inputs)));
   }
 }
 
