@@ -13,7 +13,7 @@
 //   weights: (D G H, P) f32, or s8 with a scale for each row; bias (D G H) f32 or null
 //
 // A recurrent product is that of an fc from the state to f32: with s8 weights the state is quantized first, by the map
-// `state`, and states themselves stay f32. What tanh and sigmoids make is at most 1 in size, whence `state` is by default
+// `state`, and states themselves stay f32. What tanh and sigmoids make is at most 1 in size, so by default `state` is
 // the map of [-1, 1]; quantization replaces it by that of y.
 #pragma once
 

@@ -109,8 +109,8 @@ class state_product {
 /// Bytes of input products that a task computes at a time where it does so: they stay in the second cache.
 inline constexpr int input_product_budget = 256 * 1024;
 
-/// A recurrent layer: what gru and lstm share. Where the problem comes with the fc that makes its input, a task computes
-/// that product too, of a few steps at a time.
+/// A recurrent layer: what gru and lstm share. Where the problem comes with the fc that makes its input, a task
+/// computes that product too, of a few steps at a time.
 class recurrent : public executable {
  public:
   recurrent(const problem& p, std::span<const kernel> kernels, const op::detail::recurrent_shape& shape,
