@@ -259,21 +259,24 @@ void dynamic_quantize_linear(node_test& t) {
   t.expect(as_u8_of_scale_1(t, zero_point), *t.v.outputs[2]);
 }
 
-/// (x - mean) / sqrt(variance + epsilon) scale + bias over the axes from `axis` on; mean and 1 / sqrt(..) come out too.
+/// Over the axes from `axis` on, which are one: y; mean and 1 / sqrt(variance + epsilon) are other operators.
 void layer_normalization(node_test& t) {
   const onnx_vector& v = t.v;
-  const int rank = v.x().extents().rank, x = t.input(0);
-  std::vector<int> axes;
-  for (int i = axis_of(v.attribute("axis", -1), rank); i < rank; ++i) axes.push_back(i);
-  const op::reduce mean_of{.kind = op::reduce::mean, .axes = numbers(axes), .keep_dims = true};
-  const int mean = t.apply(mean_of, {x}), centred = t.apply(op::sub{}, {x, mean});
-  const int variance = t.apply(mean_of, {t.apply(op::square{}, {centred})});
-  const int deviation = t.apply(op::sqrt{}, {t.apply(op::scale{.beta = v.attribute("epsilon", 1e-5f)}, {variance})});
-  const int inverse = t.apply(op::reciprocal{}, {deviation});
-  const int scaled = t.apply(op::mul{}, {t.apply(op::mul{}, {centred, inverse}), t.input(1)});
-  t.expect(v.has(2) ? t.apply(op::add{}, {scaled, t.input(2)}) : scaled, v.y());
-  t.expect(mean, *v.outputs[1]);
-  t.expect(inverse, *v.outputs[2]);
+  const dims& d = v.x().extents();
+  const int first = axis_of(v.attribute("axis", -1), d.rank);
+  dims rows{1, 1};
+  for (int i = 0; i < d.rank; ++i) rows[i < first ? 0 : 1] *= d[i];
+  const float epsilon = v.attribute("epsilon", 1e-5f);
+  const int x = t.reshape(t.input(0), rows);
+  const auto row = [&](std::size_t i) { return v.has(i) ? make_constant(v.x(i).reshaped({rows[1]})) : nullptr; };
+  t.expect(t.reshape(t.apply(op::layer_norm{.eps = epsilon}, {x}, {row(1), row(2)}), d), v.y());
+  const auto mean_of = [&](int y) {
+    return t.apply(op::reduce{.kind = op::reduce::mean, .axes = {1}, .keep_dims = true}, {y});
+  };
+  const int mean = mean_of(x), variance = mean_of(t.apply(op::square{}, {t.apply(op::sub{}, {x, mean})}));
+  const int deviation = t.apply(op::sqrt{}, {t.apply(op::scale{.beta = epsilon}, {variance})});
+  t.expect(t.reshape(mean, v.outputs[1]->extents()), *v.outputs[1]);
+  t.expect(t.reshape(t.apply(op::reciprocal{}, {deviation}), v.outputs[2]->extents()), *v.outputs[2]);
 }
 
 constant times(const tensor& t, float factor) {

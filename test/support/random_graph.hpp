@@ -213,6 +213,8 @@ class graph_maker {
 
   int scaled(int x) {
     const dims c{extents(x).back()};
+    if (random_.chance(30))
+      return *graph_.append(op::layer_norm{}, "layer_norm", {x}, graph_.type(x), {constants(c), constants(c)});
     if (random_.chance(50)) return *graph_.append(op::prelu{}, "prelu", {x}, graph_.type(x), {constants(c)});
     return *graph_.append(op::scale{.alpha = 0.5f}, "scale", {x}, graph_.type(x), {constants(c), constants(c)});
   }

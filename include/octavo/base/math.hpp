@@ -66,4 +66,12 @@ float sum_f32(int n, At&& at) {
   return partial[0];
 }
 
+/// The sum of the squares of n elements in the same order, each square added by one fused multiply-add.
+template <class At>
+float sum_squares_f32(int n, At&& at) {
+  float partial[16] = {};
+  for (int i = 0; i < n; ++i) partial[i % 16] = std::fma(at(i), at(i), partial[i % 16]);
+  return sum_f32(16, [&](int i) { return partial[i]; });
+}
+
 }  // namespace octavo

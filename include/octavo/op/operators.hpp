@@ -19,6 +19,7 @@
 #include "octavo/op/gather.hpp"
 #include "octavo/op/gru.hpp"
 #include "octavo/op/interp2d.hpp"
+#include "octavo/op/layer_norm.hpp"
 #include "octavo/op/lstm.hpp"
 #include "octavo/op/matmul.hpp"
 #include "octavo/op/multiclass_nms.hpp"
@@ -60,6 +61,7 @@ operator_set with_operators(operator_set set) {
   X(fc) \
   X(matmul) \
   X(batch_norm) \
+  X(layer_norm) \
   X(activate) \
   X(bias_add) \
   X(add) \

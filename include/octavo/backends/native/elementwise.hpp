@@ -8,6 +8,7 @@
 //   channel_block              numbers at a time; per-channel tables are filled up to a multiple of it
 //   affine<X, Y>(affine_run, n)  n numbers of one row
 //   prelu<X, Y>(affine_run, n)   the same
+//   normalized<X, Y>(normalized_run, n)
 #pragma once
 
 #include "octavo/backends/native/depthwise.hpp"
@@ -25,6 +26,12 @@ struct affine_run {
   native::epilogue epilogue;
 };
 using affine_function = void (*)(const affine_run&, std::ptrdiff_t n) noexcept;
+
+/// The same of what is normalised first: y(c) = fma((x(c) - mean) * inverse, m(c), b(c)).
+struct normalized_run : affine_run {
+  float mean = 0.0f, inverse = 1.0f;
+};
+using normalized_function = void (*)(const normalized_run&, std::ptrdiff_t n) noexcept;
 
 /// Rows of numbers, cut into groups of rows or into slices of columns, which are numbered innermost.
 struct row_grid {

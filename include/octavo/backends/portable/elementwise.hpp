@@ -18,6 +18,10 @@ struct elementwise {
   static void prelu(const native::affine_run& r, std::ptrdiff_t n) noexcept {
     apply<bent_line, X, Y>(r, n);
   }
+  template <class X, class Y>
+  static void normalized(const native::normalized_run& r, std::ptrdiff_t n) noexcept {
+    apply<line_of_normalized, X, Y>(r, n);
+  }
 
  private:
   struct line {
@@ -33,8 +37,15 @@ struct elementwise {
     }
   };
 
-  template <class Line, class X, class Y>
-  static void apply(const native::affine_run& r, std::ptrdiff_t n) noexcept {
+  struct line_of_normalized {
+    static void apply_to(numbers& v, const native::normalized_run& r, std::ptrdiff_t channel) {
+      for (int i = 0; i < block; ++i) v.at[i] = (v.at[i] - r.mean) * r.inverse;
+      multiply_add(v, r.multiplier + channel, r.offset + channel);
+    }
+  };
+
+  template <class Line, class X, class Y, class Run>
+  static void apply(const Run& r, std::ptrdiff_t n) noexcept {
     const X* x = static_cast<const X*>(r.x);
     Y* y = static_cast<Y*>(r.y);
     std::ptrdiff_t i = 0;
@@ -47,8 +58,8 @@ struct elementwise {
     std::memcpy(y + i, result, static_cast<std::size_t>(n - i) * sizeof(Y));
   }
 
-  template <class Line, class X, class Y>
-  static void apply_to_block(const native::affine_run& r, const X* x, Y* y, std::ptrdiff_t channel) {
+  template <class Line, class X, class Y, class Run>
+  static void apply_to_block(const Run& r, const X* x, Y* y, std::ptrdiff_t channel) {
     numbers v;
     load(v, x, r.zero_point);
     Line::apply_to(v, r, channel);

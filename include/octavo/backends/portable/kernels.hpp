@@ -13,6 +13,7 @@
 #include "octavo/backends/portable/depthwise.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
 #include "octavo/backends/portable/interp2d.hpp"
+#include "octavo/backends/portable/layer_norm.hpp"
 #include "octavo/backends/portable/matmul.hpp"
 #include "octavo/backends/portable/pool.hpp"
 #include "octavo/backends/portable/recurrent.hpp"
@@ -27,7 +28,7 @@ inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
               matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels, unary_kernels,
-              recurrent_kernels, softmax_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
+              recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
               native::multiclass_nms_kernels, native::selection_kernels, native::table_kernels);
 }
 

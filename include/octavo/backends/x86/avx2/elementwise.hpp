@@ -22,22 +22,35 @@ struct elementwise {
   static OCTAVO_AVX2 void prelu(const native::affine_run& r, std::ptrdiff_t n) noexcept {
     apply<bent_line, X, Y>(r, n);
   }
+  template <class X, class Y>
+  static OCTAVO_AVX2 void normalized(const native::normalized_run& r, std::ptrdiff_t n) noexcept {
+    apply<line_of_normalized, X, Y>(r, n);
+  }
 
  private:
   struct line {
-    static OCTAVO_AVX2 OCTAVO_INLINE __m256 at(__m256 x, const float* m, const float* b) {
+    static OCTAVO_AVX2 OCTAVO_INLINE __m256 at(__m256 x, const float* m, const float* b, const native::affine_run&) {
       return _mm256_fmadd_ps(x, _mm256_loadu_ps(m), _mm256_loadu_ps(b));
     }
   };
   struct bent_line {
-    static OCTAVO_AVX2 OCTAVO_INLINE __m256 at(__m256 x, const float* m, const float* b) {
+    static OCTAVO_AVX2 OCTAVO_INLINE __m256 at(__m256 x, const float* m, const float* b, const native::affine_run&) {
       const __m256 below = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_LT_OQ);
       return _mm256_mul_ps(x, _mm256_blendv_ps(_mm256_loadu_ps(m), _mm256_loadu_ps(b), below));
     }
   };
 
-  template <class Line, class X, class Y>
-  static OCTAVO_AVX2 OCTAVO_INLINE void apply(const native::affine_run& r, std::ptrdiff_t n) noexcept {
+  struct line_of_normalized {
+    static OCTAVO_AVX2 OCTAVO_INLINE __m256 at(__m256 x, const float* m, const float* b,
+                                               const native::normalized_run& r) {
+      const __m256 distance = _mm256_sub_ps(x, _mm256_set1_ps(r.mean));
+      return _mm256_fmadd_ps(_mm256_mul_ps(distance, _mm256_set1_ps(r.inverse)), _mm256_loadu_ps(m),
+                             _mm256_loadu_ps(b));
+    }
+  };
+
+  template <class Line, class X, class Y, class Run>
+  static OCTAVO_AVX2 OCTAVO_INLINE void apply(const Run& r, std::ptrdiff_t n) noexcept {
     const X* from = static_cast<const X*>(r.x);
     Y* to = static_cast<Y*>(r.y);
     std::ptrdiff_t i = 0;
@@ -50,13 +63,12 @@ struct elementwise {
     std::memcpy(to + i, y, static_cast<std::size_t>(n - i) * sizeof(Y));
   }
 
-  template <class Line, class X, class Y>
-  static OCTAVO_AVX2 OCTAVO_INLINE void apply_to_block(const native::affine_run& r, const X* x, Y* y,
-                                                       std::ptrdiff_t channel) {
+  template <class Line, class X, class Y, class Run>
+  static OCTAVO_AVX2 OCTAVO_INLINE void apply_to_block(const Run& r, const X* x, Y* y, std::ptrdiff_t channel) {
     const __m256i zero = _mm256_set1_epi32(r.zero_point);
     const float *m = r.multiplier + channel, *b = r.offset + channel;
-    const f32x32 v{Line::at(load8(x, zero), m, b), Line::at(load8(x + 8, zero), m + 8, b + 8),
-                   Line::at(load8(x + 16, zero), m + 16, b + 16), Line::at(load8(x + 24, zero), m + 24, b + 24)};
+    const f32x32 v{Line::at(load8(x, zero), m, b, r), Line::at(load8(x + 8, zero), m + 8, b + 8, r),
+                   Line::at(load8(x + 16, zero), m + 16, b + 16, r), Line::at(load8(x + 24, zero), m + 24, b + 24, r)};
     end32(y, v, r.epilogue);
   }
 };

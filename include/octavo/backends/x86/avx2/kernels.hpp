@@ -11,6 +11,7 @@
 #include "octavo/backends/x86/avx2/depthwise.hpp"
 #include "octavo/backends/x86/avx2/elementwise.hpp"
 #include "octavo/backends/x86/avx2/interp2d.hpp"
+#include "octavo/backends/x86/avx2/layer_norm.hpp"
 #include "octavo/backends/x86/avx2/matmul.hpp"
 #include "octavo/backends/x86/avx2/pool.hpp"
 #include "octavo/backends/x86/avx2/recurrent.hpp"
@@ -27,7 +28,7 @@ inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
               matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels, unary_kernels,
-              recurrent_kernels, softmax_kernels, interp2d_kernels, table_kernels);
+              recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels, table_kernels);
 }
 
 }  // namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE

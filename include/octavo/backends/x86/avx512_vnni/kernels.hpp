@@ -11,6 +11,7 @@
 #include "octavo/backends/x86/avx512_vnni/depthwise.hpp"
 #include "octavo/backends/x86/avx512_vnni/elementwise.hpp"
 #include "octavo/backends/x86/avx512_vnni/interp2d.hpp"
+#include "octavo/backends/x86/avx512_vnni/layer_norm.hpp"
 #include "octavo/backends/x86/avx512_vnni/matmul.hpp"
 #include "octavo/backends/x86/avx512_vnni/pool.hpp"
 #include "octavo/backends/x86/avx512_vnni/recurrent.hpp"
@@ -27,7 +28,7 @@ inline kernel_list kernels() {
   return join(depthwise_kernels, winograd_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
               matmul_kernels, pool_kernels, reduce_kernels, table_kernels, elementwise_kernels, binary_kernels,
-              unary_kernels, recurrent_kernels, softmax_kernels, interp2d_kernels);
+              unary_kernels, recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels);
 }
 
 }  // namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE
