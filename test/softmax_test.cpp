@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "octavo/op/operation.hpp"
+#include "octavo/octavo.hpp"
 #include "support/onnx_vectors.hpp"
 #include "support/random.hpp"
 #include "support/rounding.hpp"
@@ -129,6 +129,36 @@ TEST_CASE("softmax: u8 in and out") {
   }
 }
 
+TEST_CASE("softmax: elements from the length on count as -infinity") {
+  graph g;
+  const auto x = g.input<float, shape<2, 3, 4>>("x");
+  const auto lengths = g.input<std::int32_t, shape<2>>("lengths");
+  g.output(softmax(x, lengths), "y");
+  const tensor numbers = [] {
+    random_numbers random(5);
+    return random_tensor(element::f32, {2, 3, 4}, random);
+  }();
+  const auto run = [&](std::int32_t first, std::int32_t second, const tensor& in) {
+    tensor y(element::f32, {2, 3, 4});
+    session s(octavo::compile(g));
+    const run_status status = s(in, std::vector<std::int32_t>{first, second}, y);
+    return std::pair{status.code(), std::move(y)};
+  };
+  tensor cut = numbers.reshaped(numbers.extents());
+  for (std::size_t i = 0; i < 12; ++i)
+    if (i % 4 >= 3) cut.as<float>()[i] = -infinity;
+  const auto [code, y] = run(3, 4, numbers);
+  CHECK(code == run_status::ok);
+  CHECK(same_bits(y, run(4, 4, cut).second));
+  CHECK(y.as<float>()[3] == 0.0f);
+  for (const auto& [length, counts_as] : {std::pair{0, 1}, {-7, 1}, {5, 4}, {1 << 30, 4}}) {
+    CAPTURE(length);
+    const auto [wrong, found] = run(2, length, numbers);
+    CHECK(wrong == run_status::refused_data);
+    CHECK(same_bits(found, run(2, counts_as, numbers).second));
+  }
+}
+
 TEST_CASE("softmax: what it refuses, by name") {
   const tensor_type a{element::f32, {2, 3}, {}}, b{element::f32, {3, 2}, {}};
   check_failure(failure_of([&] {
@@ -138,5 +168,10 @@ TEST_CASE("softmax: what it refuses, by name") {
   check_failure(failure_of([&] {
                   check(operation(op::softmax{}), {{a, a}, a, {}});
                 }),
-                "softmax: expected 1 inputs, found 2");
+                "softmax: lengths must be s32[2], found f32[2x3]");
+  const tensor_type lengths{element::s32, {2}, {}};
+  check_failure(failure_of([&] {
+                  check(op::softmax{0}, {{a, lengths}, a, {}});
+                }),
+                "softmax: lengths need the innermost axis of (N, ..., C)");
 }

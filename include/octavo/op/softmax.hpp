@@ -3,6 +3,10 @@
 //   log_softmax:  y(.., c, ..) = x(.., c, ..) - max - log(sum over c of exp(x(.., c, ..) - max))
 // x, y: f32 or u8. Along the innermost axis the sum runs in the fixed order of sum_f32, along another one element after
 // the other; exp is exp_f32 and log is log_f32, so all kernels agree.
+//
+// Softmax along the innermost axis of (N, ..., C) takes lengths (N) s32 too, from 1 to C: elements from the length of
+// their n on count as -infinity, so that they give 0. A length out of range is taken as the nearest one in range, and
+// the run is refused (arguments::refuse).
 #pragma once
 
 #include "octavo/base/math.hpp"
@@ -13,7 +17,7 @@ namespace octavo::op {
 /// Softmax in a graph.
 struct softmax {
   static constexpr std::string_view name = "softmax";
-  static constexpr port inputs[] = {{"x", port_rule::f32}};
+  static constexpr port inputs[] = {{"x", port_rule::f32}, {"lengths", port_rule::untouched, port_count::optional}};
   int axis = -1;
 
   static constexpr auto fields = std::tuple{field{"axis", &softmax::axis}};
@@ -36,9 +40,29 @@ constexpr int softmax_axis(int axis, const dims& x) {
 constexpr softmax resolved(softmax o, const dims& x) { return {softmax_axis(o.axis, x)}; }
 constexpr log_softmax resolved(log_softmax o, const dims& x) { return {softmax_axis(o.axis, x)}; }
 
+/// Throws octavo::error, beginning with `name`, unless `lengths` has one number for each of the outermost axis of `x`.
+inline void check_lengths(const tensor_type& lengths, const tensor_type& x, std::string_view name) {
+  const dims expected{x.extents.encoded(0)};
+  require(lengths.type == element::s32 && lengths.extents == expected, name, ": lengths must be s32[", expected,
+          "], found ", lengths);
+}
+
+/// The length number `n`, from 1 to `most`; one that is out of range refuses the run.
+inline int length_at(const arguments& a, const operand& lengths, std::size_t n, int most) {
+  const std::int32_t length = lengths.as<const std::int32_t>()[n];
+  if (length < 1 || length > most) a.refuse();
+  return std::clamp(length, 1, most);
+}
+
 namespace detail {
 
-inline void check_softmax(const signature& s, std::string_view name, int axis) {
+inline void check_softmax(signature s, std::string_view name, int axis) {
+  if (s.has(1)) {
+    require(s.src.size() == 2, name, ": expected at most 2 inputs, found ", s.src.size());
+    require(axis == -1 && s.src[0].extents.rank >= 2, name, ": lengths need the innermost axis of (N, ..., C)");
+    check_lengths(s.src[1], s.src[0], name);
+    s.src.pop_back();
+  }
   check_elementwise(s, 1, name);
   if (axis == -1) return check_channels(s.src[0], name);
   const dims& x = s.src[0].extents;
@@ -52,9 +76,11 @@ inline void evaluate_softmax(const signature& s, const arguments& a, int axis, b
   if (innermost) axis = x.extents.rank - 1;
   const element_walk kept(x, {axis}, false), along(x, {axis}, true), kept_y(y, {axis}, false), along_y(y, {axis}, true);
   const float scale = s.src[0].is_u8() ? s.src[0].q.scale : 1.0f;
-  const int count = x.extents[axis];
+  const int extent = x.extents[axis];
+  const std::size_t rows_of_one = s.has(1) ? kept.count() / static_cast<std::size_t>(x.extents[0]) : 1;
   for (std::size_t i = 0; i < kept.count(); ++i) {
-    const element_line line(s.src[0], x, kept.at(i), count > 1 ? along.at(1) : 0);
+    const int count = s.has(1) ? length_at(a, a.src[1], i / rows_of_one, extent) : extent;
+    const element_line line(s.src[0], x, kept.at(i), extent > 1 ? along.at(1) : 0);
     float largest = line[0];
     for (int c = 1; c < count; ++c) largest = std::max(largest, line[c]);
     const auto power = [&](int c) { return exp_f32((line[c] - largest) * scale); };
@@ -64,8 +90,8 @@ inline void evaluate_softmax(const signature& s, const arguments& a, int axis, b
     else
       for (int c = 0; c < count; ++c) sum += power(c);
     const float inverse = 1.0f / sum, logarithm = log ? scalar::log_f32(sum) : 0.0f;
-    for (int c = 0; c < count; ++c) {
-      const float value = log ? std::fma(line[c] - largest, scale, -logarithm) : power(c) * inverse;
+    for (int c = 0; c < extent; ++c) {
+      const float value = c >= count ? 0.0f : log ? std::fma(line[c] - largest, scale, -logarithm) : power(c) * inverse;
       const std::ptrdiff_t to = kept_y.at(i) + along_y.at(static_cast<std::size_t>(c));
       if (s.dst->is_u8())
         y.as<std::uint8_t>()[to] = quantize_u8(value, s.dst->q);

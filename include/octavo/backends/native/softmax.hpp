@@ -1,9 +1,8 @@
 // Softmax along any axis, and its logarithm: everything but the arithmetic, for all native instruction sets.
 //
-// Along the innermost axis, of f32, an instruction set is a class with row(x, y, n): one row, in the order of
-// op::softmax. x may be y. Along another one it is a function for some columns of a line of rows, of f32 too: u8 become
-// f32 in memory of the task's own, where also rows go that lie far apart. A class `elementwise` does it, see
-// elementwise.hpp.
+// An instruction set has functions (softmax.inc) for one row of f32, in the order of op::softmax, and for some columns of
+// a line of rows. u8 become f32 in memory of the task's own, where also rows go that lie far apart; a class
+// `elementwise` does it, see elementwise.hpp.
 #pragma once
 
 #include <array>
@@ -13,22 +12,96 @@
 
 namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
+/// What softmax makes of a row: exp(x - largest) by their sum, the logarithms of that, or rounded to steps of 1/255.
+enum class softmax_form : std::uint8_t { quotients, logarithms, steps };
+
+/// A row of n numbers; differences of two are times `scale`. x may be y. Where there is a mask it is added to x first.
+struct softmax_row {
+  const float* x = nullptr;
+  float* y = nullptr;
+  std::ptrdiff_t n = 0;
+  float scale = 1.0f;
+  const float* mask = nullptr;
+};
+/// Returns the sum of what the form makes quotients or logarithms of, or of the steps.
+using softmax_row_function = float (*)(const softmax_row&) noexcept;
+
+/// How f32 of a softmax become elements of y, and elements of x f32.
+struct softmax_conversion {
+  softmax_conversion(const problem& p, affine_function to_f32, affine_function from_f32)
+      : widen_(to_f32), narrow_(from_f32) {
+    offset_.fill(-0.0f), one_.fill(1.0f);
+    inverse_scale_.fill(p.dst->is_u8() ? 1.0f / p.dst->q.scale : 1.0f);
+    end_ = make_epilogue(*p.dst, no_activation);
+  }
+
+  void widen(const void* x, float* y, std::ptrdiff_t n) const noexcept {
+    widen_({x, y, one_.data(), offset_.data(), false, 0, make_epilogue({}, no_activation)}, n);
+  }
+  void narrow(const float* x, void* y, std::ptrdiff_t n) const noexcept {
+    narrow_({x, y, inverse_scale_.data(), offset_.data(), false, 0, end_}, n);
+  }
+
+ private:
+  affine_function widen_, narrow_;
+  alignas(64) std::array<float, 64> one_, inverse_scale_, offset_;
+  epilogue end_;
+};
+
+/// softmax_conversion by an instruction set.
+template <class Elementwise>
+softmax_conversion make_softmax_conversion(const problem& p) {
+  const bool from_u8 = p.src[0].is_u8(), to_u8 = p.dst->is_u8();
+  return {p, from_u8 ? Elementwise::template affine<std::uint8_t, float> : Elementwise::template affine<float, float>,
+          to_u8 ? Elementwise::template affine<float, std::uint8_t> : Elementwise::template affine<float, float>};
+}
+
 /// A prepared softmax along the innermost axis.
-template <class Isa>
 class softmax final : public executable {
  public:
-  explicit softmax(const problem&) {}
+  softmax(const problem& p, softmax_row_function function, const softmax_conversion& conversion)
+      : columns_(p.src[0].extents.back()),
+        function_(function),
+        conversion_(conversion),
+        x_(p.src[0].type),
+        y_(p.dst->type),
+        scale_(p.src[0].is_u8() ? p.src[0].q.scale : 1.0f),
+        has_lengths_(p.has(1)) {}
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
+  std::size_t scratch_bytes() const noexcept override { return static_cast<std::size_t>(columns_) * sizeof(float); }
 
-  void run(const arguments& a, int begin, int end, std::byte*) const noexcept override {
-    for_each_piece(grid(a), begin, end, [&](std::ptrdiff_t row, std::ptrdiff_t, std::ptrdiff_t n) {
-      Isa::row(a.src[0].as<const float>() + row * a.src[0].stride, a.dst->as<float>() + row * a.dst->stride, n);
+  void run(const arguments& a, int begin, int end, std::byte* scratch) const noexcept override {
+    auto* some = reinterpret_cast<float*>(scratch);
+    const row_grid g = grid(a);
+    const std::ptrdiff_t rows_of_one = has_lengths_ ? g.rows / a.src[1].extents[0] : 1;
+    for_each_piece(g, begin, end, [&](std::ptrdiff_t row, std::ptrdiff_t, std::ptrdiff_t columns) {
+      softmax_row r;
+      r.n = columns, r.scale = scale_;
+      if (has_lengths_)
+        r.n = op::length_at(a, a.src[1], static_cast<std::size_t>(row / rows_of_one), static_cast<int>(columns));
+      const std::byte* from = element_at(a.src[0], x_, row, 0);
+      std::byte* to = element_at(*a.dst, y_, row, 0);
+      r.x = x_ == element::f32 ? reinterpret_cast<const float*>(from) : some;
+      r.y = y_ == element::f32 ? reinterpret_cast<float*>(to) : some;
+      if (x_ != element::f32) conversion_.widen(from, some, r.n);
+      function_(r);
+      std::fill(r.y + r.n, r.y + columns, 0.0f);
+      if (y_ != element::f32) conversion_.narrow(some, to, columns);
     });
   }
 
  private:
-  static row_grid grid(const arguments& a) noexcept { return make_row_grid(a.dst->extents, 2 * sizeof(float), false); }
+  row_grid grid(const arguments& a) const noexcept {
+    return make_row_grid(a.dst->extents, static_cast<std::ptrdiff_t>(size_of(x_) + size_of(y_)), false);
+  }
+
+  int columns_;
+  softmax_row_function function_;
+  softmax_conversion conversion_;
+  element x_, y_;
+  float scale_;
+  bool has_lengths_;
 };
 
 /// `columns` numbers of each of `count` rows, `x_step` and `y_step` elements apart; differences of two are times
@@ -42,23 +115,17 @@ struct softmax_columns {
 };
 using softmax_function = void (*)(const softmax_columns&) noexcept;
 
-/// A prepared softmax along another axis. `widen` turns numbers as they are into f32, and `narrow` f32 into outputs.
+/// A prepared softmax along another axis.
 class softmax_along final : public executable {
  public:
-  softmax_along(const problem& p, int axis, softmax_function function, affine_function widen, affine_function narrow)
+  softmax_along(const problem& p, int axis, softmax_function function, const softmax_conversion& conversion)
       : axis_(axis),
         count_(p.src[0].extents[axis]),
         function_(function),
+        conversion_(conversion),
         x_(p.src[0].type),
         y_(p.dst->type),
-        scale_(p.src[0].is_u8() ? p.src[0].q.scale : 1.0f),
-        widen_(widen),
-        narrow_(narrow) {
-    offset_.fill(-0.0f), one_.fill(1.0f);
-    inverse_scale_.fill(p.dst->is_u8() ? 1.0f / p.dst->q.scale : 1.0f);
-    widened_ = {nullptr, nullptr, one_.data(), offset_.data(), false, 0, make_epilogue({}, no_activation)};
-    ended_ = {nullptr, nullptr, inverse_scale_.data(), offset_.data(), false, 0, make_epilogue(*p.dst, no_activation)};
-  }
+        scale_(p.src[0].is_u8() ? p.src[0].q.scale : 1.0f) {}
 
   int tasks(const arguments& a) const noexcept override { return grid(a).tasks(); }
   std::size_t scratch_bytes() const noexcept override {
@@ -106,44 +173,37 @@ class softmax_along final : public executable {
     const auto x_size = static_cast<std::ptrdiff_t>(size_of(x_)), y_size = static_cast<std::ptrdiff_t>(size_of(y_));
     const std::ptrdiff_t x_step = c.x_step * x_size, y_step = c.y_step * y_size, columns = c.columns;
     c.x = c.y = some, c.x_step = c.y_step = most_columns;
-    affine_run in = widened_, out = ended_;
     for (std::ptrdiff_t column = 0; column < columns; column += most_columns) {
       c.columns = std::min(most_columns, columns - column);
-      for (std::ptrdiff_t k = 0; k < c.count; ++k) {
-        in.x = from + k * x_step + column * x_size, in.y = some + k * most_columns;
-        widen_(in, c.columns);
-      }
+      for (std::ptrdiff_t k = 0; k < c.count; ++k)
+        conversion_.widen(from + k * x_step + column * x_size, some + k * most_columns, c.columns);
       function_(c);
-      for (std::ptrdiff_t k = 0; k < c.count; ++k) {
-        out.x = some + k * most_columns, out.y = to + k * y_step + column * y_size;
-        narrow_(out, c.columns);
-      }
+      for (std::ptrdiff_t k = 0; k < c.count; ++k)
+        conversion_.narrow(some + k * most_columns, to + k * y_step + column * y_size, c.columns);
     }
   }
 
   int axis_, count_;
   softmax_function function_;
+  softmax_conversion conversion_;
   element x_, y_;
   float scale_;
-  affine_function widen_, narrow_;
-  alignas(64) std::array<float, 64> one_, inverse_scale_, offset_;
-  affine_run widened_, ended_;
 };
 
-/// Whether `p` is an Operator along the innermost axis, from f32 to f32.
-template <class Operator>
-bool is_along_rows(const problem& p) {
-  const auto* s = p.op.as<Operator>();
-  return s && s->axis == -1 && p.src[0].type == element::f32 && p.dst->type == element::f32;
-}
-
-/// The kernel `name` for Operator along the innermost axis, by Isa.
-template <class Operator, class Isa>
+/// The kernel `name` for Operator along the innermost axis.
+template <class Operator, softmax_row_function Function, class Elementwise>
 constexpr kernel softmax_kernel(std::string_view name, isa needs) {
-  return {name, needs, is_along_rows<Operator>, make_executable<softmax<Isa>>};
+  return {name, needs,
+          [](const problem& p) {
+            const auto* s = p.op.as<Operator>();
+            return s && s->axis == -1 && p.src[0].is_number() && p.dst->is_number();
+          },
+          [](const problem& p) -> std::unique_ptr<const executable> {
+            return std::make_unique<softmax>(p, Function, make_softmax_conversion<Elementwise>(p));
+          }};
 }
 
-/// The kernel `name` for Operator along other axes, from f32 or u8 to f32 or u8.
+/// The kernel `name` for Operator along other axes.
 template <class Operator, softmax_function Function, class Elementwise>
 constexpr kernel softmax_along_kernel(std::string_view name, isa needs) {
   return {name, needs,
@@ -152,11 +212,8 @@ constexpr kernel softmax_along_kernel(std::string_view name, isa needs) {
             return s && s->axis >= 0 && p.src[0].is_number() && p.dst->is_number();
           },
           [](const problem& p) -> std::unique_ptr<const executable> {
-            const affine_function widen = p.src[0].is_u8() ? Elementwise::template affine<std::uint8_t, float>
-                                                           : Elementwise::template affine<float, float>;
-            const affine_function narrow = p.dst->is_u8() ? Elementwise::template affine<float, std::uint8_t>
-                                                          : Elementwise::template affine<float, float>;
-            return std::make_unique<softmax_along>(p, p.op.as<Operator>()->axis, Function, widen, narrow);
+            return std::make_unique<softmax_along>(p, p.op.as<Operator>()->axis, Function,
+                                                   make_softmax_conversion<Elementwise>(p));
           }};
 }
 

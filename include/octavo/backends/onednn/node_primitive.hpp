@@ -295,7 +295,7 @@ inline node_primitive make_sum(const op::add& a, const problem& p, const operand
 
 /// Along `axis`, as oneDNN counts them.
 inline node_primitive make_softmax(const problem& p, const operand_layouts& lie, int axis) {
-  require(!p.src[0].is_u8() && !p.dst->is_u8(), "oneDNN: softmax of f32 only");
+  require(!p.src[0].is_u8() && !p.dst->is_u8() && !p.has(1), "oneDNN: softmax of f32 only, without lengths");
   node_primitive l;
 #if DNNL_VERSION_MAJOR >= 3
   l.primitive = describe_primitive<dnnl::softmax_forward>(make_attributes(), dnnl::prop_kind::forward_inference,
