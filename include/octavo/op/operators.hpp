@@ -3,6 +3,7 @@
 
 #include "octavo/base/compiled.hpp"
 #include "octavo/base/nearest_name.hpp"
+#include "octavo/op/attention.hpp"
 #include "octavo/op/batch_norm.hpp"
 #include "octavo/op/binary.hpp"
 #include "octavo/op/box_decode.hpp"
@@ -60,6 +61,7 @@ operator_set with_operators(operator_set set) {
   X(conv_transpose2d) \
   X(fc) \
   X(matmul) \
+  X(attention) \
   X(batch_norm) \
   X(layer_norm) \
   X(activate) \

@@ -8,6 +8,7 @@
 #include "octavo/backends/native/table.hpp"
 #include "octavo/backends/native/top_k.hpp"
 #include "octavo/backends/portable/arch.hpp"
+#include "octavo/backends/portable/attention.hpp"
 #include "octavo/backends/portable/binary.hpp"
 #include "octavo/backends/portable/convolution.hpp"
 #include "octavo/backends/portable/depthwise.hpp"
@@ -27,9 +28,10 @@ namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
-              matmul_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels, unary_kernels,
-              recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels, native::nearest_kernels, native::movement_kernels,
-              native::multiclass_nms_kernels, native::selection_kernels, native::table_kernels);
+              matmul_kernels, attention_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels,
+              unary_kernels, recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels, native::nearest_kernels,
+              native::movement_kernels, native::multiclass_nms_kernels, native::selection_kernels,
+              native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE

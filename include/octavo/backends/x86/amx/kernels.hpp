@@ -6,6 +6,7 @@
 #if OCTAVO_X86_64
 #include "octavo/backends/blocking/gathered_convolution.hpp"
 #include "octavo/backends/blocking/sequence_convolution.hpp"
+#include "octavo/backends/x86/amx/attention.hpp"
 #include "octavo/backends/x86/amx/convolution.hpp"
 #include "octavo/backends/x86/amx/matmul.hpp"
 #include "octavo/backends/x86/amx/recurrent.hpp"
@@ -15,7 +16,7 @@ namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE {
 /// The list.
 inline kernel_list kernels() {
   return join(convolution_kernels, blocking::sequence_kernels<convolution_kernels>,
-              blocking::gathered_kernels<convolution_kernels>, matmul_kernels, recurrent_kernels);
+              blocking::gathered_kernels<convolution_kernels>, matmul_kernels, attention_kernels, recurrent_kernels);
 }
 
 }  // namespace octavo::x86::amx::inline OCTAVO_ARCH_NAMESPACE
