@@ -136,6 +136,12 @@ class graph_maker {
   /// softmax(x y^T) y for each line of the image, where y is a convolution of x: attention.
   int attention(int x) {
     const int y = companion(x);
+    if (random_.chance(50)) {  // the same for all pixels, as one operator
+      const dims d = extents(x), rows{batch_, d[1] * d[2], d[3]};
+      const op::attention o{d[3] % 2 == 0 ? 2 : 1, 0.5f};
+      const int q = reshaped(x, rows), k = reshaped(y, rows);
+      return reshaped(graph_.append(o, "attention", {q, k, k}), d);
+    }
     const auto product = [&](int a, int b, bool transpose_b) {
       const op::matmul f{.transpose_b = transpose_b};
       return graph_.append(f, "matmul", {a, b}, {element::f32, op::infer(f, extents(a), extents(b)), {}});

@@ -48,6 +48,15 @@ class folding {
     ++use_count(value);
   }
 
+  /// Makes `n` read these values instead of those that it reads; -1 for an input that is left out.
+  void set_sources(node& n, std::vector<int> values) {
+    for (int v : n.src)
+      if (v >= 0) --use_count(v);
+    n.src = std::move(values);
+    for (int v : n.src)
+      if (v >= 0) ++use_count(v);
+  }
+
   /// Makes `n` do without its input `k`.
   void drop_source(node& n, std::size_t k) {
     --use_count(n.src[k]);
