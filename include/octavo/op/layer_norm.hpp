@@ -7,6 +7,9 @@
 // sum, in the order of sum_f32(), times float(1 / C); another such sum is that of the squares of x - mean. On u8 both
 // sums are exact integers of the bytes themselves: neither zero point nor scale changes y, but for eps / s_x^2. There a
 // row of more than 33 025 elements, whose squares could leave s32, is refused.
+//
+// Quantization makes x u8, so that residual sums are bytes too: a quarter of the traffic. Where few channels are much
+// larger than the others that is coarse; keep_fp32 with the names of layer normalisations keeps their sums in f32.
 #pragma once
 
 #include "octavo/base/math.hpp"
