@@ -31,7 +31,7 @@ using namespace octavo::bench;
 
 struct options {
   std::string network = "resnet50", activation, isa, json;
-  int threads = 1, batch = 1;
+  int threads = 1, batch = 1, length = 0;
   double seconds = 10;
   bool layers = false, onednn_nhwc = false;
 };
@@ -41,12 +41,13 @@ options parse(int argc, char** argv) {
   CLI::App app{"Times a network with random weights: Octavo and oneDNN, INT8 and FP32, in turn"};
   app.add_option("--network", o.network,
                  "resnet18, resnet34, resnet50, resnet101, mobilenet_v1, mobilenet_v2, mobilenet_v3, squeezenet, "
-                 "ssd_mobilenet_v1, vgg16 or vgg19");
+                 "ssd_mobilenet_v1, vgg16, vgg19, ernie or kwt1");
   app.add_option("--activation", o.activation,
                  "an operator in the place of each relu and relu6: leaky_relu, hard_swish, ...");
   app.add_option("--isa", o.isa, "portable, avx2, avx_vnni, avx512_vnni or amx (default: the best, see OCTAVO_ISA)");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
-  app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
+  app.add_option("--length", o.length, "tokens of a sentence for ernie: 32, 128 or 512 (default: 128)");
+  app.add_option("--batch", o.batch, "images, sentences or clips per run")->check(CLI::Range(1, largest_batch));
   app.add_option("--seconds", o.seconds, "how long to measure")->check(CLI::NonNegativeNumber);
   app.add_option("--json", o.json, "write the results as JSON");
   app.add_flag("--onednn-nhwc", o.onednn_nhwc, "oneDNN keeps activations in (N, H, W, C) instead of its own layouts");
@@ -56,6 +57,7 @@ options parse(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     std::exit(app.exit(e));
   }
+  if (o.length != 0) o.network += text("_", o.length);
   return o;
 }
 
@@ -90,35 +92,42 @@ class step_times {
   std::map<int, std::vector<double>> us_;
 };
 
-/// One graph, run by Octavo and by oneDNN on the same pixels.
+/// One graph, run by Octavo and by oneDNN on the same inputs.
 class comparison {
  public:
-  comparison(const graph& g, const options& o, isa i, parallel_for& threads, std::vector<float>& pixels)
+  comparison(const graph& g, const options& o, isa i, parallel_for& threads, std::vector<tensor>& inputs)
       : octavo_times(clock_for(o.threads)),
         onednn_times(clock_for(o.threads)),
-        pixels_(&pixels),
         run_(plan_graph(g, native_kernels(i)), threads) {
     const planned_value& out = run_.planned()->values[static_cast<std::size_t>(run_.planned()->outputs[0])];
     logits_.resize(out.type.extents.count());
+    for (const tensor& t : inputs) arguments_.emplace_back(t);
+    arguments_.emplace_back(logits_);
     for (const node& n : g.nodes) {
+      if (has_weights(n.op)) weighted_.insert(*n.dst);
       operations_[n.dst] = bench::operations(n.op, g.signature_of(n));
       bytes_[n.dst] = operand_bytes(n.op, g.signature_of(n));
       total_ += operations_[n.dst];
     }
 #ifdef OCTAVO_HAS_ONEDNN
     onednn_logits_.resize(logits_.size());
-    onednn_.emplace(g, o.onednn_nhwc ? onednn_layouts::nhwc : onednn_layouts::own, std::vector<void*>{pixels.data()},
+    std::vector<void*> memory;
+    for (tensor& t : inputs) memory.push_back(t.bytes().data());
+    onednn_.emplace(g, o.onednn_nhwc ? onednn_layouts::nhwc : onednn_layouts::own, memory,
                     std::vector<void*>{onednn_logits_.data()});
 #endif
   }
 
-  void run_octavo() { run_(*pixels_, logits_).or_throw(); }
+  void run_octavo() { run_.run(arguments_).or_throw(); }
 
   /// The same, with the duration of each step.
   void run_octavo_steps() {
-    const tensor_argument arguments[] = {*pixels_, logits_};
-    const int image = run_.planned()->inputs[0];
-    run_.run(arguments, [&](int v, const operand&) { octavo_times.end_of(v, v == image); }).or_throw();
+    const std::vector<int>& inputs = run_.planned()->inputs;
+    run_.run(arguments_,
+             [&](int v, const operand&) {
+               octavo_times.end_of(v, std::find(inputs.begin(), inputs.end(), v) != inputs.end());
+             })
+        .or_throw();
   }
 #ifdef OCTAVO_HAS_ONEDNN
   void run_onednn() { onednn_->run(); }
@@ -134,13 +143,16 @@ class comparison {
   double operations() const { return total_; }
   double operations(int value) const { return operations_.at(value); }
   double bytes(int value) const { return bytes_.at(value); }
+  /// Whether the node that computes it has weights.
+  bool is_weighted(int value) const { return weighted_.contains(value); }
 
   step_times octavo_times, onednn_times;
 
  private:
-  std::vector<float>* pixels_;
   session run_;
   std::vector<float> logits_, onednn_logits_;
+  std::vector<tensor_argument> arguments_;
+  std::set<int> weighted_;
   std::map<int, double> operations_, bytes_;  // of the node that computes a value
   double total_ = 0;
 #ifdef OCTAVO_HAS_ONEDNN
@@ -168,20 +180,39 @@ void replace_activations(graph& g, const std::string& name) {
     if (const auto* a = n.as<op::activate>(); a && a->act.lower == 0.0f) n.op = o;
 }
 
-/// For the input of `g`, whose outermost extent is a number of images.
-std::vector<float> random_pixels(const graph& g, int images, std::uint64_t seed) {
-  const dims& all = g.type(g.input_values().at(0)).extents;
-  std::vector<float> pixels(static_cast<std::size_t>(images) * (all.count() / static_cast<std::size_t>(all[0])));
+/// Fills the inputs of `g`; integers are ids of a table that a node looks them up in.
+void fill_at_random(const graph& g, std::span<tensor> inputs, std::uint64_t seed) {
   random_bits random(seed);
-  for (float& v : pixels) v = random.normal();
-  return pixels;
+  const std::vector<int> values = g.input_values();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].type() == element::f32) {
+      for (float& v : inputs[i].as<float>()) v = random.normal();
+      continue;
+    }
+    const auto reads = [&](const node& n) { return n.as<op::gather>() && n.src[1] == values[i]; };
+    const auto table = std::find_if(g.nodes.begin(), g.nodes.end(), reads);
+    require(table != g.nodes.end(), "no node looks up input ", i);
+    const auto rows = static_cast<std::uint64_t>(g.type(table->src[0]).extents[0]);
+    for (std::int32_t& id : inputs[i].as<std::int32_t>()) id = static_cast<std::int32_t>(random() % rows);
+  }
 }
 
-calibration calibrate_on_random_pixels(const graph& g, isa i) {
-  const sample_set samples{2, [&](int k, std::span<tensor> inputs) {
-                             const std::vector<float> pixels = random_pixels(g, 1, static_cast<std::uint64_t>(k) + 100);
-                             std::copy(pixels.begin(), pixels.end(), inputs[0].as<float>().begin());
-                           }};
+/// The same, made for `batch`.
+std::vector<tensor> random_inputs(const graph& g, int batch, std::uint64_t seed) {
+  std::vector<tensor> inputs;
+  for (int v : g.input_values()) {
+    dims extents = g.type(v).extents;
+    extents.bounded = 0;
+    extents[0] = batch;
+    inputs.emplace_back(g.type(v).type, extents);
+  }
+  fill_at_random(g, inputs, seed);
+  return inputs;
+}
+
+calibration calibrate_at_random(const graph& g, isa i) {
+  const sample_set samples{
+      2, [&](int k, std::span<tensor> inputs) { fill_at_random(g, inputs, static_cast<std::uint64_t>(k) + 100); }};
   return calibrate(compile(pass::limit_batch(g, 1), native_kernels(i)), samples);
 }
 
@@ -266,12 +297,13 @@ nlohmann::json print_layers(std::ostream& out, const comparison& c, double peak,
       << title << ", median us of each step in place\n"
       << formatted("%-28s %9s %9s %6s %8s %7s  %s\n", "step", "octavo", "onednn", "ratio", "GOP/s", "% peak",
                    "kernel; oneDNN's; operation");
-  double octavo_sum = 0, onednn_sum = 0, logarithms = 0;
+  double octavo_sum = 0, onednn_sum = 0, without_weights = 0, logarithms = 0;
   std::set<std::string> distinct;  // layers with weights
   for (const step& s : c.planned().steps) {
     const double octavo = c.octavo_times.median_us(s.dst), onednn = c.onednn_times.median_us(s.dst);
     const double gops = c.operations(s.dst) / octavo * 1e-3;
     octavo_sum += octavo, onednn_sum += onednn;
+    if (!c.is_weighted(s.dst)) without_weights += octavo;
     const dims& from = c.planned().values[static_cast<std::size_t>(s.src[0])].type.extents;
     if (onednn > 0 && gops > 0 && distinct.insert(text(s.operation, " of ", from)).second)
       logarithms += std::log(onednn / octavo);
@@ -296,6 +328,7 @@ nlohmann::json print_layers(std::ostream& out, const comparison& c, double peak,
                     {"onednn_us", onednn}});
   }
   out << formatted("%-28s %9.1f %9.1f %6.2f\n", "sum", octavo_sum, onednn_sum, onednn_sum / octavo_sum);
+  out << formatted("steps without weights: %.1f %% of Octavo's\n", 100 * without_weights / octavo_sum);
   if (onednn_sum > 0)
     out << formatted("geometric mean of the ratios of the %d distinct layers with weights: %.3f\n",
                      static_cast<int>(distinct.size()), std::exp(logarithms / static_cast<double>(distinct.size())));
@@ -371,12 +404,12 @@ void run(const options& o) {
   const std::unique_ptr<parallel_for> own_threads = make_threads(o.threads);
   parallel_for& threads = own_threads ? *own_threads : serial();
   graph g;
-  find_classifier(o.network).compose(g, params(std::make_shared<random_weights>(1)));
+  find_network(o.network).compose(g, params(std::make_shared<random_weights>(1)));
   if (!o.activation.empty()) replace_activations(g, o.activation);
   g = pass::limit_batch(fold(std::move(g)), o.batch);
-  std::vector<float> pixels = random_pixels(g, o.batch, 1);
-  comparison int8(quantize_graph(g, calibrate_on_random_pixels(g, r.used)), o, r.used, threads, pixels);
-  comparison fp32(g, o, r.used, threads, pixels);
+  std::vector<tensor> inputs = random_inputs(g, o.batch, 1);
+  comparison int8(quantize_graph(g, calibrate_at_random(g, r.used)), o, r.used, threads, inputs);
+  comparison fp32(g, o, r.used, threads, inputs);
   g = graph();  // the weights are packed; VGG's are large
   r.int8 = &int8, r.fp32 = &fp32;
 

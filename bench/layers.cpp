@@ -118,8 +118,13 @@ std::vector<layer> layers_of_bert_base() {
     add("feed_forward_out", tokens, 3072, 768, no_activation);
   }
   for (const int tokens : {16, 128, 512}) {
-    const dims scores{12, tokens, tokens};
+    const dims scores{12, tokens, tokens}, rows{1, tokens, 768};
     list.add({.name = text("softmax_", scores), .op = op::softmax{}, .src = {scores}, .dst = scores});
+    list.add({.name = text("self_attention_", rows),
+              .op = op::attention{12, 0.125f},
+              .src = {rows, rows, rows},
+              .dst = rows});
+    list.add({.name = text("layer_norm_", rows), .op = op::layer_norm{}, .src = {rows}, .dst = rows});
   }
   return list.take();
 }
@@ -250,7 +255,7 @@ affine map_of(const layer& l, std::size_t i) {
   if (op::visit(op::unary_functions{}, l.op, [](const auto&) {}))
     return output ? affine{0.03f, 20} : affine{0.05f, 128};
   if (!l.zero_points && !output) return {0.02f, i == 0 ? 0 : 128};
-  if (l.op.is<op::matmul>()) return output ? affine{0.5f, 128} : affine{0.02f, 120};
+  if (l.op.is<op::matmul>() || l.op.is<op::attention>()) return output ? affine{0.5f, 128} : affine{0.02f, 120};
   if (l.op.is<op::reduce>()) return output ? affine{0.01f, 60} : affine{0.02f, 100};
   if (op::visit(op::binary_functions{}, l.op, [](const auto&) {}) || (residual && *residual && i == 1))
     return {0.02f + 0.01f * static_cast<float>(i), 0};

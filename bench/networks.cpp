@@ -1,5 +1,7 @@
 #include "networks.hpp"
 
+#include "octavo/model/bert.hpp"
+#include "octavo/model/kwt.hpp"
 #include "octavo/model/mobilenet.hpp"
 #include "octavo/model/mobilenet_v3.hpp"
 #include "octavo/model/resnet.hpp"
@@ -25,6 +27,24 @@ void compose_ssd_mobilenet_v1(graph& g, const params& w) {
   const auto heads = model::mobilenet_v1_ssd_heads(image_of<300>(g), w);
   g.output(concat(heads.boxes, heads.classes), "logits");
 }
+
+template <int Tokens>
+void compose_ernie(graph& g, const params& w) {
+  const auto ids = g.input<std::int32_t, shape<upto<largest_batch>, Tokens>>("ids");
+  const auto types = g.input<std::int32_t, shape<upto<largest_batch>, Tokens>>("types");
+  g.output(model::bert_classifier<2>(ids, types, w), "logits");
+}
+
+constexpr network_entry transformer_list[] = {
+    {"ernie", compose_ernie<128>},
+    {"ernie_32", compose_ernie<32>},
+    {"ernie_128", compose_ernie<128>},
+    {"ernie_512", compose_ernie<512>},
+    {"kwt1",
+     [](graph& g, const params& w) {
+       g.output(model::kwt1(g.input<float, shape<upto<largest_batch>, 98, 40>>("features"), w), "logits");
+     }},
+};
 
 constexpr network_entry classifier_list[] = {
     {"resnet18",
@@ -56,14 +76,16 @@ constexpr network_entry detector_list[] = {
 }  // namespace
 
 std::span<const network_entry> classifiers() { return classifier_list; }
+std::span<const network_entry> transformers() { return transformer_list; }
 std::span<const network_entry> detectors() { return detector_list; }
 
-const network_entry& find_classifier(std::string_view name) {
+const network_entry& find_network(std::string_view name) {
   std::string names;
-  for (const network_entry& n : classifier_list) {
-    if (n.name == name) return n;
-    names += text(names.empty() ? "" : ", ", n.name);
-  }
+  for (const std::span<const network_entry> list : {classifiers(), transformers()})
+    for (const network_entry& n : list) {
+      if (n.name == name) return n;
+      names += text(names.empty() ? "" : ", ", n.name);
+    }
   fail("unknown network '", name, "': expected one of ", names);
 }
 

@@ -15,18 +15,22 @@ inline constexpr int largest_batch = 64;
 /// A network by name.
 struct network_entry {
   std::string_view name;
-  void (*compose)(graph&, const params&);  ///< adds the input "image" and the outputs
+  void (*compose)(graph&, const params&);  ///< adds inputs and outputs
 };
 
 /// Those that are run whole: their one output is "logits". They classify images of (N, 224, 224, 3), but for
 /// ssd_mobilenet_v1, a detector without what follows its convolutions.
 std::span<const network_entry> classifiers();
 
+/// Those that read sentences (ernie, of 128 tokens, and ernie_32 and ernie_512: ids and types of words) or hear words
+/// (kwt1: features of clips of a second). Their one output is "logits".
+std::span<const network_entry> transformers();
+
 /// Those that find objects in images of (N, 300, 300, 3).
 std::span<const network_entry> detectors();
 
-/// The classifier of that name. Throws octavo::error, with the names there are, for others.
-const network_entry& find_classifier(std::string_view name);
+/// The classifier or transformer of that name. Throws octavo::error, with the names there are, for others.
+const network_entry& find_network(std::string_view name);
 
 /// Operations of a node, a multiplication and an addition counted as two: those of sums of products; others count as
 /// none, as everywhere.
@@ -35,6 +39,10 @@ inline double operations(const operation& o, const signature& s) {
   if (const auto* f = o.as<op::matmul>()) {
     const dims a = op::matrices_of(s.src[0].extents, f->interleave_a);
     return 2 * count(s.dst->extents) * a[f->k_axis_of_a(a)];
+  }
+  if (o.is<op::attention>()) {  // of both products
+    const dims &q = s.src[0].extents, &k = s.src[1].extents;
+    return 2 * (count(q) + count(s.dst->extents)) * k[1];
   }
   if (!has_weights(o)) return 0;
   const dims &w = s.at(0)->extents(), &x = s.src[0].extents;
@@ -47,7 +55,8 @@ inline double operand_bytes(const operation& o, const signature& s) {
   const auto bytes = [](const tensor_type& t) { return static_cast<double>(t.extents.count() * size_of(t.type)); };
   if (o.is<op::gather>()) return bytes(s.src[1]) + 2 * bytes(s.dst);  // not the whole table
   double sum = bytes(s.dst);
-  for (const tensor_type& t : s.src) sum += bytes(t);
+  for (const tensor_type& t : s.src)
+    if (t.type != element::none) sum += bytes(t);
   if (const tensor* w = s.at(0)) sum += static_cast<double>(w->bytes().size());
   return sum;
 }

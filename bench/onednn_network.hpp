@@ -51,6 +51,10 @@ class onednn_network {
     for (const graph_value& v : g.values) layout_.push_back(onednn_memory(v.type));
     for (const node& n : g.nodes) {
       if (n.as<op::input>() || n.as<op::reshape>()) continue;
+      if (n.as<op::constant>()) {
+        made_up_[static_cast<std::size_t>(*n.dst)] = copy_of(*n.constants[0]);
+        continue;
+      }
       try {
         add_step(g, n, layouts);
       } catch (const std::exception& e) {
@@ -100,6 +104,12 @@ class onednn_network {
       const bool average = pool && pool->kind == op::pool2d::average;
       if (average || n.as<op::reshape>()) g.type(n.dst).q = g.type(n.src[0]).q;
     }
+  }
+
+  static aligned_memory copy_of(const tensor& t) {
+    aligned_memory m(t.bytes().size());
+    std::ranges::copy(t.bytes(), m.data());
+    return m;
   }
 
   static aligned_memory random_memory(const tensor_type& t) {
@@ -242,7 +252,7 @@ class onednn_network {
 
   std::vector<dnnl::memory::desc> layout_;  // of each value
   aligned_memory arena_, scratchpad_;
-  std::vector<aligned_memory> made_up_;  // what nodes that are left out would have computed
+  std::vector<aligned_memory> made_up_;  // constants, and what nodes that are left out would have computed
   std::vector<onednn_step> steps_;
   std::map<std::pair<std::string, std::string>, int> left_out_;  // operator and reason
 };

@@ -259,6 +259,22 @@ inline node_primitive make_resampling(const op::interp2d& o, const operand_layou
   return l;
 }
 
+/// Without weight and bias, which would cost oneDNN a little more.
+inline node_primitive make_layer_norm(const op::layer_norm& o, const problem& p) {
+  require(!p.src[0].is_u8() && !p.dst->is_u8(), "no oneDNN layer normalisation of u8");
+  const dnnl::memory::desc rows =
+      onednn::memory_of({element::f32, {static_cast<int>(p.dst->extents.rows()), p.dst->extents.back()}, {}});
+  node_primitive l;
+#if DNNL_VERSION_MAJOR >= 3
+  l.primitive = describe_primitive<dnnl::layer_normalization_forward>(make_attributes(), inference, rows, rows, o.eps,
+                                                                      dnnl::normalization_flags::none);
+#else
+  l.primitive = describe_primitive<dnnl::layer_normalization_forward>(make_attributes(), inference, rows, o.eps,
+                                                                      dnnl::normalization_flags::none);
+#endif
+  return l;
+}
+
 /// oneDNN takes no u8 for b: s8 for the same time. Zero points are left out.
 inline node_primitive make_product(const op::matmul& f, const problem& p) {
   require(!f.residual && !f.interleave_a && !f.interleave_b && !f.interleave_y && f.act.is_none() &&
@@ -319,7 +335,8 @@ inline node_primitive make_convolution(const op::conv_transpose2d& c, const prob
 /// Whether the operator takes its operands dense in the order of their axes, whatever layouts are given.
 inline bool is_plain(const operation& o) {
   const auto* s = o.as<op::softmax>();
-  return o.is<op::fc>() || (s && s->axis == -1) || o.is<op::matmul>() || o.is<op::transpose>();
+  return o.is<op::fc>() || (s && s->axis == -1) || o.is<op::matmul>() || o.is<op::layer_norm>() ||
+         o.is<op::transpose>();
 }
 
 /// The primitive for `p`, whose operands lie so. Throws dnnl::error where oneDNN
@@ -342,6 +359,7 @@ inline node_primitive make_onednn_primitive(const problem& p, const operand_layo
   if (const auto* c = o.as<op::conv_transpose2d>()) return detail::make_convolution(*c, p, lie);
   if (o.is<op::conv2d>() || o.is<op::pool2d>()) return onednn::make_node_primitive(p, lie, form::cheapest);
   if (const auto* f = o.as<op::matmul>()) return detail::make_product(*f, p);
+  if (const auto* n = o.as<op::layer_norm>()) return detail::make_layer_norm(*n, p);
   if (const auto* c = o.as<op::concat>()) return detail::make_concat(*c, p, lie);
   if (const auto* t = o.as<op::transpose>()) return detail::make_transpose(*t, p);
   if (const auto* r = o.as<op::reduce>()) return detail::make_reduction(*r, p);
