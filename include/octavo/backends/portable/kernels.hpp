@@ -29,9 +29,9 @@ inline kernel_list kernels() {
   return join(depthwise_kernels, convolution_kernels, blocking::sequence_kernels<depthwise_kernels>,
               blocking::sequence_kernels<convolution_kernels>, blocking::gathered_kernels<convolution_kernels>,
               matmul_kernels, attention_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels,
-              unary_kernels, recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels, native::nearest_kernels,
-              native::movement_kernels, native::multiclass_nms_kernels, native::selection_kernels,
-              native::table_kernels);
+              unary_kernels, recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels,
+              native::nearest_kernels, native::movement_kernels, native::multiclass_nms_kernels,
+              native::selection_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE
