@@ -78,6 +78,13 @@ class folding {
     before = {};
   }
 
+  /// Drops a node that nobody reads any more.
+  void drop(node& n) {
+    for (int v : n.src)
+      if (v >= 0) --use_count(v);
+    n = {};
+  }
+
   /// Drops node `i`, whose readers read its input `k` from now on. Its output must not be one of the graph's.
   void bypass(std::size_t i, std::size_t k = 0) {
     const int from = *at(i).dst, to = at(i).src[k];
