@@ -179,7 +179,8 @@ class direct_convolution final : public executable {
       for (int column = from; column < to;) {
         const int group = column / group_columns, base = group * group_columns;
         if (from_ == pixel_place::rows && (column == from || column == base)) gather_rows(c, first, end, group, copy);
-        const int stop = std::min({to, base + group_columns, column + columns_together_});
+        const int together = count == 1 ? group_columns : columns_together_;  // a lone tile meets weights once
+        const int stop = std::min({to, base + group_columns, column + together});
         run_columns(c, {tiles, static_cast<std::size_t>(count)}, copy, group, column - base, stop - base);
         column = stop;
       }
