@@ -13,9 +13,6 @@ class onednn_recurrent {
  public:
   onednn_recurrent(bool is_lstm, int steps, int batch, int hidden, bool int8) : stream_(onednn::cpu()) {
     using namespace dnnl;
-#if DNNL_VERSION_MAJOR < 3
-    require(is_lstm || !int8, "oneDNN 2.6 divides by zero in an INT8 gru");
-#endif
     using type = memory::data_type;
     using tag = memory::format_tag;
     const type t = int8 ? type::u8 : type::f32, w = int8 ? type::s8 : type::f32;
