@@ -1,5 +1,5 @@
-// Times what works element by element: sums and products, which broadcast, activations, functions, conversions; reductions
-// too. See layer_benchmark.hpp.
+// Times what works element by element: sums and products, which broadcast, activations, functions, conversions;
+// reductions too. See layer_benchmark.hpp.
 #include "layer_benchmark.hpp"
 
 int main(int argc, char** argv) {

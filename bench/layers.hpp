@@ -29,10 +29,11 @@ inline bool moves_elements(const operation& o) {
 std::vector<std::string> layer_networks();
 
 /// The distinct layers of a network, with activations and residual sums fused into them; besides, its activations and
-/// sums alone, for users of single operators. "bert_base" has the fully connected layers, attention, layer normalisations and the softmax of BERT-base
-/// (Devlin et al., arXiv 1810.04805), which are those of ERNIE 1.0 too, for 1, 16, 128 and 512 tokens; "tensors" has
-/// the conversions, "operators" those that no network here has, or in few shapes, "matmul" products of activations, and
-/// <slices>x<m>x<k>x<n> that product. Throws octavo::error, with the names there are, for others.
+/// sums alone, for users of single operators. "bert_base" has the fully connected layers of BERT-base (Devlin et al.,
+/// arXiv 1810.04805), which are those of ERNIE 1.0 too, its attention, layer normalisations and softmax, for 1, 16, 128
+/// and 512 tokens; "tensors" has the conversions, "operators" those that no network here has, or in few shapes,
+/// "matmul" products of activations, and <slices>x<m>x<k>x<n> that product. Throws octavo::error, with the names there
+/// are, for others.
 std::vector<layer> layers_of(std::string_view network);
 
 /// The layer with random weights, as INT8 or FP32.

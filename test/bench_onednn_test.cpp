@@ -81,6 +81,7 @@ TEST_CASE("FP32: within a few roundings of values up to 5") {
   CHECK(largest_difference(problem_of("resnet50", "relu_7x7x512", false)) == 0);
   CHECK(largest_difference(problem_of("ssd300_vgg16", "concat_8732x4", false)) == 0);
   CHECK(largest_difference(problem_of("bert_base", "softmax_12x16x16", false)) <= 1e-5);
+  CHECK(largest_difference(problem_of("bert_base", "layer_norm_1x16x768", false)) <= 1e-5);
   CHECK(largest_difference(problem_of("resnet50", "max_pool_112x112x64", false)) == 0);
 }
 

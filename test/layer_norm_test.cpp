@@ -1,8 +1,11 @@
-// Layer normalisation's reference evaluation and its kernels, which give the same bits.
+// Layer normalisation's reference evaluation.
 #include "octavo/op/layer_norm.hpp"
 
+#include <doctest/doctest.h>
+
+#include "octavo/op/operation.hpp"
 #include "support/evaluate.hpp"
-#include "support/kernel_run.hpp"
+#include "support/random.hpp"
 #include "temporary_folder.hpp"
 
 using namespace octavo;
@@ -11,22 +14,6 @@ using namespace octavo::test;
 namespace {
 
 constexpr element both[] = {element::u8, element::f32};
-
-problem make_problem(const dims& x, element src, element dst, random_numbers& random) {
-  const dims c{x.back()};
-  problem p;
-  p.op = op::layer_norm{.eps = random.chance(50) ? 1e-5f : 0.5f};
-  p.src.push_back({src, x, random_affine(random)});
-  p.dst = {dst, x, random_affine(random)};
-  p.constants = {random.chance(80) ? random_constant(element::f32, c, random) : nullptr,
-                 random.chance(80) ? random_constant(element::f32, c, random) : nullptr};
-  return p;
-}
-
-void check_all(const dims& x, random_numbers& random, const comparison& how = {}, int batch = 0) {
-  for (element src : both)
-    for (element dst : both) CHECK(check_kernels(make_problem(x, src, dst, random), random, how, batch) > 0);
-}
 
 /// In double, straight from the definition.
 std::vector<double> exact(const std::vector<double>& x, double eps, const signature& s) {
@@ -97,19 +84,4 @@ TEST_CASE("layer_norm: what it refuses, by name") {
   check_failure(refusal({}, {{x}, x, {values({2}, {1, 1})}}), "layer_norm: weight must be f32[3]");
   check_failure(refusal({}, {{x}, x, {nullptr, values({2}, {1, 1})}}), "layer_norm: bias must be f32[3]");
   check_failure(refusal({}, {{long_row}, long_row, {}}), "layer_norm: the squares of 33026 u8 could overflow");
-}
-
-TEST_CASE("layer_norm kernels: random problems") {
-  const unsigned seed = std::random_device{}();
-  INFO("seed ", seed);
-  random_numbers random(seed);
-  for (int i = 0; i < 200; ++i)
-    check_all({random.between(1, 10), random_channels(random)}, random, {0.0f, random.chance(30)});
-}
-
-TEST_CASE("layer_norm kernels: several tasks, fewer rows than the bound, the longest rows of u8") {
-  random_numbers random(1);
-  check_all({128, 768}, random);
-  check_all({-8, 3, 49}, random, {}, 5);
-  for (const bool largest : {false, true}) check_all({1, 33025}, random, {0.0f, false, largest});
 }

@@ -151,11 +151,11 @@ TEST_CASE("softmax: elements from the length on count as -infinity") {
   CHECK(code == run_status::ok);
   CHECK(same_bits(y, run(4, 4, cut).second));
   CHECK(y.as<float>()[3] == 0.0f);
-  for (const auto& [length, counts_as] : {std::pair{0, 1}, {-7, 1}, {5, 4}, {1 << 30, 4}}) {
-    CAPTURE(length);
-    const auto [wrong, found] = run(2, length, numbers);
+  for (const std::pair<int, int>& length : {std::pair{0, 1}, {-7, 1}, {5, 4}, {1 << 30, 4}}) {  // and what it counts as
+    CAPTURE(length.first);
+    const auto [wrong, found] = run(2, length.first, numbers);
     CHECK(wrong == run_status::refused_data);
-    CHECK(same_bits(found, run(2, counts_as, numbers).second));
+    CHECK(same_bits(found, run(2, length.second, numbers).second));
   }
 }
 

@@ -1,6 +1,7 @@
 // Attention: each head's softmax of scaled products, as one operator whose scores never leave the caches.
 //
-//   y(n, t, h) = sum over s of p(s) v(n, s, h),  p = softmax over s of (alpha q(n, t, h) . k(n, s, h) + mask(n, h, t, s))
+//   y(n, t, h) = sum over s of p(s) v(n, s, h),
+//   p = softmax over s of (alpha q(n, t, h) . k(n, s, h) + mask(n, h, t, s))
 //
 // q: (N, T, H D), k: (N, S, H D), v: (N, S, H E), y: (N, T, H E), with the heads of a row side by side, as a fully
 // connected layer writes them. q, k and v: f32, then y is f32; or u8 with any scales and zero points, then y is u8 or

@@ -4,7 +4,7 @@
 // Source: Ba, Kiros and Hinton, arXiv 1607.06450.
 //
 // Computed as fma((x - mean) * inverse, weight / s_y, bias / s_y), rounded to u8 as everywhere. Of f32 the mean is the
-// sum, in the order of sum_f32(), times float(1 / C); another such sum is that of the squares of x - mean. On u8 both
+// sum, in the order of sum_f32(), divided by C; another such sum is that of the squares of x - mean. On u8 both
 // sums are exact integers of the bytes themselves: neither zero point nor scale changes y, but for eps / s_x^2. There a
 // row of more than 33 025 elements, whose squares could leave s32, is refused.
 //
@@ -48,7 +48,8 @@ inline double eps_of(const layer_norm& o, const tensor_type& x) {
   return static_cast<double>(o.eps) / (scale * scale);
 }
 
-inline float mean_of_row(float sum, std::ptrdiff_t n) { return sum * (1.0f / static_cast<float>(n)); }
+/// A quotient: of a product and the difference from it compilers may make a fused multiply-add.
+inline float mean_of_row(float sum, std::ptrdiff_t n) { return sum / static_cast<float>(n); }
 
 /// Of n f32, from their mean and the sum of the squares of their distances from it.
 inline row_moments moments_of_row(float mean, float squares, std::ptrdiff_t n, double eps) {

@@ -14,7 +14,6 @@ namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 struct attention_functions {
   std::span<const kernel> products;  ///< the first that supports a product runs it
   softmax_row_function softmax;      ///< quotients of f32, steps where the inputs are u8
-  affine_function as_bytes;          ///< steps as u8
   affine_function as_output;         ///< sums of products as outputs, where the inputs are u8
 };
 
@@ -37,8 +36,8 @@ class attention final : public executable {
     score_ = pack(products.score_op, products.score);
     value_ = pack(products.value_op, products.value);
     if (is_u8()) ratio_ = op::value_ratio(p);
-    one_.fill(1.0f), offset_.fill(-0.0f);
-    bytes_ = make_epilogue({element::u8, {}, {1.0f, 0}}, no_activation), end_ = make_epilogue(*p.dst, no_activation);
+    offset_.fill(-0.0f);
+    end_ = make_epilogue(*p.dst, no_activation);
     const auto scores = static_cast<std::size_t>(rows_) * static_cast<std::size_t>(stride_);
     const auto sums = static_cast<std::size_t>(rows_) * static_cast<std::size_t>(columns_);
     steps_at_ = scores * sizeof(float);
@@ -113,13 +112,14 @@ class attention final : public executable {
       r.x = r.y, r.n = length;
       const auto row = static_cast<std::size_t>((n * heads_ + h) * all[2] + first + i);
       if (has_mask_) r.mask = a.src[3].as<const float>() + op::row_offset(mask_strides, all, row);
+      r.steps = steps.row<std::uint8_t>(static_cast<std::size_t>(i));
       const float sum = functions_.softmax(r);
-      std::fill(r.y + length, r.y + positions_, 0.0f);
-      if (!is_u8()) continue;
-      factors[i] = ratio_ / sum;
-      functions_.as_bytes(
-          {r.y, steps.row<std::uint8_t>(static_cast<std::size_t>(i)), one_.data(), offset_.data(), false, 0, bytes_},
-          positions_);
+      if (is_u8()) {
+        factors[i] = ratio_ / sum;
+        std::memset(r.steps + length, 0, static_cast<std::size_t>(positions_ - length));
+      } else {
+        std::fill(r.y + length, r.y + positions_, 0.0f);
+      }
     }
   }
 
@@ -141,8 +141,8 @@ class attention final : public executable {
   int stride_, rows_;  ///< of scores; rows of q in a task
   std::unique_ptr<const executable> score_, value_;
   float ratio_ = 1.0f;
-  alignas(64) std::array<float, 64> one_, offset_;
-  epilogue bytes_, end_;
+  alignas(64) std::array<float, 64> offset_;
+  epilogue end_;
   std::size_t steps_at_, sums_at_, factors_at_, inner_at_;  // in scratch, behind the scores
 };
 
@@ -152,7 +152,7 @@ constexpr kernel attention_kernel(std::string_view name, isa needs) {
   return {name, needs, [](const problem& p) { return p.op.is<op::attention>() && p.src[0].type == element_of<X>; },
           [](const problem& p) -> std::unique_ptr<const executable> {
             return std::make_unique<attention>(
-                p, attention_functions{Products, Softmax, Elementwise::template affine<float, std::uint8_t>,
+                p, attention_functions{Products, Softmax,
                                        p.dst->is_u8() ? Elementwise::template affine<float, std::uint8_t>
                                                       : Elementwise::template affine<float, float>});
           }};

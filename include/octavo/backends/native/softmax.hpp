@@ -1,7 +1,7 @@
 // Softmax along any axis, and its logarithm: everything but the arithmetic, for all native instruction sets.
 //
-// An instruction set has functions (softmax.inc) for one row of f32, in the order of op::softmax, and for some columns of
-// a line of rows. u8 become f32 in memory of the task's own, where also rows go that lie far apart; a class
+// An instruction set has functions (softmax.inc) for one row of f32, in the order of op::softmax, and for some columns
+// of a line of rows. u8 become f32 in memory of the task's own, where also rows go that lie far apart; a class
 // `elementwise` does it, see elementwise.hpp.
 #pragma once
 
@@ -12,18 +12,20 @@
 
 namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
-/// What softmax makes of a row: exp(x - largest) by their sum, the logarithms of that, or rounded to steps of 1/255.
+/// What softmax makes of a row: exp(x - largest) by their sum, the logarithms of that, or 255 of them rounded.
 enum class softmax_form : std::uint8_t { quotients, logarithms, steps };
 
-/// A row of n numbers; differences of two are times `scale`. x may be y. Where there is a mask it is added to x first.
+/// A row of n numbers; differences of two are times `scale`, but for steps. x may be y. Where there is a mask it is
+/// added to x first, in y.
 struct softmax_row {
   const float* x = nullptr;
   float* y = nullptr;
   std::ptrdiff_t n = 0;
   float scale = 1.0f;
   const float* mask = nullptr;
+  std::uint8_t* steps = nullptr;
 };
-/// Returns the sum of what the form makes quotients or logarithms of, or of the steps.
+/// Returns the sum of the exponentials, or of the steps.
 using softmax_row_function = float (*)(const softmax_row&) noexcept;
 
 /// How f32 of a softmax become elements of y, and elements of x f32.

@@ -7,6 +7,12 @@
 
 namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE {
 
+inline void store_bytes(std::uint8_t* p, const batch& v) {
+  float each[lanes];
+  v.store_unaligned(each);
+  for (int i = 0; i < lanes; ++i) p[i] = each[i] > 0.0f ? static_cast<std::uint8_t>(each[i]) : std::uint8_t{0};
+}
+
 #define OCTAVO_KERNEL_FUNCTION inline
 #include "octavo/backends/native/softmax.inc"
 #undef OCTAVO_KERNEL_FUNCTION

@@ -1,6 +1,6 @@
 // matmul, softmax and matmul of each head become one attention, whose scores need no memory. After fold_movement() the
-// heads of q, k and v (N, T, H D), which lie as (N, T, H, D), are interleaved matrices, and after fold_alpha() a factor is
-// alpha:
+// heads of q, k and v (N, T, H D), which lie as (N, T, H, D), are interleaved matrices, and after fold_alpha() a factor
+// is alpha:
 //   reshape(matmul(softmax(matmul(reshape(q), reshape(k)) [+ mask] [, lengths]), reshape(v))) -> attention(q, k, v, ..)
 //   matmul(softmax(matmul(q, k) [+ mask] [, lengths]), v) -> attention of one head, for q, k and v of (N, T, D)
 #pragma once

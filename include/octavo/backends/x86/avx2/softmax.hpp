@@ -11,6 +11,12 @@
 
 namespace octavo::x86::avx2::inline OCTAVO_ARCH_NAMESPACE {
 
+OCTAVO_AVX2 OCTAVO_INLINE void store_bytes(std::uint8_t* p, f32x8 v) {
+  const __m256i q = _mm256_cvtps_epi32(v.v);  // of a NaN -2^31
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+}
+
 #define OCTAVO_KERNEL_FUNCTION OCTAVO_AVX2
 #include "octavo/backends/native/softmax.inc"
 #undef OCTAVO_KERNEL_FUNCTION

@@ -17,6 +17,10 @@
 
 namespace octavo::x86::avx512_vnni::inline OCTAVO_ARCH_NAMESPACE {
 
+OCTAVO_AVX512 OCTAVO_INLINE void store_bytes(std::uint8_t* p, f32x16 v) {  // of a NaN the last byte of -2^31
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v.v)));
+}
+
 #define OCTAVO_KERNEL_FUNCTION OCTAVO_AVX512
 #include "octavo/backends/native/softmax.inc"
 #undef OCTAVO_KERNEL_FUNCTION
