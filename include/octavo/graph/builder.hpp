@@ -398,4 +398,5 @@ auto softmax(const value<T, S>& x) {
 #include "octavo/graph/build_elementwise.hpp"
 #include "octavo/graph/build_movement.hpp"
 #include "octavo/graph/build_recurrent.hpp"
+#include "octavo/graph/build_sequence.hpp"
 #include "octavo/graph/build_transformer.hpp"

@@ -13,6 +13,9 @@
 #include "octavo/op/conv2d.hpp"
 #include "octavo/op/conv3d.hpp"
 #include "octavo/op/conv_transpose2d.hpp"
+#include "octavo/op/crf_decode.hpp"
+#include "octavo/op/ctc_beam_decode.hpp"
+#include "octavo/op/ctc_greedy_decode.hpp"
 #include "octavo/op/elementwise.hpp"
 #include "octavo/op/embedding.hpp"
 #include "octavo/op/expand.hpp"
@@ -30,7 +33,9 @@
 #include "octavo/op/prior_box.hpp"
 #include "octavo/op/reduce.hpp"
 #include "octavo/op/reshape.hpp"
+#include "octavo/op/reverse_sequence.hpp"
 #include "octavo/op/scale.hpp"
+#include "octavo/op/sequence_pool.hpp"
 #include "octavo/op/slice.hpp"
 #include "octavo/op/softmax.hpp"
 #include "octavo/op/space_to_depth.hpp"
@@ -125,7 +130,12 @@ operator_set with_operators(operator_set set) {
   X(round) \
   X(prior_box) \
   X(box_decode) \
-  X(multiclass_nms)
+  X(multiclass_nms) \
+  X(crf_decode) \
+  X(ctc_greedy_decode) \
+  X(ctc_beam_decode) \
+  X(sequence_pool) \
+  X(reverse_sequence)
 // clang-format on
 
 // What forgets their types, and so their virtual functions with the reference evaluations, is compiled once where that

@@ -5,6 +5,7 @@
 #include "octavo/backends/blocking/sequence_convolution.hpp"
 #include "octavo/backends/native/movement.hpp"
 #include "octavo/backends/native/multiclass_nms.hpp"
+#include "octavo/backends/native/sequence.hpp"
 #include "octavo/backends/native/table.hpp"
 #include "octavo/backends/native/top_k.hpp"
 #include "octavo/backends/portable/arch.hpp"
@@ -31,7 +32,7 @@ inline kernel_list kernels() {
               matmul_kernels, attention_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels,
               unary_kernels, recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels,
               native::nearest_kernels, native::movement_kernels, native::multiclass_nms_kernels,
-              native::selection_kernels, native::table_kernels);
+              native::selection_kernels, native::sequence_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE
