@@ -115,10 +115,11 @@ int classify(const options& o) {
   answers fp32, int8;
   int8.keep_logits = !o.logits.empty();
   const auto keep = [&](answers& all) {
-    return [&](int image, std::span<const float> logits) { all.add(logits, images->label(image)); };
+    return each_item([&](int image, std::span<const float> logits) { all.add(logits, images->label(image)); });
   };
-  comparison_report report = compare(std::move(g), o.model, *images, *calib_images, o, keep(fp32), keep(int8));
-  const auto fraction = [&](int right) { return static_cast<double>(right) / report.images; };
+  comparison_report report =
+      compare(std::move(g), o.model, items_of(*images), items_of(*calib_images), o, keep(fp32), keep(int8));
+  const auto fraction = [&](int right) { return static_cast<double>(right) / report.evaluated; };
   report.items = "images";
   report.accuracies = {{"top-1", "top1", fraction(fp32.top1), fraction(int8.top1)},
                        {"top-5", "top5", fraction(fp32.top5), fraction(int8.top5)}};
@@ -126,8 +127,8 @@ int classify(const options& o) {
   for (std::size_t i = 0; i < fp32.first_classes.size(); ++i)
     report.flips += fp32.first_classes[i] != int8.first_classes[i];
   if (!o.logits.empty()) {
-    const int classes = static_cast<int>(int8.logits.size()) / report.images;
-    save_npy(o.logits, tensor::of<float>({report.images, classes}, int8.logits));
+    const int classes = static_cast<int>(int8.logits.size()) / report.evaluated;
+    save_npy(o.logits, tensor::of<float>({report.evaluated, classes}, int8.logits));
   }
   publish(report, o);
   return 0;

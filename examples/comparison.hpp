@@ -1,5 +1,5 @@
-// What the applications share that quantize a network of images and compare it with the FP32 network it came from:
-// their options, calibration, planning, two networks that take turns, and what becomes of the report.
+// What the applications share that quantize a network and compare it with the FP32 network it came from: their options,
+// calibration, planning, two networks that take turns, and what becomes of the report.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -23,13 +23,15 @@
 
 namespace octavo::example {
 
-/// The most images that one run may take.
+/// The most items that one run may take.
 inline constexpr int largest_batch = 64;
 
 /// The options of every comparison.
 struct comparison_options {
   std::string weights, images, calib, recipe = "default", dot, json;
-  int calib_images = 200, warmup = 3, batch = 1, iterations = 0, threads = 1;
+  std::string items = "images";  ///< what messages call what the network is run on
+  bool equal_items = true;       ///< whether all take it the same time
+  int calib_images = 200, warmup = 3, batch = 1, iterations = 0, repeat = 1, threads = 1;
   std::vector<std::string> keep_fp32;
   std::optional<double> tolerance;
   bool profile = false, tune = false, onednn = false;
@@ -37,11 +39,12 @@ struct comparison_options {
 
 /// Adds them to the command line, all but --weights, --images and --calib, whose meaning the application knows.
 inline void add_options(CLI::App& app, comparison_options& o) {
-  app.add_option("--calib-images", o.calib_images, "how many of them at most")->check(CLI::PositiveNumber);
+  app.add_option("--calib-" + o.items, o.calib_images, "how many of them at most")->check(CLI::PositiveNumber);
   app.add_option("--warmup", o.warmup, "runs before the measured ones")->check(CLI::NonNegativeNumber);
-  app.add_option("--batch", o.batch, "images per run")->check(CLI::Range(1, largest_batch));
-  app.add_option("--iterations", o.iterations, "runs, from the first image on; 0: all images")
+  app.add_option("--batch", o.batch, o.items + " per run")->check(CLI::Range(1, largest_batch));
+  app.add_option("--iterations", o.iterations, "runs, from the first of the " + o.items + " on; 0: all")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--repeat", o.repeat, "how many times all of that is run")->check(CLI::PositiveNumber);
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
   app.add_option("--calibration", o.recipe, "absmax, minmax, percentile or entropy");
   app.add_option("--keep-fp32", o.keep_fp32, "nodes that stay FP32, separated by commas")->delimiter(',');
@@ -57,15 +60,34 @@ inline void add_options(CLI::App& app, comparison_options& o) {
   app.add_option("--json", o.json, "write the results as JSON");
 }
 
-inline calibration run_calibration(const graph& g, const image_set& images, const comparison_options& o,
+/// What networks are run on: `read(first, count)` gives the inputs of a run that takes so many items.
+struct item_set {
+  int count = 0;
+  std::function<std::vector<tensor>(int first, int count)> read;
+};
+
+/// The pixels of images, which must live as long.
+inline item_set items_of(const image_set& images) {
+  return {images.count(), [&images](int first, int count) {
+            const dims e = images.extents();
+            std::vector<tensor> inputs;
+            inputs.emplace_back(element::f32, dims{count, e[0], e[1], e[2]});
+            for (int i = 0; i < count; ++i)
+              images.read(first + i, inputs[0].as<float>().subspan(static_cast<std::size_t>(i) * e.count(), e.count()));
+            return inputs;
+          }};
+}
+
+inline calibration run_calibration(const graph& g, const item_set& items, const comparison_options& o,
                                    parallel_for& threads) {
   const network fp32 = octavo::compile(pass::limit_batch(g, 1));
-  const int count = std::min(o.calib_images, images.count());
+  const int count = std::min(o.calib_images, items.count);
   progress bar("calibrate", count);
   calibrate_options how;
   if (o.recipe != "default") how.recipe = recipe_named(o.recipe);
   how.progress = [&](int) { bar.advance(); };
-  const sample_set samples{count, [&](int i, std::span<tensor> inputs) { images.read(i, inputs[0].as<float>()); }};
+  const sample_set samples{
+      count, [&](int i, std::span<tensor> inputs) { std::ranges::move(items.read(i, 1), inputs.begin()); }};
   return calibrate(fp32, samples, how, threads);
 }
 
@@ -79,8 +101,18 @@ inline network plan_network(const graph& g, const comparison_options& o) {
   return plan_graph(g, kernels, tune_kernels(g, kernels, {.progress = [&](int, int) { bar.advance(); }}));
 }
 
-/// Takes what a network made of an image: its only output, without the batch.
-using output_reader = std::function<void(int image, std::span<const float> output)>;
+/// Takes what a network made of the items from `first` on: its outputs, item by item.
+using output_reader = std::function<void(int first, std::span<const tensor> outputs)>;
+
+/// A reader of networks with one output, a row of numbers for each item.
+inline output_reader each_item(std::function<void(int item, std::span<const float> row)> read) {
+  return [read = std::move(read)](int first, std::span<const tensor> outputs) {
+    const int count = outputs[0].extents()[0];
+    const std::span<const float> all = outputs[0].as<float>();
+    const std::size_t one = all.size() / static_cast<std::size_t>(count);
+    for (int i = 0; i < count; ++i) read(first + i, all.subspan(static_cast<std::size_t>(i) * one, one));
+  };
+}
 
 /// Runs a network on batches and keeps the time.
 class contestant {
@@ -88,25 +120,28 @@ class contestant {
   contestant(const network& net, const comparison_options& o, parallel_for& threads, output_reader read)
       : run_(net, threads), read_(std::move(read)), profiling_(o.profile) {
     result_.batch = o.batch;
+    result_.equal_items = o.equal_items;
     result_.weight_bytes = net->weight_bytes;
     result_.memory_bytes = run_.memory_bytes();
     result_.memory_without_reuse = net->bytes_without_reuse + (run_.memory_bytes() - net->arena_bytes);
-    const dims& y = net->values[static_cast<std::size_t>(net->outputs[0])].type.extents;
-    one_output_ = y.count() / static_cast<std::size_t>(y[0]);
-    outputs_.resize(static_cast<std::size_t>(o.batch) * one_output_);
   }
 
-  /// One run on `count` images, the first of which is number `first`.
-  void run(std::span<const float> pixels, int first, int count, bool measured) {
-    const std::span<float> outputs(outputs_.data(), static_cast<std::size_t>(count) * one_output_);
-    run_.enable_profile(measured && profiling_);
+  enum purpose : std::uint8_t { warm_up, time_only, time_and_read };
+
+  /// One run on `count` items, the first of which is number `first`.
+  void run(const std::vector<tensor>& inputs, int first, int count, purpose why) {
+    std::vector<tensor_argument> arguments(inputs.begin(), inputs.end());
+    std::vector<tensor> outputs;
+    const plan& p = *run_.planned();
+    for (const dims& e : run_.output_extents(arguments))
+      outputs.emplace_back(p.values[static_cast<std::size_t>(p.outputs[outputs.size()])].type.type, e);
+    arguments.insert(arguments.end(), outputs.begin(), outputs.end());
+    run_.enable_profile(why != warm_up && profiling_);
     const auto start = std::chrono::steady_clock::now();
-    run_(pixels, outputs).or_throw();
+    run_.run(arguments).or_throw();
     const std::chrono::duration<double, std::milli> ms = std::chrono::steady_clock::now() - start;
-    if (!measured) return;
-    if (count == result_.batch) result_.batch_ms.push_back(ms.count());
-    for (int i = 0; i < count; ++i)
-      read_(first + i, outputs.subspan(static_cast<std::size_t>(i) * one_output_, one_output_));
+    if (why != warm_up && count == result_.batch) result_.batch_ms.push_back(ms.count());
+    if (why == time_and_read) read_(first, outputs);
   }
 
   const network_result& result() const { return result_; }
@@ -116,48 +151,41 @@ class contestant {
   session run_;
   output_reader read_;
   network_result result_;
-  std::size_t one_output_ = 0;
-  std::vector<float> outputs_;
   bool profiling_;
 };
 
-/// Evaluates both networks and returns how many images they saw. They take turns in groups of runs: a slow moment of
+/// Evaluates both networks and returns how many items they saw. They take turns in groups of runs: a slow moment of
 /// the machine meets both, and within a group each works with its own weights in the caches.
-inline int compete(contestant& fp32, contestant& int8, const image_set& images, const comparison_options& o) {
+inline int compete(contestant& fp32, contestant& int8, const item_set& items, const comparison_options& o) {
   constexpr int runs_per_turn = 16;
-  const int batch = o.batch, all = images.count();
+  const int batch = o.batch, all = items.count;
   const int total = o.iterations == 0 ? all : static_cast<int>(std::min<long long>(all, 1LL * o.iterations * batch));
-  require(total >= batch, "there are ", total, " images, fewer than one batch of ", batch);
-  const std::size_t one = images.extents().count();
-  std::vector<float> pixels;
-  progress bar("evaluate", total);
-  for (int start = 0; start < total; start += runs_per_turn * batch) {
-    const int count = std::min(runs_per_turn * batch, total - start);
-    pixels.resize(static_cast<std::size_t>(count) * one);
-    for (int i = 0; i < count; ++i)
-      images.read(start + i, std::span(pixels).subspan(static_cast<std::size_t>(i) * one, one));
-    for (contestant* c : {&fp32, &int8}) {
-      const auto run = [&](int from, bool measured) {
-        const int n = std::min(batch, count - from);
-        c->run(std::span(pixels).subspan(static_cast<std::size_t>(from) * one, static_cast<std::size_t>(n) * one),
-               start + from, n, measured);
-      };
-      for (int i = 0; i < (start == 0 ? o.warmup : 1); ++i) run(0, false);
-      for (int i = 0; i < count; i += batch) run(i, true);
+  require(total >= batch, "there are ", total, " ", o.items, ", fewer than one batch of ", batch);
+  progress bar("evaluate", total * o.repeat);
+  for (int round = 0; round < o.repeat; ++round)
+    for (int start = 0; start < total; start += runs_per_turn * batch) {
+      const int end = std::min(start + runs_per_turn * batch, total);
+      std::vector<std::vector<tensor>> inputs;
+      for (int i = start; i < end; i += batch) inputs.push_back(items.read(i, std::min(batch, end - i)));
+      for (contestant* c : {&fp32, &int8}) {
+        const auto run = [&](int from, contestant::purpose why) {
+          c->run(inputs[static_cast<std::size_t>((from - start) / batch)], from, std::min(batch, end - from), why);
+        };
+        for (int i = 0; i < (start == 0 && round == 0 ? o.warmup : 1); ++i) run(start, contestant::warm_up);
+        for (int i = start; i < end; i += batch) run(i, round == 0 ? contestant::time_and_read : contestant::time_only);
+      }
+      bar.advance(end - start);
     }
-    bar.advance(count);
-  }
   return total;
 }
 
-/// Calibrates and quantizes the network that `g` is, runs it and the FP32 network on `images`, prints profiles and
+/// Calibrates and quantizes the network that `g` is, runs it and the FP32 network on `items`, prints profiles and
 /// writes the graphs where that is asked for. What the report lacks is how right the networks are.
-inline comparison_report compare(graph g, const std::string& model, const image_set& images,
-                                 const image_set& calib_images, const comparison_options& o, output_reader read_fp32,
-                                 output_reader read_int8) {
+inline comparison_report compare(graph g, const std::string& model, const item_set& items, const item_set& calib_items,
+                                 const comparison_options& o, output_reader read_fp32, output_reader read_int8) {
   g = pass::limit_batch(std::move(g), o.batch);
   openmp_parallel_for threads(o.threads);
-  const calibration found = run_calibration(g, calib_images, o, threads);
+  const calibration found = run_calibration(g, calib_items, o, threads);
   const network fp32_net = plan_network(fold(g), o);
   const network int8_net =
       plan_network(quantize_graph(g, found, {.keep_fp32 = {o.keep_fp32.begin(), o.keep_fp32.end()}}), o);
@@ -170,13 +198,14 @@ inline comparison_report compare(graph g, const std::string& model, const image_
   contestant fp32(fp32_net, o, threads, std::move(read_fp32)), int8(int8_net, o, threads, std::move(read_int8));
 
   comparison_report report;
-  report.images = compete(fp32, int8, images, o);
+  report.evaluated = compete(fp32, int8, items, o);
+  report.noun = o.items;
   report.model = model;
   report.isa = name_of(isa_in_use());
   report.recipe = o.recipe == "default" ? text(calibrate_options{}.recipe) : o.recipe;
   report.threads = o.threads;
   report.batch = o.batch;
-  report.calibration_images = std::min(o.calib_images, calib_images.count());
+  report.calibrated = std::min(o.calib_images, calib_items.count);
   report.fp32 = fp32.result();
   report.int8 = int8.result();
   if (o.profile) {

@@ -7,6 +7,7 @@
 
 #include "average_precision.hpp"
 #include "comparison.hpp"
+#include "image_files.hpp"
 #include "octavo/io/decode_image.hpp"
 #include "octavo/io/preprocess.hpp"
 #include "octavo/io/safetensors.hpp"
@@ -50,15 +51,7 @@ options parse(int argc, char** argv) {
 class stretched_images : public image_set {
  public:
   /// Throws octavo::error where there are none.
-  explicit stretched_images(const std::filesystem::path& folder) {
-    require(std::filesystem::is_directory(folder), folder.string(), ": expected a folder of images");
-    for (const auto& entry : std::filesystem::directory_iterator(folder))
-      if (const std::string kind = entry.path().extension().string();
-          kind == ".jpg" || kind == ".jpeg" || kind == ".png")
-        files_.push_back(entry.path());
-    require(!files_.empty(), folder.string(), ": expected .jpg, .jpeg or .png files, found none");
-    std::sort(files_.begin(), files_.end());
-  }
+  explicit stretched_images(const std::filesystem::path& folder) : files_(image_files(folder)) {}
 
   const std::vector<std::filesystem::path>& files() const { return files_; }
 
@@ -156,9 +149,10 @@ int detect(options o) {
   if (!o.quantize_heads)
     for (const std::string& name : model::ssd_nodes_in_fp32()) o.keep_fp32.push_back(name);
   const auto keep = [](boxes_of_images& all) {
-    return [&](int, std::span<const float> rows) { all.push_back(detections_in(rows)); };
+    return each_item([&](int, std::span<const float> rows) { all.push_back(detections_in(rows)); });
   };
-  comparison_report report = compare(std::move(g), "mobilenet_v1_ssd", images, calib_images, o, keep(fp32), keep(int8));
+  comparison_report report =
+      compare(std::move(g), "mobilenet_v1_ssd", items_of(images), items_of(calib_images), o, keep(fp32), keep(int8));
   if (!truth.empty()) {
     truth.resize(fp32.size());  // fewer where --iterations says so
     report.accuracies = {

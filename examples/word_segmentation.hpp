@@ -8,6 +8,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "octavo/tensor/tensor.hpp"
 #include "text_file.hpp"
 
 namespace octavo::example {
@@ -106,6 +107,21 @@ inline std::vector<sentence> read_sentences(const std::filesystem::path& path, c
   }
   require(!all.empty(), path.string(), ": expected lines of text, found empty ones only");
   return all;
+}
+
+/// Sentences `first` to `first + count` as a network takes them: ids (count, T) s64 and lengths (count) s32, where T is
+/// the longest one's.
+inline std::vector<tensor> batch_of(std::span<const sentence> all, std::size_t first, std::size_t count) {
+  std::size_t longest = 0;
+  for (const sentence& s : all.subspan(first, count)) longest = std::max(longest, s.ids.size());
+  std::vector<tensor> inputs;
+  inputs.emplace_back(element::s64, dims{static_cast<int>(count), static_cast<int>(longest)});
+  inputs.emplace_back(element::s32, dims{static_cast<int>(count)});
+  for (std::size_t i = 0; i < count; ++i) {
+    std::ranges::copy(all[first + i].ids, inputs[0].as<std::int64_t>().subspan(i * longest).begin());
+    inputs[1].as<std::int32_t>()[i] = static_cast<std::int32_t>(all[first + i].ids.size());
+  }
+  return inputs;
 }
 
 /// The words of each line, which spaces separate. Throws octavo::error, naming the line, where the characters are not

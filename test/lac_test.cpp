@@ -13,21 +13,7 @@ namespace {
 
 using namespace octavo;
 using namespace octavo::test;
-using example::lac_dictionary, example::sentence, example::word_score;
-
-/// Sentences `first` to `first + count` as a batch: ids (count, T) and lengths (count).
-std::pair<tensor, tensor> batch_of(std::span<const sentence> all, std::size_t first, std::size_t count) {
-  std::size_t longest = 0;
-  for (const sentence& s : all.subspan(first, count)) longest = std::max(longest, s.ids.size());
-  std::pair<tensor, tensor> b{tensor(element::s64, {static_cast<int>(count), static_cast<int>(longest)}),
-                              tensor(element::s32, {static_cast<int>(count)})};
-  for (std::size_t i = 0; i < count; ++i) {
-    std::ranges::copy(all[first + i].ids,
-                      b.first.as<std::int64_t>().begin() + static_cast<std::ptrdiff_t>(i * longest));
-    b.second.as<std::int32_t>()[i] = static_cast<std::int32_t>(all[first + i].ids.size());
-  }
-  return b;
-}
+using example::batch_of, example::lac_dictionary, example::sentence, example::word_score;
 
 /// The words that a network with the outputs tags and score finds in each sentence, `batch` at a time.
 std::vector<std::vector<std::string>> words_of(const network& net, const std::vector<sentence>& all,
@@ -36,7 +22,8 @@ std::vector<std::vector<std::string>> words_of(const network& net, const std::ve
   session run(net);
   for (std::size_t i = 0; i < all.size(); i += batch) {
     const std::size_t count = std::min(batch, all.size() - i);
-    const auto [ids, lengths] = batch_of(all, i, count);
+    const std::vector<tensor> inputs = batch_of(all, i, count);
+    const tensor &ids = inputs[0], &lengths = inputs[1];
     tensor tags(element::s64, ids.extents()), score(element::f32, lengths.extents());
     run(ids, lengths, tags, score).or_throw();
     const auto columns = static_cast<std::size_t>(ids.extents()[1]);
@@ -121,7 +108,7 @@ TEST_CASE("lac: the published segmenter") {
   CHECK(best.gold == 4695);
 
   const sample_set samples{20, [&](int i, std::span<tensor> inputs) {
-                             std::tie(inputs[0], inputs[1]) = batch_of(all, static_cast<std::size_t>(10 * i), 1);
+                             std::ranges::move(batch_of(all, static_cast<std::size_t>(10 * i), 1), inputs.begin());
                            }};
   const word_score int8 = score_of(gold, words_of(quantize(g, calibrate(fp32, samples)), all, dictionary, 50));
   MESSAGE("F1 ", best.f1(), ", in INT8 ", int8.f1());
@@ -142,11 +129,11 @@ TEST_CASE("lac: what the published segmenter says of each character, before tags
       "emissions");
   session run(octavo::compile(g));
   for (std::size_t i = 0; i < 20; ++i) {
-    const auto [x, length] = batch_of(all, i, 1);
+    const std::vector<tensor> x = batch_of(all, i, 1);
     const constant expected = reference.find(text("emissions.", i), {});
     REQUIRE(expected);
-    tensor found(element::f32, {1, x.extents()[1], 4});
-    run(x, length, found).or_throw();
+    tensor found(element::f32, {1, x[0].extents()[1], 4});
+    run(x[0], x[1], found).or_throw();
     CHECK(relative_error(found.as<float>(), expected->as<float>()) < 1e-3);  // of sums in another order
   }
 }

@@ -4,34 +4,18 @@
 
 #include <filesystem>
 #include <iostream>
-#include <map>
 
-#include "octavo/io/safetensors.hpp"
 #include "octavo/model/ssd.hpp"
-#include "octavo/tensor/random_weights.hpp"
+#include "support/remembered_weights.hpp"
 
 namespace {
 
 using namespace octavo;
 
-/// Random weights that are remembered; prior boxes of a fifth of the image, all over it.
-class remembered_weights : public weight_source {
- public:
-  constant find(const std::string& name, const dims& expected) const override {
-    constant& t = given_[name];
-    if (!t) t = name == "priors" ? priors(expected) : random_.find(name, expected);
-    return t;
-  }
-  std::string description() const override { return "random weights"; }
-
-  std::vector<named_constant> all() const {
-    std::vector<named_constant> list;
-    for (const auto& [name, t] : given_) list.push_back({name, t});
-    return list;
-  }
-
- private:
-  static constant priors(const dims& expected) {
+/// Random weights; prior boxes of a fifth of the image, all over it.
+class detector_weights : public test::remembered_weights {
+  constant make(const std::string& name, const dims& expected) const override {
+    if (name != "priors") return remembered_weights::make(name, expected);
     tensor t(element::f32, expected);
     for (std::size_t i = 0; i < t.extents().rows(); ++i) {
       float* box = t.as<float>().data() + 4 * i;
@@ -41,9 +25,6 @@ class remembered_weights : public weight_source {
     }
     return make_constant(std::move(t));
   }
-
-  random_weights random_{1};
-  mutable std::map<std::string, constant> given_;
 };
 
 /// An image of `side` pixels, a box of one colour on a gradient.
@@ -65,10 +46,10 @@ int main(int argc, char** argv) try {
   require(argc == 2, "usage: make_detection_data FOLDER");
   const std::filesystem::path folder = argv[1];
   std::filesystem::create_directories(folder / "images");
-  const auto weights = std::make_shared<remembered_weights>();
+  const auto weights = std::make_shared<detector_weights>();
   graph g;
   model::mobilenet_v1_ssd(g.input<float, nhwc<1, 300, 300, 3>>("image"), params(weights));
-  save_safetensors(folder / "weights.safetensors", weights->all());
+  weights->save(folder / "weights.safetensors");
   for (int i = 0; i < 3; ++i) write_image(folder / "images" / text("box", i, ".png"), 300 + 50 * i, i);
   return 0;
 } catch (const std::exception& e) {

@@ -35,6 +35,7 @@ double weight(int k, int i, int from, int to, resize_filter filter) {
     const double left = centre - stretch / 2, right = centre + stretch / 2;
     return std::max(0.0, std::min(k + 1.0, right) - std::max(double(k), left));
   }
+  if (filter == resize_filter::bilinear) return std::max(0.0, 1 - std::abs(k + 0.5 - centre) / stretch);
   // Every pixel whose centre is less than three stretched pixels away, the middle of a tie included on the left.
   if (k < std::floor(centre - 3 * stretch + 0.5) || k >= std::floor(centre + 3 * stretch + 0.5)) return 0;
   const double x = std::numbers::pi * (k + 0.5 - centre) / stretch;
@@ -67,7 +68,7 @@ TEST_CASE("resize: the definition, to the rounding of the two passes") {
   const int sizes[][4] = {{7, 5, 3, 4}, {16, 16, 8, 8}, {9, 4, 27, 12}, {40, 3, 13, 7},
                           {1, 1, 5, 5}, {5, 5, 1, 1},   {2, 9, 9, 2},   {33, 17, 32, 16},
                           {8, 8, 8, 3}, {8, 8, 3, 8},   {100, 2, 7, 2}, {3, 64, 3, 21}};
-  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::area})
+  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::bilinear, resize_filter::area})
     for (const auto& size : sizes) {
       const int w = size[0], h = size[1], to_w = size[2], to_h = size[3];
       CAPTURE(w);
@@ -89,12 +90,12 @@ TEST_CASE("resize: the definition, to the rounding of the two passes") {
 
 TEST_CASE("resize: a size of its own keeps every byte") {
   const rgb_image source = random_image(19, 23, 1);
-  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::area})
+  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::bilinear, resize_filter::area})
     CHECK(resize(source, 19, 23, filter).pixels == source.pixels);
 }
 
 TEST_CASE("resize: one colour stays that colour") {
-  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::area})
+  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::bilinear, resize_filter::area})
     for (const int value : {0, 1, 127, 254, 255})
       for (const int to : {1, 2, 9, 16, 17, 50}) {
         rgb_image source{17, 13, std::vector<std::uint8_t>(17 * 13 * 3, static_cast<std::uint8_t>(value))};
@@ -115,7 +116,7 @@ TEST_CASE("resize: a mirrored image gives the mirrored result") {
   };
   // By the factor of 2 all weights are exact mirror images of each other.
   const rgb_image source = random_image(32, 6, 3);
-  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::area})
+  for (const resize_filter filter : {resize_filter::lanczos, resize_filter::bilinear, resize_filter::area})
     CHECK(resize(mirrored(source), 16, 6, filter).pixels == mirrored(resize(source, 16, 6, filter)).pixels);
 }
 

@@ -1,5 +1,5 @@
-// Resizing 8-bit images in two passes, columns then rows, with antialiasing. The Lanczos filter gives the same bytes
-// as Pillow's Image.resize: when an image shrinks by a factor f the filter is stretched by f; a filter that reaches
+// Resizing 8-bit images in two passes, columns then rows, with antialiasing. The Lanczos and bilinear filters give the
+// same bytes as Pillow's Image.resize: when an image shrinks by a factor f the filter is stretched by f; a filter that reaches
 // over the edge is cut there and its weights are made to sum to 1 again; weights are rounded to multiples of 2^-22,
 // and each pass rounds to 8 bits.
 #pragma once
@@ -19,8 +19,9 @@ namespace octavo {
 
 /// How pixels are weighted in a resize.
 enum class resize_filter : std::uint8_t {
-  lanczos,  ///< sinc(x) sinc(x/3) for |x| < 3: sharp, what most published networks were trained with
-  area,     ///< each pixel counts by how much of it lies in the destination pixel's area (at least 1 pixel wide)
+  lanczos,   ///< sinc(x) sinc(x/3) for |x| < 3: sharp, what most published networks were trained with
+  bilinear,  ///< 1 - |x| for |x| < 1
+  area,      ///< each pixel counts by how much of it lies in the destination pixel's area (at least 1 pixel wide)
 };
 
 namespace detail {
@@ -54,7 +55,9 @@ inline resize_taps make_resize_taps(int from, int to, resize_filter filter) {
   const double stretch = std::max(scale, 1.0);
   // Half the filter's width in source pixels. A pixel that only touches the area has its centre half a pixel further
   // out.
-  const double reach = filter == resize_filter::lanczos ? 3 * stretch : stretch / 2 + 0.5;
+  const double reach = filter == resize_filter::lanczos    ? 3 * stretch
+                       : filter == resize_filter::bilinear ? stretch
+                                                           : stretch / 2 + 0.5;
   resize_taps result;
   std::vector<double> exact;
   for (int i = 0; i < to; ++i) {
@@ -65,7 +68,9 @@ inline resize_taps make_resize_taps(int from, int to, resize_filter filter) {
     exact.clear();
     for (int k = first; k < last; ++k) {
       const double x = (k - centre + 0.5) * (1 / stretch);
-      exact.push_back(filter == resize_filter::lanczos ? lanczos3(x) : coverage(x, 1 / stretch));
+      exact.push_back(filter == resize_filter::lanczos    ? lanczos3(x)
+                      : filter == resize_filter::bilinear ? std::max(0.0, 1 - std::fabs(x))
+                                                          : coverage(x, 1 / stretch));
       sum += exact.back();
     }
     result.taps.push_back({first, last - first, result.weights.size()});

@@ -4,6 +4,8 @@
 // lstm.N.forward.weight_ih, .weight_hh, .bias, the same of lstm.N.reverse.
 #pragma once
 
+#include <set>
+
 #include "octavo/graph/builder.hpp"
 
 namespace octavo::model {
@@ -14,8 +16,9 @@ struct crnn_block {
   int hidden;  ///< channels of the depthwise convolution
   int out;
   bool squeeze_excite;
-  bool hard_swish;  ///< else relu
-  int stride;       ///< vertical; the horizontal one is 1
+  bool hard_swish;       ///< else relu
+  int stride = 1;        ///< vertical; the horizontal one is 1
+  bool shortcut = true;  ///< where the extents stay
 };
 
 namespace detail {
@@ -37,7 +40,7 @@ auto crnn_squeeze_excite(auto x, const params& w) {
   return mul(x, reshape<nhwc<d.encoded(0), 1, 1, d[3]>>(gates));
 }
 
-/// 1x1 to `hidden` channels, depthwise, squeeze and excitation, 1x1 without activation; a shortcut where it fits.
+/// 1x1 to `hidden` channels, depthwise, squeeze and excitation, 1x1 without activation, the shortcut.
 template <crnn_block B>
 auto apply_crnn_block(auto x, const params& w) {
   constexpr conv depthwise{.kernel = B.kernel, .stride = {B.stride, 1}, .pad = B.kernel / 2};
@@ -50,7 +53,7 @@ auto apply_crnn_block(auto x, const params& w) {
       return d;
   }();
   auto y = conv2d<conv{.out = B.out}>(excited, w / "project");
-  if constexpr (std::is_same_v<decltype(x), decltype(y)>)
+  if constexpr (B.shortcut && std::is_same_v<decltype(x), decltype(y)>)
     return y + x;
   else
     return y;
@@ -61,15 +64,15 @@ auto crnn_columns(auto image, const params& w) {
   using block = crnn_block;
   const params b = w / "blocks";
   auto x = hard_swish(conv2d<conv{.out = 8, .kernel = 3, .stride = 2, .pad = 1}>(image, w / "conv1"));
-  auto x0 = apply_crnn_block<block{3, 8, 8, true, false, 1}>(x, b / 0);      // (N, 16, W/2, 8)
-  auto x1 = apply_crnn_block<block{3, 40, 16, false, false, 2}>(x0, b / 1);  // (N, 8, W/2, 16)
-  auto x2 = apply_crnn_block<block{3, 48, 16, false, false, 1}>(x1, b / 2);
+  auto x0 = apply_crnn_block<block{3, 8, 8, true, false, 1, false}>(x, b / 0);  // (N, 16, W/2, 8)
+  auto x1 = apply_crnn_block<block{3, 40, 16, false, false, 2}>(x0, b / 1);     // (N, 8, W/2, 16)
+  auto x2 = apply_crnn_block<block{3, 48, 16, false, false}>(x1, b / 2);
   auto x3 = apply_crnn_block<block{5, 48, 24, true, true, 2}>(x2, b / 3);  // (N, 4, W/2, 24)
-  for (int i : {4, 5}) x3 = apply_crnn_block<block{5, 120, 24, true, true, 1}>(x3, b / i);
-  auto x6 = apply_crnn_block<block{5, 64, 24, true, true, 1}>(x3, b / 6);
-  auto x7 = apply_crnn_block<block{5, 72, 24, true, true, 1}>(x6, b / 7);
+  for (int i : {4, 5}) x3 = apply_crnn_block<block{5, 120, 24, true, true}>(x3, b / i);
+  auto x6 = apply_crnn_block<block{5, 64, 24, true, true}>(x3, b / 6);
+  auto x7 = apply_crnn_block<block{5, 72, 24, true, true}>(x6, b / 7);
   auto x8 = apply_crnn_block<block{5, 144, 48, true, true, 2}>(x7, b / 8);  // (N, 2, W/2, 48)
-  for (int i : {9, 10}) x8 = apply_crnn_block<block{5, 288, 48, true, true, 1}>(x8, b / i);
+  for (int i : {9, 10}) x8 = apply_crnn_block<block{5, 288, 48, true, true}>(x8, b / i);
   auto y = max_pool2d<pool{.kernel = 2}>(hard_swish(conv2d<conv{.out = 288}>(x8, w / "conv2")));
   return squeeze<1>(y);
 }
@@ -88,6 +91,27 @@ auto crnn(auto image, const params& w) {
   auto y0 = lstm<layer>(x, w / "lstm" / 0).y;  // (N, T, 2 Hidden)
   auto y1 = lstm<layer>(y0, w / "lstm" / 1).y;
   return fc<Classes>(y1, w / "fc");  // (N, T, Classes)
+}
+
+/// The nodes that the published weights want in FP32, for quantize_options::keep_fp32: the first convolution and four
+/// blocks, and of the other blocks what is around the depthwise convolution. Its channels' ranges differ by a hundred, so
+/// that 256 levels for all of them lose some channels. The 1x1 convolutions of later blocks, the lstms and the classes,
+/// most of the multiplications, are INT8.
+inline std::set<std::string> crnn_nodes_in_fp32() {
+  std::set<std::string> names{"conv1", "conv1.hard_swish"};
+  for (int i = 0; i <= 10; ++i) {
+    const auto add = [&](bool is_there, std::initializer_list<const char*> parts) {
+      for (const char* part : parts)
+        if (is_there) names.insert(text("blocks.", i, ".", part));
+    };
+    const bool is_early = i <= 3, swishes = i >= 3, squeezes = i == 0 || i >= 3;
+    add(is_early, {"expand", "project"});
+    add(true, {"dw"});
+    add(swishes, {"expand.hard_swish", "dw.hard_swish"});
+    add(squeezes, {"dw.mean", "dw.mul"});
+    add(is_early && squeezes, {"se.fc1", "se.fc2", "se.fc2.hard_sigmoid", "se.fc2.reshape"});
+  }
+  return names;
 }
 
 }  // namespace octavo::model

@@ -3,6 +3,9 @@
 // lstm.peephole_i, _f and _o, lstm.weight_hr; fc.weight, fc.bias.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "octavo/graph/builder.hpp"
 
 namespace octavo::model {
@@ -28,5 +31,10 @@ auto keyword_lstm(auto features, const params& w) {
   constexpr lstm_options layer{.hidden = O.hidden, .projected = O.projected, .peepholes = true};
   return fc<O.classes>(lstm<layer>(features, w / "lstm").h, w / "fc");
 }
+
+/// The node of such a network with an input product `layer`, "gru" or "lstm", for quantize_options::keep_fp32: features
+/// of speech have ranges of their own, 256 levels for all lose the small ones. Each step multiplies an INT8 state by
+/// fifteen times as many weights.
+inline std::set<std::string> keyword_nodes_in_fp32(const std::string& layer) { return {layer + ".input"}; }
 
 }  // namespace octavo::model
