@@ -41,12 +41,13 @@ options parse(int argc, char** argv) {
   CLI::App app{"Times a network with random weights: Octavo and oneDNN, INT8 and FP32, in turn"};
   app.add_option("--network", o.network,
                  "resnet18, resnet34, resnet50, resnet101, mobilenet_v1, mobilenet_v2, mobilenet_v3, squeezenet, "
-                 "ssd_mobilenet_v1, vgg16, vgg19, ernie or kwt1");
+                 "ssd_mobilenet_v1, vgg16, vgg19, ernie, kwt1, lac, crnn, kws_gru_s or kws_lstm_s");
   app.add_option("--activation", o.activation,
                  "an operator in the place of each relu and relu6: leaky_relu, hard_swish, ...");
   app.add_option("--isa", o.isa, "portable, avx2, avx_vnni, avx512_vnni or amx (default: the best, see OCTAVO_ISA)");
   app.add_option("--threads", o.threads, "threads")->check(CLI::PositiveNumber);
-  app.add_option("--length", o.length, "tokens of a sentence for ernie: 32, 128 or 512 (default: 128)");
+  app.add_option("--length", o.length,
+                 "tokens of a sentence: for ernie 32, 128 or 512 (default: 128), for lac 32 or 128 (default: 32)");
   app.add_option("--batch", o.batch, "images, sentences or clips per run")->check(CLI::Range(1, largest_batch));
   app.add_option("--seconds", o.seconds, "how long to measure")->check(CLI::NonNegativeNumber);
   app.add_option("--json", o.json, "write the results as JSON");

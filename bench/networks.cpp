@@ -1,7 +1,10 @@
 #include "networks.hpp"
 
 #include "octavo/model/bert.hpp"
+#include "octavo/model/crnn.hpp"
+#include "octavo/model/keyword.hpp"
 #include "octavo/model/kwt.hpp"
+#include "octavo/model/lac.hpp"
 #include "octavo/model/mobilenet.hpp"
 #include "octavo/model/mobilenet_v3.hpp"
 #include "octavo/model/resnet.hpp"
@@ -68,6 +71,28 @@ constexpr network_entry classifier_list[] = {
     {"vgg19", [](graph& g, const params& w) { compose_classifier(g, [&](auto x) { return model::vgg19(x, w); }); }},
 };
 
+/// LAC up to what its tags are worth, of the size that Paddle publishes.
+template <int Characters>
+void compose_lac(graph& g, const params& w) {
+  constexpr model::lac_options published{.vocabulary = 20940, .labels = 57};
+  const auto ids = g.input<std::int32_t, shape<upto<largest_batch>, Characters>>("ids");
+  g.output(model::lac_emissions<published>(ids, value_handle{}, w), "logits");
+}
+
+auto speech_of(graph& g) { return g.input<float, ntc<upto<largest_batch>, 25, 10>>("features"); }
+
+constexpr network_entry recurrent_list[] = {
+    {"lac", compose_lac<32>},
+    {"lac_32", compose_lac<32>},
+    {"lac_128", compose_lac<128>},
+    {"crnn",
+     [](graph& g, const params& w) {
+       g.output(model::crnn(g.input<float, nhwc<upto<largest_batch>, 32, 320, 3>>("image"), w), "logits");
+     }},
+    {"kws_gru_s", [](graph& g, const params& w) { g.output(model::keyword_gru(speech_of(g), w), "logits"); }},
+    {"kws_lstm_s", [](graph& g, const params& w) { g.output(model::keyword_lstm(speech_of(g), w), "logits"); }},
+};
+
 constexpr network_entry detector_list[] = {
     {"ssd300_vgg16", [](graph& g, const params& w) { compose_ssd300_vgg16(g, image_of<300>(g), w); }},
     {"ssd300_mobilenet_v1", [](graph& g, const params& w) { compose_ssd300_mobilenet_v1(g, image_of<300>(g), w); }},
@@ -77,11 +102,12 @@ constexpr network_entry detector_list[] = {
 
 std::span<const network_entry> classifiers() { return classifier_list; }
 std::span<const network_entry> transformers() { return transformer_list; }
+std::span<const network_entry> recurrent_networks() { return recurrent_list; }
 std::span<const network_entry> detectors() { return detector_list; }
 
 const network_entry& find_network(std::string_view name) {
   std::string names;
-  for (const std::span<const network_entry> list : {classifiers(), transformers()})
+  for (const std::span<const network_entry> list : {classifiers(), transformers(), recurrent_networks()})
     for (const network_entry& n : list) {
       if (n.name == name) return n;
       names += text(names.empty() ? "" : ", ", n.name);

@@ -26,10 +26,15 @@ std::span<const network_entry> classifiers();
 /// (kwt1: features of clips of a second). Their one output is "logits".
 std::span<const network_entry> transformers();
 
+/// Those with recurrent layers: lac tags sentences (lac_32, which is lac, and lac_128: ids of characters), crnn reads
+/// images of (N, 32, 320, 3), kws_gru_s and kws_lstm_s hear words. Their one output is "logits".
+std::span<const network_entry> recurrent_networks();
+
 /// Those that find objects in images of (N, 300, 300, 3).
 std::span<const network_entry> detectors();
 
-/// The classifier or transformer of that name. Throws octavo::error, with the names there are, for others.
+/// The classifier, transformer or recurrent network of that name. Throws octavo::error, with the names there are, for
+/// others.
 const network_entry& find_network(std::string_view name);
 
 /// Operations of a node, a multiplication and an addition counted as two: those of sums of products; others count as

@@ -59,7 +59,7 @@ class onednn_network {
         add_step(g, n, layouts);
       } catch (const std::exception& e) {
         ++left_out_[{std::string(name_of(n.op)), e.what()}];
-        made_up_[static_cast<std::size_t>(*n.dst)] = random_memory(g.type(*n.dst));
+        for (int v : n.dst) made_up_[static_cast<std::size_t>(v)] = random_memory(g.type(v));
       }
     }
     bind(g, place(g, inputs, outputs));

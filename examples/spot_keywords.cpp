@@ -4,6 +4,7 @@
 #include "octavo/io/npy.hpp"
 #include "octavo/io/safetensors.hpp"
 #include "octavo/model/keyword.hpp"
+#include "octavo/model/kwt.hpp"
 
 namespace {
 
@@ -29,6 +30,8 @@ constexpr keyword_model models[] = {
      [](graph& g, const params& w) { compose_with<25, 10>(g, [&](auto x) { return model::keyword_gru(x, w); }); }},
     {"kws_lstm_s", 25, 10, 12, [] { return model::keyword_nodes_in_fp32("lstm"); },
      [](graph& g, const params& w) { compose_with<25, 10>(g, [&](auto x) { return model::keyword_lstm(x, w); }); }},
+    {"kwt1", 98, 40, 12, [] { return std::set<std::string>(); },
+     [](graph& g, const params& w) { compose_with<98, 40>(g, [&](auto x) { return model::kwt1(x, w); }); }},
 };
 
 std::string model_names() {

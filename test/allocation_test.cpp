@@ -174,6 +174,27 @@ void check_recurrent(const kernel_list& kernels) {
   }
 }
 
+/// The same for what is done with sequences.
+template <class Threads>
+void check_sequences(const kernel_list& kernels) {
+  graph g;
+  const params w = random_params(1);
+  auto x = g.input<float, ntc<upto<5>, 8, 6>>("x");
+  auto lengths = g.input<std::int32_t, shape<upto<5>>>("lengths");
+  g.output(crf_decode(x, w / "crf", lengths).tags, "tags");
+  g.output(ctc_greedy_decode(x, lengths).labels, "greedy");
+  g.output(ctc_beam_decode<3>(log_softmax(x), lengths).labels, "beams");
+  g.output(sequence_pool(reverse_sequence(x, lengths), lengths), "pooled");
+  Threads threads;
+  session run(plan_graph(g, kernels), threads.get());
+  const std::vector<std::int32_t> length{8, 0, 3, 8, 5};
+  std::vector<float> in(5 * 8 * 6, 0.5f), pooled(5 * 6);
+  std::vector<std::int64_t> tags(5 * 8), greedy(5 * 8), beams(5 * 3 * 8);
+  const long before = allocations;
+  for (int i = 0; i < 3; ++i) run(in, length, tags, greedy, beams, pooled).or_throw();
+  CHECK(allocations == before);
+}
+
 }  // namespace
 
 TEST_CASE("allocation: allocations are counted") {
@@ -185,6 +206,7 @@ TEST_CASE("allocation: allocations are counted") {
 TEST_CASE("allocation: a run of the reference evaluations allocates nothing") {
   check_all(network_of_all_operators(), {});
   check_recurrent<no_threads>({});
+  check_sequences<no_threads>({});
 }
 
 TEST_CASE("allocation: a run of native kernels allocates nothing") {
@@ -195,6 +217,7 @@ TEST_CASE("allocation: a run of native kernels allocates nothing") {
       check_all(g, native_kernels(i));
       check_recurrent<no_threads>(native_kernels(i));
       check_recurrent<three_threads>(native_kernels(i));
+      check_sequences<three_threads>(native_kernels(i));
     } else
       MESSAGE("skipped: this CPU has no " << name_of(i));
   }

@@ -40,6 +40,14 @@ int right_letters(const std::vector<std::string>& texts, const std::vector<std::
 
 }  // namespace
 
+TEST_CASE("crnn: letters are compared without case and punctuation") {
+  CHECK(example::letters_of("Ab-c 9!") == "abc9");
+  CHECK(example::letters_of("\xe8\xa5\xbf\xe6\xb9\xbe\xe3\x80\x82") ==
+        "\xe8\xa5\xbf\xe6\xb9\xbe");  // an ideographic full stop
+  CHECK(example::letters_of("\xe4\xb7\xbf\xe4\xb8\x80\xe9\xbf\xbf\xea\x80\x80") ==
+        "\xe4\xb8\x80\xe9\xbf\xbf");  // U+4E00 to U+9FFF
+}
+
 TEST_CASE("crnn: random weights in INT8, and lines of any width") {
   graph g;
   auto image = g.input<float, nhwc<upto<2>, 32, upto<64, 'w'>, 3>>("image");

@@ -101,7 +101,7 @@ errors() {
   printf '0\t-B\n1\t-I\n3\t-S\n' > "$folder/lac_dict/tag.dic"
   refuse 'tag.dic: expected a tag 2, found none' segment
 
-  refuse_with model x "unknown model 'x': expected one of kws_gru_s, kws_lstm_s" spot
+  refuse_with model x "unknown model 'x': expected one of kws_gru_s, kws_lstm_s, kwt1" spot
   refuse_with features "$folder/labels.npy" \
     'labels.npy: expected float32 features of (clips, 25, 10) for kws_gru_s, found s32 of 20' spot
   refuse_with labels "$folder/features.npy" 'features.npy: expected int32 or int64 of 20' spot
@@ -140,6 +140,10 @@ accuracy() {
       --labels "$speech/labels.npy" --calib "$speech/kws_mfcc.npy" --calib-clips 200 --tolerance 0.004
     tail -n 10 "$folder/out"
   done
+  expect '^top-1 *92.33 %' "$programs/spot_keywords" --model kwt1 --weights "$weights/kwt1.safetensors" \
+    --features "$speech/kwt1_mfcc.npy" --labels "$speech/labels.npy" --calib "$speech/kwt1_mfcc.npy" \
+    --calib-clips 200 --tolerance 0.01 --threads 2
+  tail -n 10 "$folder/out"
   expect '^letters read right *72.38 %' "$programs/recognize" --weights "$ocr/crnn_mobile.safetensors" \
     --dictionary "$ocr/dictionary.txt" --images "$ocr/images" --labels "$ocr/labels.tsv" --calib "$ocr/images" \
     --calib-images 40 --tolerance 0.02 --threads 2 --out "$folder/texts"

@@ -7,6 +7,7 @@
 #include "support/evaluate.hpp"
 #include "support/random.hpp"
 #include "support/run.hpp"
+#include "support/worker_threads.hpp"
 
 namespace octavo::test {
 
@@ -42,7 +43,8 @@ inline std::vector<tensor> reference_outputs_of(const operation& o, std::vector<
   return outputs;
 }
 
-/// The native kernel `name` gives the reference's bits, in a network with room for more and longer sequences.
+/// The native kernel `name` gives the reference's bits, on one thread and on several, in a network with room for more
+/// and longer sequences.
 inline void check_kernel_on_sequences(const operation& o, std::string_view name, const std::vector<constant>& constants,
                                       std::span<const tensor> src) {
   graph g;
@@ -57,16 +59,19 @@ inline void check_kernel_on_sequences(const operation& o, std::string_view name,
   const network net = plan_graph(g, native_kernels());
   CHECK(net->steps.at(0).kernel == name);
   const std::vector<tensor> expected = reference_outputs_of(o, constants, src);
-  std::vector<tensor> found;
-  std::vector<tensor_argument> arguments(src.begin(), src.end());
-  for (const tensor& t : expected) {
-    found.emplace_back(t.type(), t.extents());
-    for (std::byte& b : found.back().bytes()) b = std::byte{0xa5};
+  worker_threads three(3, 1);
+  for (parallel_for* threads : {&serial(), static_cast<parallel_for*>(&three)}) {
+    std::vector<tensor> found;
+    std::vector<tensor_argument> arguments(src.begin(), src.end());
+    for (const tensor& t : expected) {
+      found.emplace_back(t.type(), t.extents());
+      for (std::byte& b : found.back().bytes()) b = std::byte{0xa5};
+    }
+    arguments.insert(arguments.end(), found.begin(), found.end());
+    session run(net, *threads);
+    run.run(arguments).or_throw();
+    CHECK(same_bits(found, expected));
   }
-  arguments.insert(arguments.end(), found.begin(), found.end());
-  session run(net);
-  run.run(arguments).or_throw();
-  CHECK(same_bits(found, expected));
 }
 
 }  // namespace octavo::test

@@ -36,7 +36,8 @@ class lac_gru_parameters : public weight_source {
 
 }  // namespace detail
 
-/// Ids of characters (N, T) and how many of them count (N) s32 -> what the tags of each are worth (N, T, labels).
+/// Ids of characters (N, T) and how many of them count (N) s32, or value_handle{} for all -> what the tags of each are
+/// worth (N, T, labels).
 template <lac_options O>
 auto lac_emissions(auto ids, auto lengths, const params& w) {
   static_assert(O.vocabulary > 0 && O.embedding > 0 && O.layers > 0 && O.labels > 0,
