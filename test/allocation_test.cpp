@@ -89,7 +89,9 @@ graph network_of_all_operators() {
   auto attention = matmul(softmax(matmul_transposed(x, max(pooled, gated))), curved);
   auto places = argmax(softmax<1>(rows));
   auto [best, best_places] = top_k<2, 2>(log_softmax(reduce_mean<axis_numbers{-1}, true>(rows)));
-  auto features = concat(global_average_pool(c), flatten(grouped), global_max_pool(attention), flatten(best));
+  auto tokens = layer_norm(reshape<ntc<x.extents.encoded(0), 36, 4>>(x), w / "layer_norm");
+  auto seen = reduce_mean<axis_numbers{1}>(octavo::attention<2>(tokens, tokens, tokens));
+  auto features = concat(global_average_pool(c), flatten(grouped), global_max_pool(attention), flatten(best), seen);
   g.output(softmax(fc<10>(features, w / "fc")), "y");
   g.output(rows, "rows");
   auto [left, right] = split_equally<-1, 2>(pooled);

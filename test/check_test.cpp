@@ -80,6 +80,8 @@ std::vector<problem_to_break> good_problems() {
       {op::interp2d{.mode = op::interp2d::bilinear, .size = {5, 3}}, {{u8(x)}, u8({2, 5, 3, 4}), {}}},
       {op::depth_to_space{2}, {{u8(x)}, u8({2, 8, 8, 1}), {}}},
       {op::softmax{}, {{u8(x)}, f32(x), {}}},
+      {op::layer_norm{}, {{u8(x)}, u8(x), {}}},
+      {op::attention{2}, {{u8({2, 3, 4}), u8({2, 5, 4}), u8({2, 5, 6})}, u8({2, 3, 6}), {}}},
       {op::reshape{}, {{u8(x)}, u8({2, 64}), {}}},
       {op::convert{}, {{f32(x)}, u8(x), {}}},
   };
