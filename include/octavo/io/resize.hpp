@@ -1,7 +1,7 @@
-// Resizing 8-bit images in two passes, columns then rows, with antialiasing. The Lanczos and bilinear filters give the
-// same bytes as Pillow's Image.resize: when an image shrinks by a factor f the filter is stretched by f; a filter that reaches
-// over the edge is cut there and its weights are made to sum to 1 again; weights are rounded to multiples of 2^-22,
-// and each pass rounds to 8 bits.
+// Resizing 8-bit images in two passes, columns then rows, with antialiasing. The Lanczos and bilinear filters are those
+// of Pillow's Image.resize, Lanczos to the byte: when an image shrinks by a factor f the filter is stretched by f; a
+// filter that reaches over the edge is cut there and its weights are made to sum to 1 again; weights are rounded to
+// multiples of 2^-22, and each pass rounds to 8 bits.
 #pragma once
 
 #include <algorithm>

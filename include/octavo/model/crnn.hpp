@@ -94,9 +94,9 @@ auto crnn(auto image, const params& w) {
 }
 
 /// The nodes that the published weights want in FP32, for quantize_options::keep_fp32: the first convolution and four
-/// blocks, and of the other blocks what is around the depthwise convolution. Its channels' ranges differ by a hundred, so
-/// that 256 levels for all of them lose some channels. The 1x1 convolutions of later blocks, the lstms and the classes,
-/// most of the multiplications, are INT8.
+/// blocks, and of the other blocks what is around the depthwise convolution. Its channels' ranges differ by a hundred,
+/// so that 256 levels for all of them lose some channels. The 1x1 convolutions of later blocks, the lstms and the
+/// classes, most of the multiplications, are INT8.
 inline std::set<std::string> crnn_nodes_in_fp32() {
   std::set<std::string> names{"conv1", "conv1.hard_swish"};
   for (int i = 0; i <= 10; ++i) {
