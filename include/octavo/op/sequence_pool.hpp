@@ -73,28 +73,28 @@ inline float pooling_multiplier(const sequence_pool& o, const signature& s, int 
   return static_cast<float>(o.kind == sequence_pool::mean ? x / y / static_cast<double>(length) : x / y);
 }
 
-/// Element (n, c) of the largest or last of `length` > 0 steps.
-template <class T>
-T moved_element(const sequence_pool& o, const operand& x, std::size_t first_row, int length, std::size_t c) {
-  const auto at = [&](int t) { return x.row<T>(first_row + static_cast<std::size_t>(t))[c]; };
-  if (o.kind == sequence_pool::last) return at(length - 1);
-  T largest = at(0);
-  for (int t = 1; t < length; ++t)
-    if (at(t) > largest || at(t) != at(t)) largest = at(t);  // a NaN stays: nothing is larger
-  return largest;
-}
+inline constexpr int pooled_at_once = 64;  ///< channels, so that the steps are read row by row
 
-/// The sum of the same elements, times m.
-inline float summed_element(const signature& s, const operand& x, std::size_t first_row, int length, std::size_t c,
-                            float m) {
-  float sum = 0;
-  std::int32_t exact = 0;
-  for (std::size_t t = first_row; t < first_row + static_cast<std::size_t>(length); ++t)
-    if (s.src[0].is_u8())
-      exact += x.row<std::uint8_t>(t)[c] - s.src[0].q.zero_point;
-    else
-      sum += x.row<float>(t)[c];
-  return (s.src[0].is_u8() ? static_cast<float>(exact) : sum) * m;
+/// Pools `count` channels from `first` on over `length` > 0 steps; what is moved stays a byte of u8.
+template <class X>
+void pool_channels(const sequence_pool& o, const operand& x, std::size_t first_row, int length, std::ptrdiff_t first,
+                   int count, int zero_point, float m, float* y) noexcept {
+  const auto row = [&](int t) { return x.row<const X>(first_row + static_cast<std::size_t>(t)) + first; };
+  if (o.moves()) {
+    const X* from = row(o.kind == sequence_pool::last ? length - 1 : 0);
+    for (int c = 0; c < count; ++c) y[c] = static_cast<float>(from[c]);
+    for (int t = 1; o.kind == sequence_pool::max && t < length; ++t)
+      for (int c = 0; c < count; ++c) y[c] = combine(reduce::max, y[c], static_cast<float>(row(t)[c]));
+    return;
+  }
+  std::conditional_t<std::is_same_v<X, float>, float, std::int32_t> sum[pooled_at_once] = {};
+  for (int t = 0; t < length; ++t)
+    for (int c = 0; c < count; ++c)
+      if constexpr (std::is_same_v<X, float>)
+        sum[c] += row(t)[c];
+      else
+        sum[c] += row(t)[c] - zero_point;
+  for (int c = 0; c < count; ++c) y[c] = static_cast<float>(sum[c]) * m;
 }
 
 }  // namespace detail
@@ -103,21 +103,20 @@ inline float summed_element(const signature& s, const operand& x, std::size_t fi
 inline void pool_steps(const sequence_pool& o, const signature& s, const arguments& a, std::size_t n) noexcept {
   const operand &x = a.src[0], &y = *a.dst;
   const std::size_t first_row = n * static_cast<std::size_t>(x.extents[1]);
-  const int length = sequence_length(s, a, n);
+  const int length = sequence_length(s, a, n), zero_point = s.src[0].is_u8() ? s.src[0].q.zero_point : 0;
   const float m = detail::pooling_multiplier(o, s, std::max(length, 1));
-  for (std::size_t c = 0; c < static_cast<std::size_t>(y.extents.back()); ++c) {
-    if (o.moves() && length > 0 && s.dst->is_u8()) {
-      y.row<std::uint8_t>(n)[c] = detail::moved_element<std::uint8_t>(o, x, first_row, length, c);
-      continue;
-    }
-    float value = 0;
-    if (length > 0)
-      value = o.moves() ? detail::moved_element<float>(o, x, first_row, length, c)
-                        : detail::summed_element(s, x, first_row, length, c, m);
-    if (s.dst->is_u8())
-      y.row<std::uint8_t>(n)[c] = saturate_u8(value, {s.dst->q.zero_point, 0, 255});
-    else
-      y.row<float>(n)[c] = value;
+  for (int first = 0; first < y.extents.back(); first += detail::pooled_at_once) {
+    const int count = std::min(detail::pooled_at_once, y.extents.back() - first);
+    float pooled[detail::pooled_at_once] = {};
+    const auto pool = s.src[0].is_u8() ? detail::pool_channels<std::uint8_t> : detail::pool_channels<float>;
+    if (length > 0) pool(o, x, first_row, length, first, count, zero_point, m, pooled);
+    for (int c = 0; c < count; ++c)
+      if (!s.dst->is_u8())
+        y.row<float>(n)[first + c] = pooled[c];
+      else if (o.moves() && length > 0)
+        y.row<std::uint8_t>(n)[first + c] = static_cast<std::uint8_t>(pooled[c]);
+      else
+        y.row<std::uint8_t>(n)[first + c] = saturate_u8(pooled[c], {s.dst->q.zero_point, 0, 255});
   }
 }
 
