@@ -1,7 +1,22 @@
-# cmake -DCOMPILER=<c++> -DSOURCE=<file.cpp> -DINCLUDE_DIRS=<a:b> -P compile_fail.cmake
+# cmake -DCOMPILER=<c++> -DINCLUDE_DIRS=<a:b> -DHEADER=<file.hpp> -DINCLUDED=<octavo/...> -P compile_fail.cmake
+# cmake -DCOMPILER=<c++> -DINCLUDE_DIRS=<a:b> -DHEADER=<file.hpp> -DSOURCE=<file.cpp> -P compile_fail.cmake
 #
-# Passes if SOURCE compiles, and if with -DOCTAVO_COMPILE_FAIL it does not: then there must be exactly one failed static
-# assertion, and the output must hold the sentence of the line `// expected: <sentence>` in SOURCE.
+# The first writes HEADER, which includes INCLUDED, and precompiles it: most of the time goes into reading that.
+#
+# The second passes if SOURCE compiles after HEADER, and if with -DOCTAVO_COMPILE_FAIL it does not: then there must be
+# exactly one failed static assertion, and the output must hold the sentence of the line `// expected: <sentence>` in
+# SOURCE.
+
+string(REPLACE ":" ";" include_dirs "${INCLUDE_DIRS}")
+list(TRANSFORM include_dirs PREPEND -I)
+# Units that link octavo::kernels have the same assertions, and less to read.
+set(compile ${COMPILER} -std=c++20 -DOCTAVO_COMPILED_KERNELS ${include_dirs})
+
+if(INCLUDED)
+  file(WRITE "${HEADER}" "#include \"${INCLUDED}\"\n")
+  execute_process(COMMAND ${compile} -x c++-header "${HEADER}" -o "${HEADER}.gch" COMMAND_ERROR_IS_FATAL ANY)
+  return()
+endif()
 
 file(STRINGS "${SOURCE}" expected REGEX "^// expected: ")
 string(REPLACE "// expected: " "" expected "${expected}")
@@ -9,10 +24,7 @@ if(expected STREQUAL "")
   message(FATAL_ERROR "${SOURCE}: has no line '// expected: <sentence>'")
 endif()
 
-string(REPLACE ":" ";" include_dirs "${INCLUDE_DIRS}")
-list(TRANSFORM include_dirs PREPEND -I)
-# Units that link octavo::kernels have the same assertions, and less to read.
-set(compile ${COMPILER} -std=c++20 -DOCTAVO_COMPILED_KERNELS ${include_dirs} -fsyntax-only)
+list(APPEND compile -include "${HEADER}" -fsyntax-only)
 set(ENV{LC_ALL} C)  # the messages below are matched in English
 
 execute_process(COMMAND ${compile} ${SOURCE} RESULT_VARIABLE result ERROR_VARIABLE output)
