@@ -273,15 +273,15 @@ void print_table(std::ostream& out, const report& r) {
   const contestant *int8 = r.find("octavo_int8"), *fp32 = r.find("octavo_fp32");
   out << formatted("Octavo FP32 / INT8: %.2f\n", median(fp32->us) / median(int8->us));
 #ifdef OCTAVO_HAS_ONEDNN
-  out << formatted("oneDNN / Octavo: INT8 %.3f, FP32 %.3f\n", median(r.find("onednn_int8")->us) / median(int8->us),
-                   median(r.find("onednn_fp32")->us) / median(fp32->us));
   bool complete = true;
   for (const comparison* c : {r.int8, r.fp32})
     for (const std::string& s : c->onednn().left_out()) {
       out << "left out of oneDNN's " << (c == r.int8 ? "INT8: " : "FP32: ") << s << "\n";
       complete = false;
     }
-  if (!complete) return;
+  if (!complete) return;  // oneDNN's times are those of a part of the network: no ratio
+  out << formatted("oneDNN / Octavo: INT8 %.3f, FP32 %.3f\n", median(r.find("onednn_int8")->us) / median(int8->us),
+                   median(r.find("onednn_fp32")->us) / median(fp32->us));
   out << formatted(
       "logits, largest difference from Octavo's FP32: Octavo INT8 %.4f, oneDNN FP32 %.6f, "
       "INT8 %.4f (borders of padded u8 count as the integer 0 there)\n",
