@@ -1,7 +1,8 @@
 // Portable: recurrent layers.
 #pragma once
 
-#include "octavo/backends/native/recurrent.hpp"
+#include "octavo/backends/native/gru.hpp"
+#include "octavo/backends/native/lstm.hpp"
 #include "octavo/backends/portable/convolution.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
 #include "octavo/backends/portable/vector.hpp"

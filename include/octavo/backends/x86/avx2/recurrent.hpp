@@ -5,7 +5,8 @@
 
 #if OCTAVO_X86
 
-#include "octavo/backends/native/recurrent.hpp"
+#include "octavo/backends/native/gru.hpp"
+#include "octavo/backends/native/lstm.hpp"
 #include "octavo/backends/x86/avx2/convolution.hpp"
 #include "octavo/backends/x86/avx2/elementwise.hpp"
 #include "octavo/backends/x86/avx2/vector.hpp"
