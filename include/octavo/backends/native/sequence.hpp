@@ -92,36 +92,9 @@ class crf_decoding final : public executable {
   std::vector<float> incoming_;  // (to, from)
 };
 
-/// The first of the largest of `n` classes, a NaN the largest, as op::detail::best_class has it: blocks are compared 16
-/// classes side by side, and only the best block is searched.
-inline int first_largest(const float* x, int n) noexcept {
-  constexpr int lanes = 16, block = 256;
-  int best_block = 0;
-  float best = -std::numeric_limits<float>::infinity();
-  for (int first = 0; first < n; first += block) {
-    const int last = std::min(first + block, n);
-    float most[lanes];
-    std::int32_t is_nan[lanes] = {};
-    std::fill_n(most, lanes, x[first]);
-    int c = first;
-    for (; c + lanes <= last; c += lanes)
-      for (int k = 0; k < lanes; ++k) {
-        most[k] = x[c + k] > most[k] ? x[c + k] : most[k];
-        is_nan[k] |= x[c + k] != x[c + k] ? 1 : 0;
-      }
-    for (int k = 0; c + k < last; ++k) {
-      most[k] = x[c + k] > most[k] ? x[c + k] : most[k];
-      is_nan[k] |= x[c + k] != x[c + k] ? 1 : 0;
-    }
-    for (int k = 0; k < lanes; ++k) {
-      if (is_nan[k]) return first + op::detail::best_class(x + first, last - first);  // the first NaN of all
-      if (most[k] > best) best = most[k], best_block = first;
-    }
-  }
-  return best_block + op::detail::best_class(x + best_block, std::min(block, n - best_block));
-}
-
 /// Greedy decoding: in the first phase the best classes of all steps, in the second the labels of each sequence.
+/// FirstLargest(x, n): what op::detail::best_class says.
+template <int (*FirstLargest)(const float*, int) noexcept>
 class ctc_greedy_decoding final : public executable {
  public:
   explicit ctc_greedy_decoding(const problem& p) : op_(*p.op.as<op::ctc_greedy_decode>()), types_(p) {}
@@ -139,7 +112,7 @@ class ctc_greedy_decoding final : public executable {
     if (a.phase == 0) {
       const auto rows = static_cast<std::int64_t>(x.rows()), all = std::int64_t{tasks(a)};
       for (std::int64_t i = begin * rows / all; i < end * rows / all; ++i)
-        best[i] = first_largest(a.src[0].row<float>(static_cast<std::size_t>(i)), x[2]);
+        best[i] = FirstLargest(a.src[0].row<float>(static_cast<std::size_t>(i)), x[2]);
       return;
     }
     for (int n = begin; n < end; ++n)
@@ -159,10 +132,9 @@ constexpr kernel sequence_kernel(std::string_view name) {
           [](const problem& p) -> std::unique_ptr<const executable> { return std::make_unique<E>(p); }};
 }
 
-/// Kernels for operators on sequences.
+/// Kernels for operators on sequences; ctc_greedy_decode needs vectors.
 inline constexpr kernel sequence_kernels[] = {
     sequence_kernel<op::crf_decode, crf_decoding>("crf_decode"),
-    sequence_kernel<op::ctc_greedy_decode, ctc_greedy_decoding>("ctc_greedy_decode"),
     sequence_kernel<op::ctc_beam_decode, by_sequence<op::ctc_beam_decode, op::search_beams>>("ctc_beam_decode"),
     sequence_kernel<op::sequence_pool, by_sequence<op::sequence_pool, op::pool_steps>>("sequence_pool"),
     sequence_kernel<op::reverse_sequence, by_sequence<op::reverse_sequence, op::reverse_steps>>("reverse_sequence"),

@@ -12,6 +12,7 @@
 #include "octavo/backends/portable/attention.hpp"
 #include "octavo/backends/portable/binary.hpp"
 #include "octavo/backends/portable/convolution.hpp"
+#include "octavo/backends/portable/ctc_greedy_decode.hpp"
 #include "octavo/backends/portable/depthwise.hpp"
 #include "octavo/backends/portable/elementwise.hpp"
 #include "octavo/backends/portable/interp2d.hpp"
@@ -32,7 +33,7 @@ inline kernel_list kernels() {
               matmul_kernels, attention_kernels, pool_kernels, reduce_kernels, elementwise_kernels, binary_kernels,
               unary_kernels, recurrent_kernels, softmax_kernels, layer_norm_kernels, interp2d_kernels,
               native::nearest_kernels, native::movement_kernels, native::multiclass_nms_kernels,
-              native::selection_kernels, native::sequence_kernels, native::table_kernels);
+              native::selection_kernels, ctc_greedy_decode_kernels, native::sequence_kernels, native::table_kernels);
 }
 
 }  // namespace octavo::portable::inline OCTAVO_ARCH_NAMESPACE
