@@ -1,4 +1,4 @@
-// What every way of getting Octavo must be able to build and run.
+// A whole network, from composing to running in INT8, by the installed package.
 #include <iostream>
 
 #include "small_network.hpp"

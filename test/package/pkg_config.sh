@@ -1,4 +1,4 @@
-# pkg_config.sh <c++> <folder of octavo.pc> <version> <program>: builds and runs the consumer with pkg-config's flags.
+# pkg_config.sh <c++> <folder of octavo.pc> <version> <program>: builds and runs the composer with pkg-config's flags.
 set -eu
 if ! command -v pkg-config > /dev/null; then
   echo "skipped: no pkg-config"
@@ -7,5 +7,5 @@ fi
 export PKG_CONFIG_PATH="$2"
 test "$(pkg-config --modversion octavo)" = "$3"
 # The flags are a list of words: no quotes.
-"$1" -std=c++20 $(pkg-config --cflags octavo) "$(dirname "$0")/consumer.cpp" -o "$4"
+"$1" -std=c++20 $(pkg-config --cflags octavo) "$(dirname "$0")/composer.cpp" -o "$4"
 "$4"
