@@ -1,8 +1,11 @@
 // Finds keywords in features of speech: quantizes a network and compares it with the FP32 network it came from, by
-// accuracy, latency and memory. `spot_keywords --help` lists the options.
+// accuracy, latency and memory. `spot_keywords --help` lists the options; without any it needs no files.
 #include "comparison.hpp"
+#include "embedded/drawn_sequences.hpp"
+#include "embedded_sequence_weights.hpp"
 #include "octavo/io/npy.hpp"
 #include "octavo/io/safetensors.hpp"
+#include "octavo/model/embedded_sequence.hpp"
 #include "octavo/model/keyword.hpp"
 #include "octavo/model/kwt.hpp"
 
@@ -26,6 +29,10 @@ void compose_with(graph& g, auto&& build) {
 }
 
 constexpr keyword_model models[] = {
+    {"embedded", sequence_steps, sequence_bands, track_count, [] { return std::set<std::string>(); },
+     [](graph& g, const params& w) {
+       compose_with<sequence_steps, sequence_bands>(g, [&](auto x) { return model::embedded_sequence(x, w); });
+     }},
     {"kws_gru_s", 25, 10, 12, [] { return model::keyword_nodes_in_fp32("gru"); },
      [](graph& g, const params& w) { compose_with<25, 10>(g, [&](auto x) { return model::keyword_gru(x, w); }); }},
     {"kws_lstm_s", 25, 10, 12, [] { return model::keyword_nodes_in_fp32("lstm"); },
@@ -47,7 +54,7 @@ const keyword_model& find_model(std::string_view name) {
 }
 
 struct options : comparison_options {
-  std::string model = "kws_gru_s", features, labels, logits;
+  std::string model = "embedded", features, labels, logits;
   bool quantize_all = false;
 };
 
@@ -56,11 +63,11 @@ options parse(int argc, char** argv) {
   o.items = "clips";
   CLI::App app{"Quantizes a network that spots keywords and compares INT8 with FP32"};
   app.add_option("--model", o.model, "network: " + model_names());
-  app.add_option("--weights", o.weights, "FP32 weights, a safetensors file")->required();
+  app.add_option("--weights", o.weights, "FP32 weights, a safetensors file (embedded has its own)");
+  auto* labels = app.add_option("--labels", o.labels, "classes of the clips, a NumPy file of (clips) int32 or int64");
   app.add_option("--features", o.features, "features of clips, a NumPy file of (clips, steps, features) float32")
-      ->required();
-  app.add_option("--labels", o.labels, "their classes, a NumPy file of (clips) int32 or int64")->required();
-  app.add_option("--calib", o.calib, "features to calibrate with, as --features")->required();
+      ->needs(labels);
+  app.add_option("--calib", o.calib, "features to calibrate with, as --features");
   app.add_option("--logits", o.logits, "write the INT8 network's outputs, a NumPy file of (clips, classes) float32");
   app.add_flag("--quantize-all", o.quantize_all, "INT8 for what is better kept in FP32 too");
   add_options(app, o);
@@ -100,6 +107,29 @@ std::vector<int> load_labels(const std::string& path, int clips, const keyword_m
   return labels;
 }
 
+/// The clips to evaluate. The embedded network can do with drawn ones.
+drawn_sequences evaluation_clips(const options& o, const keyword_model& m) {
+  if (o.features.empty()) {
+    require(m.name == "embedded", "model '", m.name, "' needs clips: --features FILE --labels FILE");
+    return draw_sequences(2, 500);
+  }
+  tensor features = load_features(o.features, m);
+  std::vector<int> labels = load_labels(o.labels, features.extents()[0], m);
+  return {std::move(features), std::move(labels)};
+}
+
+tensor calibration_features(const options& o, const keyword_model& m) {
+  if (!o.calib.empty()) return load_features(o.calib, m);
+  require(m.name == "embedded", "model '", m.name, "' needs clips to calibrate with: --calib FILE");
+  return draw_sequences(3, 200).features;
+}
+
+params open_weights(const options& o) {
+  if (!o.weights.empty()) return load_weights(o.weights);
+  require(o.model == "embedded", "model '", o.model, "' needs weights: --weights FILE");
+  return params(std::make_shared<safetensors>("embedded sequence weights", embedded_sequence_weights()));
+}
+
 /// Some of the clips as a batch.
 item_set items_of(const tensor& features) {
   return {features.extents()[0], [&features](int first, int count) {
@@ -133,10 +163,10 @@ struct answers {
 
 int spot(options o) {
   const keyword_model& model = find_model(o.model);
-  const tensor features = load_features(o.features, model), calib = load_features(o.calib, model);
-  const std::vector<int> labels = load_labels(o.labels, features.extents()[0], model);
   graph g;
-  model.compose(g, load_weights(o.weights));
+  model.compose(g, open_weights(o));
+  const auto [features, labels] = evaluation_clips(o, model);
+  const tensor calib = calibration_features(o, model);
   if (!o.quantize_all)
     for (const std::string& name : model.in_fp32()) o.keep_fp32.push_back(name);
   answers fp32, int8;

@@ -59,6 +59,8 @@ random() {
   expect "^$(head -n 1 "$folder/words")\$" segment
   expect '^precision' segment --gold "$folder/gold.txt"
 
+  expect '^top-1 *97.80 %' "$programs/spot_keywords" --tolerance 0.01 --json "$folder/j" --batch 7
+  json top1
   for model in kws_gru_s kws_lstm_s; do
     expect 'the first class differs on' spot --json "$folder/j" \
       --logits "$folder/logits.$model" --batch 7
@@ -101,7 +103,12 @@ errors() {
   printf '0\t-B\n1\t-I\n3\t-S\n' > "$folder/lac_dict/tag.dic"
   refuse 'tag.dic: expected a tag 2, found none' segment
 
-  refuse_with model x "unknown model 'x': expected one of kws_gru_s, kws_lstm_s, kwt1" spot
+  refuse "'kws_gru_s' needs weights: --weights" "$programs/spot_keywords" --model kws_gru_s
+  set -- "$programs/spot_keywords" --model kws_gru_s --weights "$folder/kws_gru_s.safetensors"
+  refuse "'kws_gru_s' needs clips: --features" "$@"
+  refuse "'kws_gru_s' needs clips to calibrate with: --calib" "$@" --features "$features" --labels "$labels"
+  refuse 'features requires --labels' "$@" --features "$features"
+  refuse_with model x "unknown model 'x': expected one of embedded, kws_gru_s, kws_lstm_s, kwt1" spot
   refuse_with features "$folder/labels.npy" \
     'labels.npy: expected float32 features of (clips, 25, 10) for kws_gru_s, found s32 of 20' spot
   refuse_with labels "$folder/features.npy" 'features.npy: expected int32 or int64 of 20' spot
