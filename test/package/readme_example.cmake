@@ -21,7 +21,7 @@ file(WRITE "${PROGRAM}.cpp" "${source}")
 
 string(REPLACE ":" ";" include_dirs "${INCLUDE_DIRS}")
 list(TRANSFORM include_dirs PREPEND -I)
-execute_process(COMMAND ${COMPILER} -std=c++20 -O0 ${include_dirs} ${PROGRAM}.cpp -o ${PROGRAM} COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${COMPILER} -std=c++20 -O1 ${include_dirs} ${PROGRAM}.cpp -o ${PROGRAM} COMMAND_ERROR_IS_FATAL ANY)
 
 foreach(isa IN ITEMS "" portable)
   set(ENV{OCTAVO_ISA} "${isa}")
