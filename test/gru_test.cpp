@@ -190,8 +190,10 @@ TEST_CASE("gru: what it refuses, by name") {
                 "gru: input must have 12 channels, 3 gates of 4 units for each direction, found 2x3x11");
   bad.src[0].extents = {2, 12};
   check_failure(failure(o, bad), "gru: input must be f32 (N, T, C), found f32[2x12]");
-  bad = s, bad.src.push_back({element::s64, {2}, {}});
-  check_failure(failure(o, bad), "gru: lengths must be s32[2], found s64[2]");
+  bad = s, bad.src.push_back({element::f32, {2}, {}});
+  check_failure(failure(o, bad), "gru: lengths must be s32 or s64, found f32[2]");
+  bad.src[1] = {element::s64, {3}, {}};
+  check_failure(failure(o, bad), "gru: lengths must be of 2, one for each sequence, found 3");
   bad = s, bad.src.insert(bad.src.end(), {no_tensor, {element::f32, {2, 5}, {}}});
   check_failure(failure(o, bad), "gru: a state must be f32[2x4], found f32[2x5]");
   bad = s, bad.constants[0] = random_constant(element::f32, {12, 5}, random);

@@ -1,5 +1,5 @@
-// Procedural sequences of six classes: a track of energy through bands over time, in noise, as a formant of speech leaves
-// it. Drawn from a seed with integers alone, so that the same seed gives the same sequences everywhere.
+// Procedural sequences of six classes: a track of energy through bands over time, in noise, as a formant of speech
+// leaves it. Drawn from a seed with integers alone, so that the same seed gives the same sequences everywhere.
 //
 // The weights in embedded_sequence.safetensors were trained on them, by back-propagation through time with Adam on
 // cross-entropy: 60 epochs, each of 12000 new sequences, of seeds from 1000 on, in batches of 64.

@@ -11,7 +11,7 @@ namespace octavo::op {
 
 /// Throws octavo::error, beginning with `name`, unless input 0 is (N, T, ...) and input 1, where it is there, (N).
 inline void check_lengths(const signature& s, std::string_view name) {
-  require(s.src.size() == 1 || s.src.size() == 2, name, ": expected 1 or 2 inputs, found ", s.src.size());
+  require(!s.src.empty(), name, ": expected an input, found none");
   const dims& x = s.src[0].extents;
   require(x.rank >= 2, name, ": expected sequences of (N, T, ...), found ", x);
   if (!s.has(1)) return;

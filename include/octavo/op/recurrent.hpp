@@ -4,7 +4,7 @@
 // Their input is the product of the layer's input with its input weights, for all steps at once: an fc whose output is
 // f32. So each fc kernel serves, and a stack of layers stays u8 between them (graph/build_recurrent.hpp composes both).
 //   x:       (N, T, D G H) f32, for each of D directions G gates of H units
-//   lengths: (N) s32, optional: sequence n has lengths(n) <= T steps. A reverse direction begins at its last one.
+//   lengths: (N) s32 or s64, optional: sequence n has lengths(n) <= T steps. A reverse direction begins at its last.
 //            Beyond it y is 0, and states stay what they were.
 //   h0, c0:  (N, D P) and (N, D H) f32, optional, else 0: states before the first step
 //   y:       (N, T, D P) f32 or u8: the state h after each step. P = H but for an lstm with a projection.
@@ -19,6 +19,7 @@
 
 #include "octavo/base/math.hpp"
 #include "octavo/op/conv2d.hpp"
+#include "octavo/op/lengths.hpp"
 #include "octavo/op/unary.hpp"
 
 namespace octavo::scalar {
@@ -55,7 +56,7 @@ namespace op::detail {
 
 /// Places of inputs, outputs and constants that gru and lstm share.
 namespace recurrent {
-inline constexpr std::size_t x = 0, lengths = 1, h0 = 2;
+inline constexpr std::size_t x = 0, h0 = 2;
 inline constexpr std::size_t y = 0, h_n = 1;
 }  // namespace recurrent
 
@@ -106,10 +107,7 @@ inline void check_recurrent(const signature& s, const recurrent_shape& r, const 
   check_channels(x, what);
   require(x.extents.back() == r.rows(), what, ": input must have ", r.rows(), " channels, ", r.gates, " gates of ",
           r.hidden, " units for each direction, found ", x.extents);
-  if (s.has(at::lengths)) {
-    const tensor_type expected{element::s32, {x.extents.encoded(0)}, {}};
-    require(s.src[at::lengths] == expected, what, ": lengths must be ", expected, ", found ", s.src[at::lengths]);
-  }
+  check_lengths(s, what);
   const std::vector<tensor_type> outputs = r.infer(x);
   check_state(s, at::h0, outputs[at::h_n].extents, what);
   require(s.dst[at::y].extents == outputs[at::y].extents && s.dst[at::y].is_number(), what,
@@ -120,15 +118,6 @@ inline void check_recurrent(const signature& s, const recurrent_shape& r, const 
   const bool int8 = s.at(0) && s.at(0)->type() == element::s8;
   require(int8 || !s.dst[at::y].is_u8(), what, ": f32 weights need f32 output");
   check_product(s.at(0), s.at(1), s.at(2), r.rows(), r.state, int8, state, what);
-}
-
-/// Length of sequence `n`, at most that of the input; one that is not possible refuses the run.
-inline int length_of(const signature& s, const arguments& a, int n) {
-  const int steps = a.src[recurrent::x].extents[1];
-  if (!s.has(recurrent::lengths)) return steps;
-  const std::int32_t length = a.src[recurrent::lengths].as<std::int32_t>()[n];
-  if (length < 0 || length > steps) a.refuse();
-  return std::clamp(length, 0, steps);
 }
 
 /// The fc that multiplies a state.
@@ -188,7 +177,7 @@ void for_each_step(const signature& s, const arguments& a, direction d, const re
   const int batch = a.src[recurrent::x].extents[0], steps = a.src[recurrent::x].extents[1];
   for (int n = 0; n < batch; ++n)
     for (int i = 0; i < r.directions; ++i) {
-      const int length = length_of(s, a, n);
+      const int length = sequence_length(s, a, static_cast<std::size_t>(n));
       begin(n, i);
       for (int k = 0; k < length; ++k) step(n, i, goes_back(d, i) ? length - 1 - k : k);
       for (int t = length; t < steps; ++t) write_state(s, a, n, t, i * r.state, r.state, nullptr);

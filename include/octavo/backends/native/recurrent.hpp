@@ -198,7 +198,9 @@ class recurrent : public executable {
   std::size_t most_rows() const { return most_rows_; }
 
  private:
-  int length(const piece& p, int row) const noexcept { return op::detail::length_of(types_, p.a, p.first + row); }
+  int length(const piece& p, int row) const noexcept {
+    return op::sequence_length(types_, p.a, static_cast<std::size_t>(p.first + row));
+  }
 
   std::size_t gathered_bytes() const {
     return most_rows_ * static_cast<std::size_t>(steps_together_ * inputs_[0].inputs()) * size_of(input_type_);
