@@ -68,9 +68,12 @@ TEST_CASE("fold_alpha: softmax(s q k^T) v in INT8 has no step for s") {
   graph g;
   auto q = g.input<float, matrix>("q"), k = g.input<float, matrix>("k");
   g.output(matmul(softmax(scale(matmul_transposed(q, k), 0.7f)), k), "y");
-  const std::string int8 = operators_of(quantized_graph(g));
-  CHECK(int8.find("matmul softmax") != std::string::npos);
+  const graph quantized = quantized_graph(g);
+  const std::string int8 = operators_of(quantized);
+  CHECK(int8.find("attention") != std::string::npos);
   CHECK(int8.find("scale") == std::string::npos);
+  for (const node& n : quantized.nodes)
+    if (const op::attention* a = n.as<op::attention>()) CHECK(a->alpha == 0.7f);
 }
 
 TEST_CASE("fold_alpha: where it must not") {

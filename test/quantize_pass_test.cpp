@@ -233,9 +233,14 @@ TEST_CASE("quantize: INT8 results are near the FP32 results") {
 TEST_CASE("quantize: random graphs give nearly the same in INT8, on the sample of the calibration") {
   calibrate_options options;
   options.recipe = minmax{};
+  int near = 0;
   for (unsigned seed = 0; seed < 60; ++seed) {
     CAPTURE(seed);
-    const graph g = random_graph(seed, 10), q = quantized_graph(g, options);
+    const graph g = random_graph(seed, 10);
+    // What is normalised may differ by any factor: two channels of a row may be as near as a step.
+    if (std::any_of(g.nodes.begin(), g.nodes.end(), [](const node& n) { return n.as<op::layer_norm>(); })) continue;
+    ++near;
+    const graph q = quantized_graph(g, options);
     check_order(q);
     std::vector<tensor> inputs = random_inputs(g, 0);
     random_samples().read(0, inputs);
@@ -243,4 +248,5 @@ TEST_CASE("quantize: random graphs give nearly the same in INT8, on the sample o
     // Ten nodes at most, each of which rounds to 1/255 of its range.
     for (std::size_t i = 0; i < a.size(); ++i) CHECK(largest_difference(a[i], b[i]) <= 0.1f * largest_magnitude(a[i]));
   }
+  CHECK(near > 30);
 }
