@@ -1,6 +1,9 @@
 // Every kernel for gru and lstm against the reference evaluation, bit by bit: all outputs, sequences of any length,
 // tasks in any order.
+#include "support/evaluate.hpp"
 #include "support/kernel_run.hpp"
+#include "support/run.hpp"
+#include "support/worker_threads.hpp"
 
 using namespace octavo;
 using namespace octavo::test;
@@ -109,6 +112,47 @@ TEST_CASE("recurrent kernels: enough work for several tasks, and the ends of s8 
     CHECK(check_lstm(c, random) > 0);
     c.projected = 50;
     CHECK(check_lstm(c, random) > 0);
+  }
+}
+
+TEST_CASE("recurrent kernels: with the layer before them, so large that a task takes some units after the other") {
+  constexpr int batch = 41, steps = 3, inputs = 17, hidden = 243;
+  graph g;
+  const params w = random_params(1);
+  auto x = g.input<float, ntc<upto<batch>, steps, inputs>>("x");
+  const auto lengths = g.input<std::int32_t, shape<upto<batch>>>("lengths");
+  constexpr lstm_options plain{.hidden = hidden, .direction = direction::both},
+      projected{.hidden = hidden, .projected = 30, .direction = direction::reverse, .peepholes = true};
+  const auto a = lstm<plain>(x, w / "a", {.lengths = lengths});
+  g.output(lstm<projected>(a.y, w / "b", {.lengths = lengths}).y, "lstm");
+  g.output(gru<gru_options{.hidden = hidden}>(x, w / "c", {.lengths = lengths}).y, "gru");
+  const auto draw = [](int i, std::span<tensor> in) {
+    random_numbers random(static_cast<unsigned>(i));
+    for (float& v : in[0].as<float>()) v = random.real(-1, 1);
+    for (std::int32_t& n : in[1].as<std::int32_t>()) n = random.between(0, steps);
+  };
+  std::vector<tensor> given;
+  given.emplace_back(element::f32, dims{batch, steps, inputs});
+  given.emplace_back(element::s32, dims{batch});
+  draw(7, given);
+  const graph fp32 = fold(g), int8 = quantize_graph(g, calibrate(plan_graph(fp32, native_kernels()), {2, draw}));
+  for (const graph* planned : {&fp32, &int8}) {
+    const std::vector<tensor> expected = outputs_of(plan_graph(*planned, {}), given);
+    int sets = 0;
+    for (isa i : {isa::portable, isa::avx2, isa::avx_vnni, isa::avx512_vnni, isa::amx}) {
+      if (!x86::runs(i)) continue;
+      CAPTURE(name_of(i));
+      const network net = plan_graph(*planned, native_kernels(i));
+      const auto fused = std::count_if(net->steps.begin(), net->steps.end(),
+                                       [](const step& s) { return s.kernel.starts_with("fc_"); });
+      CHECK(fused == 3);
+      CHECK(same_bits(outputs_of(net, given), expected));
+      worker_threads threads(3, 1);
+      session parallel(net, threads);
+      CHECK(same_bits(outputs_of(parallel, given), expected));
+      ++sets;
+    }
+    CHECK(sets > 0);
   }
 }
 

@@ -11,15 +11,15 @@ class gru final : public recurrent {
  public:
   gru(const problem& p, std::span<const kernel> kernels, const gate_functions& functions)
       : recurrent(p, kernels, p.op.as<op::gru>()->shape(), p.op.as<op::gru>()->direction, p.op.as<op::gru>()->state,
-                  functions),
+                  functions, false),
         g_(*p.op.as<op::gru>()) {
     const int first_gates = g_.reset_after ? 3 : 2;
     for (int d = 0; d < shape_.directions; ++d)
       for (int gate = 0; gate < 3; gate += first_gates)
         products_.emplace_back(
             kernels,
-            layer_of(p, op::gru::weights, p.at(op::gru::bias), op::gru::scales, (d * 3 + gate) * g_.hidden,
-                     std::min(first_gates, 3 - gate) * g_.hidden, g_.state, p.src[0].extents[0]),
+            layer_of(p, op::gru::weights, p.at(op::gru::bias), op::gru::scales,
+                     rows_of(d, gate, std::min(first_gates, 3 - gate), 0), g_.state, p.src[0].extents[0]),
             functions.quantize);
   }
 
@@ -48,6 +48,7 @@ class gru final : public recurrent {
     product.round(h, p.rows, rounded);
     gate_row g{};
     g.units = units, g.origin_mode = g_.origin_mode;
+    g.x_gate = gate_stride(0), g.product_gate = units;
     const auto row_of = [&](int row, const float* x) {
       g.x = x, g.product = sums + std::ptrdiff_t{row} * gates * units;
       g.h = h + std::ptrdiff_t{row} * units, g.c = reset + std::ptrdiff_t{row} * units;
@@ -56,16 +57,18 @@ class gru final : public recurrent {
     };
     std::fill_n(reset, count, 0.0f);  // of sequences that have ended, too
     for (int k = 0, steps = longest(p); k < steps; ++k) {
-      prepare_inputs(p, k, steps);
-      product.multiply(h, rounded, p.rows, sums, rest);
+      gather_inputs(p, k, steps);
+      multiply_inputs(p, k, steps, 0);
+      product.multiply(rounded, p.rows, sums, rest);
       if (candidates) {
         for (int row = 0; row < p.rows; ++row)
-          if (const int t = time(p, row, k); t >= 0) functions_.reset(row_of(row, input_of(p, row, k, t)));
+          if (const int t = time(p, row, k); t >= 0) functions_.reset(row_of(row, input_of(p, row, k, t, 0)));
         candidates->round(reset, p.rows, rounded_reset);
-        candidates->multiply(reset, rounded_reset, p.rows, sums + 2 * count, rest);
+        candidates->multiply(rounded_reset, p.rows, sums + 2 * count, rest);
       }
       for (int row = 0; row < p.rows; ++row)
-        if (const int t = time(p, row, k); t >= 0) functions_.gru[g_.reset_after](row_of(row, input_of(p, row, k, t)));
+        if (const int t = time(p, row, k); t >= 0)
+          functions_.gru[g_.reset_after](row_of(row, input_of(p, row, k, t, 0)));
       product.round(h, p.rows, rounded);
       write_step(p, k, h, rounded);
     }

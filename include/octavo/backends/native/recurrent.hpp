@@ -10,15 +10,16 @@
 
 namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
-/// Bytes of input products that a task computes at a time where it does so: they stay in the second cache.
-inline constexpr int input_product_budget = 256 * 1024;
+/// Bytes of input products that a task computes at a time where it does so: they stay in the second cache. Where one
+/// step of all units has more than half of that, a task takes some units after the other, whose sums stay in the first.
+inline constexpr std::int64_t input_product_budget = 256 * 1024, unit_block_budget = 64 * 1024;
 
 /// A recurrent layer: what gru and lstm share. Where the problem comes with the fc that makes its input, a task
 /// computes that product too, of a few steps at a time.
 class recurrent : public executable {
  public:
   recurrent(const problem& p, std::span<const kernel> kernels, const op::detail::recurrent_shape& shape,
-            octavo::direction direction, const affine& state, const gate_functions& functions)
+            octavo::direction direction, const affine& state, const gate_functions& functions, bool in_blocks)
       : shape_(shape),
         types_{p.src, p.dst, {}},
         direction_(direction),
@@ -26,14 +27,22 @@ class recurrent : public executable {
         round_y_(functions.quantize, p.dst[0]),
         y_is_state_(p.dst[0].is_u8() && p.at(0)->type() == element::s8 && p.dst[0].q == state),
         most_rows_(static_cast<std::size_t>(p.src[0].extents[0])) {
+    unit_block_ = shape.hidden;
     if (!p.producer) return;
-    const int units = shape.gates * shape.hidden, rows = p.src[0].extents[0];
-    steps_together_ =
-        std::clamp(input_product_budget / (rows * units * static_cast<int>(sizeof(float))), 1, p.src[0].extents[1]);
+    const int rows = p.src[0].extents[0];
+    const std::int64_t unit_bytes = std::int64_t{rows} * shape.gates * std::int64_t{sizeof(float)},
+                       step_bytes = unit_bytes * shape.hidden;
+    if (in_blocks && 2 * step_bytes > input_product_budget)
+      unit_block_ =
+          std::min(shape.hidden, static_cast<int>(std::max<std::int64_t>(unit_block_budget / unit_bytes / 32, 1)) * 32);
+    if (blocks() == 1)
+      steps_together_ =
+          static_cast<int>(std::clamp<std::int64_t>(input_product_budget / step_bytes, 1, p.src[0].extents[1]));
     input_type_ = p.producer->src[0].type;
     for (int d = 0; d < shape.directions; ++d)
-      inputs_.emplace_back(kernels, layer_of(*p.producer, 0, p.producer->at(1), 2, d * units, units,
-                                             p.producer->src[0].q, rows * steps_together_));
+      for (int b = 0; b < blocks(); ++b)
+        inputs_.emplace_back(kernels, layer_of(*p.producer, 0, p.producer->at(1), 2, rows_of(d, 0, shape.gates, b),
+                                               p.producer->src[0].q, rows * steps_together_));
   }
 
   int tasks(const arguments& a) const noexcept override { return shape_.directions * pieces(a); }
@@ -48,7 +57,7 @@ class recurrent : public executable {
       if (!inputs_.empty()) {
         p.inputs = memory.bytes(gathered_bytes());
         p.products = memory.floats(products_count());
-        p.rest = memory.bytes(inputs_[0].scratch_bytes());
+        p.rest = memory.bytes(input_scratch_bytes());
       }
       run_sequences(p, memory.bytes(0));
       begin += together;
@@ -58,7 +67,7 @@ class recurrent : public executable {
   std::size_t scratch_bytes() const noexcept final {
     if (inputs_.empty()) return scratch_of_steps();
     return round_up(gathered_bytes(), cache_line) + round_up(products_count() * sizeof(float), cache_line) +
-           inputs_[0].scratch_bytes() + scratch_of_steps();
+           input_scratch_bytes() + scratch_of_steps();
   }
 
   std::size_t packed_bytes() const noexcept final {
@@ -80,61 +89,88 @@ class recurrent : public executable {
   virtual std::size_t scratch_of_steps() const noexcept = 0;
   virtual std::size_t packed_bytes_of_steps() const noexcept = 0;
 
-  /// The fc by rows [first, first + rows) of constants `weights`, of `p`, and `bias`, of at most `batch` rows of
-  /// numbers, which have the map `x` where the weights are s8.
-  static problem layer_of(const problem& p, std::size_t weights, const tensor* bias, std::size_t scales, int first,
-                          int rows, const affine& x, int batch) {
+  /// Units that are taken together.
+  struct unit_range {
+    int first, count;
+  };
+  int blocks() const { return ceil_div(shape_.hidden, unit_block_); }
+  unit_range units_of(int block) const {
+    const int first = block * unit_block_;
+    return {first, std::min(unit_block_, shape_.hidden - first)};
+  }
+
+  /// The rows of the weights of gates [gate, gate + gates) of a block of units in one direction.
+  std::vector<int> rows_of(int d, int gate, int gates, int block) const {
+    const unit_range u = units_of(block);
+    std::vector<int> rows;
+    for (int g = gate; g < gate + gates; ++g)
+      for (int j = 0; j < u.count; ++j) rows.push_back((d * shape_.gates + g) * shape_.hidden + u.first + j);
+    return rows;
+  }
+
+  /// The fc by those rows of constants `weights`, of `p`, and `bias`, of at most `batch` rows of numbers, which have the
+  /// map `x` where the weights are s8.
+  static problem layer_of(const problem& p, std::size_t weights, const tensor* bias, std::size_t scales,
+                          const std::vector<int>& rows, const affine& x, int batch) {
     const tensor& w = *p.at(weights);
-    const int inputs = w.extents()[1];
+    const int inputs = w.extents()[1], outputs = static_cast<int>(rows.size());
     const bool int8 = w.type() == element::s8;
     const auto slice = [&](const tensor& t) {
       dims e = t.extents();
       const std::size_t bytes = t.bytes().size() / static_cast<std::size_t>(e[0]);
-      e[0] = rows;
+      e[0] = outputs;
       tensor part(t.type(), e);
-      std::ranges::copy(
-          t.bytes().subspan(static_cast<std::size_t>(first) * bytes, static_cast<std::size_t>(rows) * bytes),
-          part.bytes().begin());
+      auto to = part.bytes().begin();
+      for (int row : rows)
+        to = std::ranges::copy(t.bytes().subspan(static_cast<std::size_t>(row) * bytes, bytes), to).out;
       return make_constant(std::move(part));
     };
     problem layer;
-    layer.op = op::fc{.out = rows};
+    layer.op = op::fc{.out = outputs};
     const std::int64_t up_to = dims::code(batch, axis_form::of(0));
     layer.src = {{int8 ? element::u8 : element::f32, {up_to, inputs}, x}};
-    layer.dst = {element::f32, {up_to, rows}, {}};
+    layer.dst = {element::f32, {up_to, outputs}, {}};
     layer.constants = {slice(w), bias ? slice(*bias) : nullptr};
     if (int8) layer.constants.push_back(slice(*p.at(scales)));
-    layer.blocks = p.blocks.of(text(weights, ".", first));
+    layer.blocks = p.blocks.of(text(weights, ".", rows[0]));
     return layer;
   }
 
-  /// What the gates of sequence `row` add at step number `k`, which is at time `t`.
-  const float* input_of(const piece& p, int row, int k, int t) const noexcept {
-    const std::ptrdiff_t units = std::ptrdiff_t{shape_.gates} * shape_.hidden;
-    if (!inputs_.empty()) return p.products + (k % steps_together_ * p.rows + row) * units;
+  /// What the gates of sequence `row` add at step number `k`, which is at time `t`, to the units of a block.
+  const float* input_of(const piece& p, int row, int k, int t, int block) const noexcept {
+    const unit_range u = units_of(block);
+    if (!inputs_.empty())
+      return p.products + std::ptrdiff_t{k % steps_together_ * p.rows + row} * shape_.gates * u.count;
     const auto at = static_cast<std::size_t>((p.first + row) * p.a.src[0].extents[1] + t);
-    return p.a.src[0].row<float>(at) + p.d * units;
+    return p.a.src[0].row<float>(at) + std::ptrdiff_t{p.d} * shape_.gates * shape_.hidden + u.first;
+  }
+  /// From one gate to the next there.
+  std::ptrdiff_t gate_stride(int block) const noexcept {
+    return inputs_.empty() ? shape_.hidden : units_of(block).count;
   }
 
-  /// Before step number `k` of `steps`: computes the input products of some steps, or brings near those of the next.
-  void prepare_inputs(const piece& p, int k, int steps) const noexcept {
-    if (inputs_.empty()) return prefetch_next(p, k);
-    if (k % steps_together_ != 0) return;
-    const layer_product& product = inputs_[static_cast<std::size_t>(p.d)];
-    const auto bytes = static_cast<std::size_t>(product.inputs()) * size_of(input_type_);
-    const int count = std::min(steps_together_, steps - k);
-    std::byte* to = p.inputs;
-    for (int i = k; i < k + count; ++i)
-      for (int row = 0; row < p.rows; ++row, to += bytes) {
-        const int t = time(p, row, i);
-        const operand& x = p.a.src[0];
-        const std::ptrdiff_t from = (static_cast<std::ptrdiff_t>(p.first + row) * x.extents[1] + t) * x.stride;
-        if (t >= 0)
-          std::memcpy(to, x.as<std::byte>() + from * static_cast<std::ptrdiff_t>(size_of(input_type_)), bytes);
-        else
-          std::memset(to, 0, bytes);  // nobody reads what becomes of it
-      }
-    product.multiply(p.inputs, product.inputs(), count * p.rows, p.products, p.rest);
+  /// Before step number `k` of `steps`: puts the inputs of some steps together, and brings near those of the next and
+  /// where y is written: rows lie far apart.
+  void gather_inputs(const piece& p, int k, int steps) const noexcept {
+    if (inputs_.empty()) return prefetch_products(p, k + 1);
+    if (k % steps_together_ == 0) {
+      const auto bytes = static_cast<std::size_t>(inputs_[0].inputs()) * size_of(input_type_);
+      std::byte* to = p.inputs;
+      for (int i = k; i < std::min(k + steps_together_, steps); ++i)
+        for (int row = 0; row < p.rows; ++row, to += bytes)
+          if (const int t = time(p, row, i); t >= 0)
+            std::memcpy(to, input_row(p, row, t), bytes);
+          else
+            std::memset(to, 0, bytes);  // nobody reads what becomes of it
+    }
+    prefetch_rows(p, k);
+  }
+
+  /// Computes the input products of a block of units, where that is to be done before step number `k`.
+  void multiply_inputs(const piece& p, int k, int steps, int block) const noexcept {
+    if (inputs_.empty() || k % steps_together_ != 0) return;
+    const layer_product& product = inputs_[static_cast<std::size_t>(p.d * blocks() + block)];
+    product.multiply(p.inputs, product.inputs(), std::min(steps_together_, steps - k) * p.rows, p.products, p.rest);
   }
 
   /// Reads the states of a piece, (rows, count); zeros where the input is left out.
@@ -206,17 +242,46 @@ class recurrent : public executable {
     return most_rows_ * static_cast<std::size_t>(steps_together_ * inputs_[0].inputs()) * size_of(input_type_);
   }
   std::size_t products_count() const {
-    return most_rows_ * static_cast<std::size_t>(steps_together_ * shape_.gates * shape_.hidden);
+    return most_rows_ * static_cast<std::size_t>(steps_together_ * shape_.gates * unit_block_);
   }
 
-  /// Brings near what step number `k` + 1 will add: rows of a step lie far apart.
-  void prefetch_next(const piece& p, int k) const noexcept {
+  std::size_t input_scratch_bytes() const {
+    std::size_t most = 0;
+    for (const layer_product& i : inputs_) most = std::max(most, i.scratch_bytes());
+    return most;
+  }
+
+  /// The input of the input product of a sequence at time `t`.
+  const std::byte* input_row(const piece& p, int row, int t) const noexcept {
+    const operand& x = p.a.src[0];
+    const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(p.first + row) * x.extents[1] + t) * x.stride;
+    return x.as<std::byte>() + at * static_cast<std::ptrdiff_t>(size_of(input_type_));
+  }
+
+  static void prefetch(const void* from, std::size_t bytes) noexcept {
 #if defined(__GNUC__)
-    const int floats = shape_.gates * shape_.hidden;
-    for (int row = 0; row < p.rows; ++row)
-      if (const int t = time(p, row, k + 1); t >= 0)
-        for (int i = 0; i < floats; i += 16) __builtin_prefetch(input_of(p, row, k + 1, t) + i, 0, 2);
+    for (std::size_t i = 0; i < bytes; i += cache_line)
+      __builtin_prefetch(static_cast<const std::byte*>(from) + i, 0, 2);
+#else
+    (void)from, (void)bytes;
 #endif
+  }
+
+  /// Brings near what step number `k` will add.
+  void prefetch_products(const piece& p, int k) const noexcept {
+    const auto bytes = static_cast<std::size_t>(shape_.gates * shape_.hidden) * sizeof(float);
+    for (int row = 0; row < p.rows; ++row)
+      if (const int t = time(p, row, k); t >= 0) prefetch(input_of(p, row, k, t, 0), bytes);
+  }
+
+  /// Brings near the inputs after step number `k`, and where its states go.
+  void prefetch_rows(const piece& p, int k) const noexcept {
+    const auto x_bytes = static_cast<std::size_t>(inputs_[0].inputs()) * size_of(input_type_),
+               y_bytes = static_cast<std::size_t>(shape_.state) * size_of(types_.dst[0].type);
+    for (int row = 0; row < p.rows; ++row) {
+      if (const int t = time(p, row, k + steps_together_); t >= 0) prefetch(input_row(p, row, t), x_bytes);
+      if (const int t = time(p, row, k); t >= 0) prefetch(y_row(p, row, t), y_bytes);
+    }
   }
 
   int pieces(const arguments& a) const noexcept {
@@ -227,16 +292,21 @@ class recurrent : public executable {
     return std::clamp(ceil_div(wanted, shape_.directions), 1, ceil_div(batch, sequences_together));
   }
 
+  std::byte* y_row(const piece& p, int row, int t) const noexcept {
+    const operand& y = p.a.dst[0];
+    const std::ptrdiff_t at = (static_cast<std::ptrdiff_t>(p.first + row) * p.a.src[0].extents[1] + t) * y.stride;
+    return element_at(y, types_.dst[0].type, 0, at + std::ptrdiff_t{p.d} * shape_.state);
+  }
   void write_y(const piece& p, int row, int t, const float* h, const std::byte* rounded) const noexcept {
-    const auto at = static_cast<std::size_t>((p.first + row) * p.a.src[0].extents[1] + t);
-    const int count = shape_.state, first = p.d * count;
+    const int count = shape_.state;
     const std::ptrdiff_t from = std::ptrdiff_t{row} * count;
+    std::byte* to = y_row(p, row, t);
     if (!types_.dst[0].is_u8())
-      std::copy_n(h + from, count, p.a.dst[0].row<float>(at) + first);
+      std::memcpy(to, h + from, static_cast<std::size_t>(count) * sizeof(float));
     else if (y_is_state_)
-      std::copy_n(rounded + from, count, p.a.dst[0].row<std::byte>(at) + first);
+      std::copy_n(rounded + from, count, to);
     else
-      round_y_(h + from, p.a.dst[0].row<std::byte>(at) + first, count);
+      round_y_(h + from, to, count);
   }
 
   static constexpr int sequences_together = 14;  // fewer leave tiles empty
@@ -244,8 +314,9 @@ class recurrent : public executable {
   state_rounding round_y_;
   bool y_is_state_;  // y is what round() makes of h
   std::size_t most_rows_;
-  std::vector<layer_product> inputs_;  // of each direction, where tasks compute the input products
-  int steps_together_ = 0;             // of these
+  std::vector<layer_product> inputs_;  // of each direction and block, where tasks compute the input products
+  int steps_together_ = 1;             // of these
+  int unit_block_ = 0;                 // units whose gates are computed together
   element input_type_ = element::f32;
 };
 

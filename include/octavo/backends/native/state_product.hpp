@@ -7,13 +7,14 @@
 
 namespace octavo::native::inline OCTAVO_ARCH_NAMESPACE {
 
-/// The gates of one sequence at one step: `units` numbers for each gate, in x and in `product`, one gate after the
-/// other.
+/// The gates of one sequence at one step: `units` numbers for each gate, in x and in `product`.
 struct gate_row {
   const float *x, *product;
-  const float* candidate;  ///< of a gru whose reset comes first: the product with the third gate's weights
-  const float* peepholes;  ///< of an lstm
-  float *h, *c;            ///< states, which become those after the step; an lstm only writes h
+  std::ptrdiff_t x_gate, product_gate;  ///< from one gate to the next
+  const float* candidate;               ///< of a gru whose reset comes first: the product with the third gate's weights
+  const float* peepholes;               ///< of an lstm
+  std::ptrdiff_t peephole_gate;
+  float *h, *c;  ///< states, which become those after the step; an lstm only writes h
   int units;
   float clip;
   bool origin_mode;
@@ -73,7 +74,8 @@ class layer_product {
   std::unique_ptr<const executable> run_;
 };
 
-/// A layer whose input are states, which are rounded first where the weights are s8.
+/// A layer whose input are states, which are rounded first where the weights are s8, and else copied: a step reads
+/// those from before it while it writes new ones.
 class state_product {
  public:
   state_product(std::span<const kernel> kernels, const problem& layer, affine_function quantize)
@@ -83,17 +85,20 @@ class state_product {
   std::size_t packed_bytes() const { return product_.packed_bytes(); }
   /// Bytes of the rounded states of so many sequences.
   std::size_t rounded_bytes(std::size_t rows) const {
-    return int8_ ? round_up(rows * static_cast<std::size_t>(product_.inputs()), cache_line) : 0;
+    const std::size_t size = int8_ ? 1 : sizeof(float);
+    return round_up(rows * static_cast<std::size_t>(product_.inputs()) * size, cache_line);
   }
 
-  /// Rounds the states of `rows` sequences, where that is to be.
   void round(const float* x, int rows, std::byte* rounded) const noexcept {
-    if (int8_) round_(x, rounded, std::ptrdiff_t{rows} * product_.inputs());
+    const std::ptrdiff_t count = std::ptrdiff_t{rows} * product_.inputs();
+    if (int8_)
+      round_(x, rounded, count);
+    else
+      std::copy_n(x, count, reinterpret_cast<float*>(rounded));
   }
-  /// y = x w + bias. `rounded` is what round() made of x.
-  void multiply(const float* x, const std::byte* rounded, int rows, float* y, std::byte* scratch) const noexcept {
-    const void* from = int8_ ? static_cast<const void*>(rounded) : x;
-    product_.multiply(from, product_.inputs(), rows, y, scratch);
+  /// y = x w + bias, where round() made `rounded` of x.
+  void multiply(const std::byte* rounded, int rows, float* y, std::byte* scratch) const noexcept {
+    product_.multiply(rounded, product_.inputs(), rows, y, scratch);
   }
 
  private:
