@@ -108,8 +108,8 @@ class recurrent : public executable {
     return rows;
   }
 
-  /// The fc by those rows of constants `weights`, of `p`, and `bias`, of at most `batch` rows of numbers, which have the
-  /// map `x` where the weights are s8.
+  /// The fc by those rows of constants `weights`, of `p`, and `bias`, of at most `batch` rows of numbers, which have
+  /// the map `x` where the weights are s8.
   static problem layer_of(const problem& p, std::size_t weights, const tensor* bias, std::size_t scales,
                           const std::vector<int>& rows, const affine& x, int batch) {
     const tensor& w = *p.at(weights);
