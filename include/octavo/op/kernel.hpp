@@ -94,4 +94,17 @@ kernel_list join(const Lists&... lists) {
   return all;
 }
 
+/// Whether `k` can run `p`. Throws octavo::error for a kernel that is not complete.
+inline bool supports(const kernel& k, const problem& p) {
+  require(k.supports, "kernel '", k.name, "' has no supports()");
+  return k.supports(p);
+}
+
+/// The first of `kernels` that supports `p` and pays there, or null; of those with producers where `p` has one.
+inline const kernel* find_kernel(std::span<const kernel> kernels, const problem& p) {
+  for (const kernel& k : kernels)
+    if (k.with_producer == (p.producer != nullptr) && supports(k, p) && (!k.pays || k.pays(p))) return &k;
+  return nullptr;
+}
+
 }  // namespace octavo

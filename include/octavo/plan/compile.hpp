@@ -37,12 +37,6 @@ inline constexpr kernel reference_kernel{"reference", isa::portable, [](const pr
                                            return std::make_unique<detail::reference_executable>(p);
                                          }};
 
-/// Whether `k` can run `p`. Throws octavo::error for a kernel that is not complete.
-inline bool supports(const kernel& k, const problem& p) {
-  require(k.supports, "kernel '", k.name, "' has no supports()");
-  return k.supports(p);
-}
-
 /// What `k` makes of `p`, which it supports. Throws octavo::error where that is nothing.
 inline std::unique_ptr<const executable> pack(const kernel& k, const problem& p) {
   require(k.pack, "kernel '", k.name, "' has no pack()");
@@ -51,14 +45,7 @@ inline std::unique_ptr<const executable> pack(const kernel& k, const problem& p)
   return packed;
 }
 
-/// The first of `kernels` that supports `p` and pays there, or null; of those with producers where `p` has one.
-inline const kernel* find_kernel(std::span<const kernel> kernels, const problem& p) {
-  for (const kernel& k : kernels)
-    if (k.with_producer == (p.producer != nullptr) && supports(k, p) && (!k.pays || k.pays(p))) return &k;
-  return nullptr;
-}
-
-/// The same, or else the reference.
+/// The first of `kernels` that supports `p` and pays there, or else the reference.
 inline const kernel& choose_kernel(std::span<const kernel> kernels, const problem& p) {
   const kernel* found = find_kernel(kernels, p);
   return found ? *found : reference_kernel;

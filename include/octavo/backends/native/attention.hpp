@@ -86,9 +86,9 @@ class attention final : public executable {
 
   std::unique_ptr<const executable> pack(const op::matmul& o, const signature& s) const {
     const problem p{s, o};
-    for (const kernel& k : functions_.products)
-      if (k.supports(p)) return k.pack(p);
-    fail("attention: no kernel for its products");  // there is one for every product
+    const kernel* k = find_kernel(functions_.products, p);
+    require(k != nullptr, "attention: no kernel for its products");  // there is one for every product
+    return k->pack(p);
   }
 
   /// Rows [first, first + rows) of one head.

@@ -54,9 +54,9 @@ class layer_product {
  public:
   layer_product(std::span<const kernel> kernels, const problem& layer)
       : inputs_(layer.src[0].extents.back()), outputs_(layer.dst->extents.back()) {
-    for (const kernel& k : kernels)
-      if (!run_ && k.supports(layer) && (!k.pays || k.pays(layer))) run_ = k.pack(layer);
-    require(run_ != nullptr, "no kernel for the products of a recurrent layer");
+    const kernel* k = find_kernel(kernels, layer);
+    require(k != nullptr, "no kernel for the products of a recurrent layer");
+    run_ = k->pack(layer);
   }
 
   int inputs() const { return inputs_; }
