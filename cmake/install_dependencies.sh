@@ -15,6 +15,7 @@ missing_packages() {
   command -v pkg-config > /dev/null || echo pkg-config
   has_header xsimd/xsimd.hpp || echo libxsimd-dev
   has_header nlohmann/json.hpp || echo nlohmann-json3-dev
+  has_header google/protobuf/io/coded_stream.h || echo libprotobuf-dev
   has_header CLI/CLI.hpp || echo libcli11-dev
   has_header stb/stb_image.h || echo libstb-dev
   has_header jpeglib.h || echo libjpeg-dev

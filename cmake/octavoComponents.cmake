@@ -2,6 +2,8 @@
 # what it needs is found. The build and the installed package both include this file, so that both offer the same targets.
 #
 #   octavo::json     safetensors files and kernel choices: nlohmann-json
+#   octavo::onnx     importing ONNX files: libprotobuf
+#   octavo::paddle   importing PaddlePaddle files: libprotobuf
 #   octavo::images   reading image files: stb_image, and libjpeg where there is one (OCTAVO_HAS_LIBJPEG)
 #   octavo::openmp   running a session on OpenMP threads
 #   octavo::onednn   the backend that calls oneDNN (OCTAVO_HAS_ONEDNN)
@@ -9,12 +11,14 @@
 #                    (OCTAVO_COMPILED_KERNELS)
 
 set(octavo_json_needs "nlohmann-json (Debian: nlohmann-json3-dev)")
+set(octavo_onnx_needs "libprotobuf (Debian: libprotobuf-dev)")
+set(octavo_paddle_needs "libprotobuf (Debian: libprotobuf-dev)")
 set(octavo_images_needs "stb (Debian: libstb-dev)")
 set(octavo_openmp_needs "OpenMP for C++ (Debian: libomp-dev for clang; g++ has it)")
 set(octavo_onednn_needs "oneDNN (Debian: libdnnl-dev)")
 set(octavo_kernels_sources ${CMAKE_CURRENT_LIST_DIR}/core.cpp ${CMAKE_CURRENT_LIST_DIR}/kernels.cpp)
 if(NOT octavo_components)
-  set(octavo_components json images openmp onednn kernels)
+  set(octavo_components json onnx paddle images openmp onednn kernels)
 endif()
 
 function(octavo_add_component name)
@@ -36,6 +40,18 @@ if("json" IN_LIST octavo_components AND NOT TARGET octavo::json)
     octavo_add_component(json LINK nlohmann_json::nlohmann_json)
   endif()
 endif()
+
+foreach(format IN ITEMS onnx paddle)
+  if("${format}" IN_LIST octavo_components AND NOT TARGET octavo::${format})
+    # Only its reader of the wire format: files are read without generated code.
+    find_path(OCTAVO_PROTOBUF_INCLUDE_DIR google/protobuf/io/coded_stream.h)
+    find_library(OCTAVO_PROTOBUF_LIBRARY NAMES protobuf-lite protobuf)
+    mark_as_advanced(OCTAVO_PROTOBUF_INCLUDE_DIR OCTAVO_PROTOBUF_LIBRARY)
+    if(OCTAVO_PROTOBUF_INCLUDE_DIR AND OCTAVO_PROTOBUF_LIBRARY)
+      octavo_add_component(${format} INCLUDE ${OCTAVO_PROTOBUF_INCLUDE_DIR} LINK ${OCTAVO_PROTOBUF_LIBRARY})
+    endif()
+  endif()
+endforeach()
 
 if("images" IN_LIST octavo_components AND NOT TARGET octavo::images)
   find_path(OCTAVO_STB_INCLUDE_DIR stb/stb_image.h)
