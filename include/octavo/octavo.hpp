@@ -82,6 +82,14 @@ inline network quantize(const graph& g, const calibration& found, const quantize
   return plan_graph(int8, kernels, tune_kernels(int8, kernels, how));
 }
 
+/// Quantizes `g` by the maps that its values carry, and plans it: of a network that was trained with quantization, or
+/// read from a file that has it. What has no maps stays FP32.
+inline network quantize(const graph& g) {
+  quantize_options by_maps;
+  by_maps.unknown_stays_fp32 = true;
+  return quantize(g, {}, by_maps);
+}
+
 /// One operator without a graph: kernel chosen and weights packed once, then run on views: prepare(...)(x, y).
 inline session prepare(const operation& o, const signature& s, const kernel_list& kernels = native_kernels()) {
   return prepare_operator(o, s, kernels);

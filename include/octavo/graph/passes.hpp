@@ -19,6 +19,7 @@ OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, 
 #if OCTAVO_BODIES
 
 #include "octavo/base/float_environment.hpp"
+#include "octavo/graph/pass/absorb_fake_quantize.hpp"
 #include "octavo/graph/pass/annotate.hpp"
 #include "octavo/graph/pass/correct_bias.hpp"
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
@@ -56,7 +57,8 @@ OCTAVO_COMPILED_ONCE graph fold(graph g) {
 // What wants to change weights or maps, a pass of its own, takes its place among these lines.
 OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, const quantize_options& options) {
   const float_environment exact;
-  graph ready = pass::round_weights(pass::annotate(fold(g), c.ranges), options.keep_fp32);
+  graph maps_on_values = fold(pass::absorb_fake_quantize(g, !c.ranges.empty()));
+  graph ready = pass::round_weights(pass::annotate(std::move(maps_on_values), c.ranges), options.keep_fp32);
   if (options.correct_bias) ready = pass::correct_bias(std::move(ready), c.means);
   return fold(pass::quantize(ready, options));
 }

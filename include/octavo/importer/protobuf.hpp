@@ -5,7 +5,6 @@
 
 #if !__has_include(<google/protobuf/io/coded_stream.h>)
 #error "octavo: ONNX and Paddle files need libprotobuf: link octavo::onnx or octavo::paddle (Debian: libprotobuf-dev)"
-    "octavo: ONNX and Paddle files need libprotobuf: with CMake link octavo::onnx or octavo::paddle (Debian: libprotobuf-dev)"
 #endif
 
 #include <google/protobuf/io/coded_stream.h>

@@ -19,6 +19,7 @@
 #include "octavo/op/elementwise.hpp"
 #include "octavo/op/embedding.hpp"
 #include "octavo/op/expand.hpp"
+#include "octavo/op/fake_quantize.hpp"
 #include "octavo/op/fc.hpp"
 #include "octavo/op/gather.hpp"
 #include "octavo/op/gru.hpp"
@@ -89,6 +90,8 @@ operator_set with_operators(operator_set set) {
   X(softmax) \
   X(reshape) \
   X(convert) \
+  X(fake_quantize) \
+  X(dynamic_fake_quantize) \
   X(slice) \
   X(transpose) \
   X(pad) \

@@ -29,6 +29,9 @@ struct quantize_options {
   std::set<std::string> keep_fp32;
   /// Whether biases make up for the shift of the mean that the rounding of weights causes.
   bool correct_bias = true;
+  /// Whether nodes stay FP32 that read or write a value of which neither a range nor a map is known; else such a value
+  /// is an error.
+  bool unknown_stays_fp32 = false;
 };
 
 }  // namespace octavo

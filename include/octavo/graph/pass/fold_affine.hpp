@@ -87,6 +87,20 @@ inline std::optional<channel_line> bare_line_of(folding& f, const node& n) {
   return act && act->is_none() ? line_of(f, n) : std::nullopt;
 }
 
+/// Weights on a grid whose rows are scaled: the same places on a grid that is scaled, turned round where that is
+/// negative.
+inline std::shared_ptr<const quantized_weights> scale_rows(quantized_weights q, std::span<const double> gain) {
+  const std::size_t depth = q.values.extents().count() / gain.size();
+  for (std::size_t c = 0; c < gain.size(); ++c) {
+    float& scale = q.scales.as<float>()[c];
+    scale = static_cast<float>(static_cast<double>(scale) * std::fabs(gain[c]));
+    if (!is_scale(scale)) return nullptr;
+    if (gain[c] < 0)
+      for (std::int8_t& v : q.values.as<std::int8_t>().subspan(c * depth, depth)) v = static_cast<std::int8_t>(-v);
+  }
+  return std::make_shared<const quantized_weights>(std::move(q));
+}
+
 /// Scales the rows of a node's weights and moves its bias: y -> gain * y + shift.
 inline void scale_outputs(node& n, std::span<const double> gain, std::span<const double> shift) {
   const tensor& old_weights = *n.constants[0];
@@ -103,7 +117,7 @@ inline void scale_outputs(node& n, std::span<const double> gain, std::span<const
   }
   n.constants[0] = make_constant(std::move(weights));
   n.constants[1] = make_constant(std::move(bias));
-  n.rounded = nullptr;
+  if (n.rounded) n.rounded = scale_rows(*n.rounded, gain);
 }
 
 /// Whether scale_outputs can scale the node: its weights are not quantized yet.

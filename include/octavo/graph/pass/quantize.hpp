@@ -40,10 +40,24 @@ class quantizer {
   /// Whether the node becomes INT8: some input or its weights can, and it computes in FP32 today.
   bool is_int8(const node& n) const {
     if (options_.keep_fp32.contains(n.name) || from_.type(*n.dst).type != element::f32) return false;
+    if (options_.unknown_stays_fp32 && !is_known(n)) return false;
     if (has_weights(n.op)) return true;
     for (std::size_t i = 0; i < n.src.size(); ++i)
       if (const port_rule rule = n.op.rule(i); rule == port_rule::quantized || rule == port_rule::moved) return true;
     return false;
+  }
+
+  bool has_map(int v) const { return v < 0 || from_.values[static_cast<std::size_t>(v)].quant.has_value(); }
+
+  /// Whether all values have maps that the node needs to become INT8.
+  bool is_known(const node& n) const {
+    for (std::size_t i = 0; i < n.src.size(); ++i)
+      if (const port_rule rule = n.op.rule(i); rule == port_rule::quantized || rule == port_rule::moved)
+        if (!has_map(n.src[i])) return false;
+    const bool may_write_f32 = n.op.facts().sums_products;
+    for (std::size_t k = 0; k < std::min(n.dst.size(), n.op.facts().quantized_outputs) && !may_write_f32; ++k)
+      if (!has_map(n.dst[k])) return false;
+    return true;
   }
 
   /// Whether every reader of the value wants FP32, so that its producer may as well write FP32.
@@ -52,8 +66,19 @@ class quantizer {
   /// The affine map that a value carries.
   const affine& map_of(int v) const {
     const std::optional<affine>& q = from_.values[static_cast<std::size_t>(v)].quant;
-    require(q.has_value(), "no range for value '", name(v), "': was the network calibrated from the same graph?");
+    require(q.has_value(), "no range for value '", name(v),
+            "': was the network calibrated from the same graph? "
+            "Where some ranges are unknown on purpose, set quantize_options::unknown_stays_fp32");
     return *q;
+  }
+
+  /// Whether a node's output, or the residual of its type, has no map and therefore stays f32.
+  bool stays_f32_unknown(const node& n, int output) const {
+    if (!options_.unknown_stays_fp32) return false;
+    bool known = has_map(output);
+    for (std::size_t i = 0; i < n.src.size(); ++i)
+      if (n.op.rule(i) == port_rule::as_output) known = known && has_map(n.src[i]);
+    return !known;
   }
 
   const std::string& name(int v) const { return from_.values[static_cast<std::size_t>(v)].name; }
@@ -129,7 +154,8 @@ class quantizer {
     const bool int8 = is_int8(n);
     const auto stays_f32 = [&](std::size_t k) {
       const int v = n.dst[k];
-      return !int8 || k >= n.op.facts().quantized_outputs || (n.op.facts().sums_products && only_f32_readers(v)) ||
+      return !int8 || k >= n.op.facts().quantized_outputs ||
+             (n.op.facts().sums_products && (only_f32_readers(v) || stays_f32_unknown(n, v))) ||
              from_.type(v).type != element::f32;
     };
     const bool f32_out = stays_f32(0);
