@@ -33,7 +33,7 @@ struct node {
   one_or_more<int> dst{-1};  ///< indices of values, by the operator's outputs
   std::vector<constant> constants;
   std::vector<std::string> fused;  ///< names of the nodes that passes folded into this one
-  /// What quantize() shall make of f32 weights, if that is known; a pass that changes the weights changes or forgets it.
+  /// What quantize() shall make of f32 weights, if that is known; a pass that changes them changes or forgets it.
   std::shared_ptr<const quantized_weights> rounded{};
 
   /// The operator as T, or null where it is another.

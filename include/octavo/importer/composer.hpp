@@ -21,8 +21,8 @@ namespace octavo::importer {
 
 /// Choices for importing a file.
 struct import_options {
-  /// Extents of inputs, in the file's order of axes: for those that the file leaves open, or instead of its own. Bounded
-  /// ones are chosen at each run: {"x", {upto<8>, 3, 224, 224}}.
+  /// Extents of inputs, in the file's order of axes: for those that the file leaves open, or instead of its own.
+  /// Bounded ones are chosen at each run: {"x", {upto<8>, 3, 224, 224}}.
   std::map<std::string, dims> shapes{};
   /// Tensors of the file that become outputs besides its own.
   std::vector<std::string> outputs{};
