@@ -21,7 +21,8 @@ struct model_set {
 /// The sets of the model in `folder`; there is at least one.
 inline std::vector<model_set> sets_of(const std::filesystem::path& folder) {
   std::vector<model_set> all;
-  for (const auto& set : load_json(folder / "io.json")["sets"]) {
+  const nlohmann::json io = load_json(folder / "io.json");
+  for (const auto& set : io["sets"]) {
     const auto read = [&](const nlohmann::json& files) {
       named_tensors t;
       for (const auto& [name, file] : files.items()) t[name] = load_npy(folder / file.get<std::string>());

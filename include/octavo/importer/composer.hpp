@@ -24,6 +24,8 @@ struct import_options {
   /// Extents of inputs, in the file's order of axes: for those that the file leaves open, or instead of its own.
   /// Bounded ones are chosen at each run: {"x", {upto<8>, 3, 224, 224}}.
   std::map<std::string, dims> shapes{};
+  /// Inputs whose elements are given now, for good: they are no inputs of the network then.
+  std::map<std::string, tensor> known{};
   /// Tensors of the file that become outputs besides its own.
   std::vector<std::string> outputs{};
 };
@@ -109,7 +111,9 @@ class composer {
   /// Its extents in the file's order of axes, bounded ones too.
   dims extents(const std::string& name) const {
     const file_tensor& t = find(name);
+    require(!t.empty, "tensor '", name, "' has no elements");
     if (t.known) return t.known->extents();
+    if (t.scalar) return {};
     const dims& d = net.type(t.id).extents;
     if (!t.channels_last) return d;
     dims logical;
@@ -119,6 +123,7 @@ class composer {
 
   element type(const std::string& name) const {
     const file_tensor& t = find(name);
+    require(!t.empty, "tensor '", name, "' has no elements");
     return t.known ? t.known->type() : net.type(t.id).type;
   }
 
@@ -127,8 +132,8 @@ class composer {
     file_tensor& t = find(name);
     if (!t.known && !t.empty && !depends_on_input_[static_cast<std::size_t>(t.id)]) {
       tensor elements = elements_of(t.id);
-      t.known = make_constant(t.channels_last ? transposed(elements, to_channels_first(elements.extents().rank))
-                                              : std::move(elements));
+      if (t.channels_last) elements = transposed(elements, to_channels_first(elements.extents().rank));
+      t.known = make_constant(t.scalar ? elements.reshaped({}) : std::move(elements));
     }
     return t.known;
   }
@@ -211,11 +216,18 @@ class composer {
     define(name,
            {.id = id, .channels_last = channels_last && net.type(id).extents.rank > 2, .known = nullptr, .grid = {}});
   }
+  /// Tensor `name` has no axes: it is value `id`, of extent 1.
+  void set_scalar(const std::string& name, int id) {
+    define(name, {.id = id, .known = nullptr, .scalar = true, .grid = {}});
+  }
   /// Tensor `name` is another of the file, under a second name.
   void set_same(const std::string& name, const std::string& other) { define(name, find(other)); }
   /// Tensor `name` is known.
   void set_known(const std::string& name, tensor elements, std::optional<weight_grid> grid = {}) {
-    define(name, {.known = make_constant(std::move(elements)), .grid = std::move(grid)});
+    set_known(name, make_constant(std::move(elements)), std::move(grid));
+  }
+  void set_known(const std::string& name, constant elements, std::optional<weight_grid> grid = {}) {
+    define(name, {.known = std::move(elements), .grid = std::move(grid)});
   }
   /// Tensor `name` has no elements.
   void set_empty(const std::string& name) { define(name, {.known = nullptr, .empty = true, .grid = {}}); }
@@ -226,6 +238,7 @@ class composer {
     bool channels_last = false;
     constant known{};  // in the file's order of axes
     bool empty = false;
+    bool scalar = false;  // of no axes in the file
     std::optional<weight_grid> grid{};
     int other_way = -1;  // the value with its axes in the other order, once it was needed
   };
@@ -248,6 +261,9 @@ class composer {
     for (int v : n.src) depends = depends || (v >= 0 && depends_on_input_[static_cast<std::size_t>(v)]);
     depends_on_input_.resize(net.values.size(), depends);
   }
+
+  /// The value with its axes in the order `perm`. Where only axes of extent 1 change places, no element moves.
+  int reordered(int id, const axis_numbers& perm, const std::string& name);
 
   /// The elements of a value that depends on no input: what the reference evaluations make of its ancestors.
   tensor elements_of(int id) const;
@@ -272,6 +288,21 @@ inline std::vector<std::int64_t> composer::integers(const std::string& name, std
   return all;
 }
 
+inline int composer::reordered(int id, const axis_numbers& perm, const std::string& name) {
+  const dims& x = net.type(id).extents;
+  dims to;
+  bool moves = false;
+  int last = -1;
+  for (int axis : perm) {
+    to.push_back(x.encoded(axis));
+    if (to.back() == 1 && !x.is_bounded(axis)) continue;
+    moves = moves || axis < last;
+    last = axis;
+  }
+  if (moves) return *append(op::transpose{perm}, name, {id});
+  return *append(op::reshape{to}, name, {id});
+}
+
 inline int composer::plain(const std::string& name) {
   file_tensor& t = find(name);
   require(!t.empty, "tensor '", name, "' has no elements");
@@ -280,8 +311,7 @@ inline int composer::plain(const std::string& name) {
     t.id = *append(op::constant{}, name, {}, {e.rank == 0 ? make_constant(t.known->reshaped({1})) : t.known});
   }
   if (!t.channels_last) return t.id;
-  if (t.other_way < 0)
-    t.other_way = *append(op::transpose{to_channels_first(net.type(t.id).extents.rank)}, name + ".nchw", {t.id});
+  if (t.other_way < 0) t.other_way = reordered(t.id, to_channels_first(net.type(t.id).extents.rank), name + ".nchw");
   return t.other_way;
 }
 
@@ -291,7 +321,7 @@ inline int composer::channels_last(const std::string& name) {
   file_tensor& t = find(name);
   const int rank = net.type(id).extents.rank;
   if (lies_so || rank < 3) return id;
-  if (t.other_way < 0) t.other_way = *append(op::transpose{to_channels_last(rank)}, name + ".nhwc", {id});
+  if (t.other_way < 0) t.other_way = reordered(id, to_channels_last(rank), name + ".nhwc");
   return t.other_way;
 }
 
