@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -81,6 +82,16 @@ inline nlohmann::json parse_json(const std::string& name, std::string_view text)
 inline nlohmann::json load_json(const std::filesystem::path& path) {
   const mapped_file file(path, file_access::copy, max_json_bytes);
   return parse_json(file.name(), {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+}
+
+/// A number as a float, rounded where it is none. Throws octavo::error, beginning with `where`, for anything else and
+/// for what is beyond the largest.
+inline float json_float(const std::string& where, const nlohmann::json& value) {
+  require(value.is_number(), where, ": expected a number, found ", value.type_name());
+  const double number = value.get<double>();
+  constexpr double largest = std::numeric_limits<float>::max();
+  require(number >= -largest && number <= largest, where, ": ", number, " is out of the range of a float");
+  return static_cast<float>(number);
 }
 
 /// `value` as JSON text, for the file `name`; indented by `indent` columns, or on one line where that is below 0.
