@@ -17,6 +17,27 @@ tensor one_two_three() { return tensor::of<float>({3}, std::vector<float>{1, 2, 
 
 }  // namespace
 
+TEST_CASE("tensor: a constant may borrow its elements, and its copies own theirs") {
+  const auto memory = std::make_shared<aligned_memory>(64);
+  const std::shared_ptr<const std::byte> elements(memory, memory->data() + 4);
+  constant borrowed = tensor::borrowing(element::f32, {2, 3}, elements);
+  CHECK(borrowed->bytes().data() == memory->data() + 4);
+  CHECK(borrowed->as<float>().size() == 6);
+  CHECK(memory.use_count() == 3);
+  tensor copy = *borrowed;
+  const tensor reshaped = borrowed->reshaped({3, 2});
+  copy.as<float>()[5] = 7;
+  CHECK(borrowed->as<float>()[5] == 0);
+  CHECK(copy.extents() == dims{2, 3});
+  borrowed = nullptr;
+  CHECK(memory.use_count() == 2);
+  CHECK(reshaped.as<float>()[5] == 0);
+  copy = std::move(tensor(copy));
+  CHECK(copy.as<float>()[5] == 7);
+  CHECK_THROWS_WITH_AS(tensor::borrowing(element::s64, {2}, elements), doctest::Contains("aligned to 8 bytes"), error);
+  CHECK_THROWS_AS(tensor::borrowing(element::f32, {0}, elements), error);
+}
+
 TEST_CASE("dims: an axis too many is refused") {
   dims d{1, 2, 3, 4, 5, 6};
   check_failure(failure_of([&] { d.push_back(7); }), "at most 6 axes", "1x2x3x4x5x6");

@@ -39,4 +39,17 @@ struct graph_index {
   }
 };
 
+/// Throws octavo::error, naming what is wrong, unless every node reads what earlier ones write and can be run, and the
+/// outputs are there.
+inline void check(const graph& g) {
+  const graph_index well_formed(g);
+  for (const node& n : g.nodes) try {
+      const signature s = g.signature_of(n);
+      detail::check_inputs(n.op.facts(), s.src);
+      check(n.op, s);
+    } catch (const error& e) {
+      fail("node '", n.name, "': ", e.what());
+    }
+}
+
 }  // namespace octavo

@@ -199,14 +199,8 @@ inline graph separate_outputs(graph g) {
 /// the node that cannot be run.
 inline graph ready_to_plan(const graph& g) {
   require(!g.outputs.empty(), "the graph has no outputs: call output()");
-  const graph_index well_formed(g);
-  graph ready = separate_outputs(g);
-  for (const node& n : ready.nodes) try {
-      check(n.op, ready.signature_of(n));
-    } catch (const error& e) {
-      fail("node '", n.name, "': ", e.what());
-    }
-  return ready;
+  check(g);
+  return separate_outputs(g);
 }
 
 }  // namespace detail

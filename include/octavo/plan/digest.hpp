@@ -32,6 +32,18 @@ inline std::uint64_t digest_of(std::string_view letters, std::uint64_t seed = 0)
   return digest_of(std::as_bytes(std::span(letters)), seed);
 }
 
+/// That of a tensor: type, extents and elements.
+inline std::uint64_t digest_of(const tensor& t) {
+  return digest_of(t.bytes(), digest_of(text(name_of(t.type()), t.extents())));
+}
+
+/// A digest as files and keys have it: 16 hexadecimal digits.
+inline std::string hexadecimal(std::uint64_t digest) {
+  std::ostringstream digits;
+  digits << std::hex << std::setfill('0') << std::setw(16) << digest;
+  return digits.str();
+}
+
 /// The digest of a problem, as 16 hexadecimal digits.
 inline std::string digest_of(const problem& p) {
   std::ostringstream described;
@@ -42,9 +54,7 @@ inline std::string digest_of(const problem& p) {
   for (const constant& c : p.constants)
     h = c ? digest_of(c->bytes(), digest_of(text(name_of(c->type()), c->extents()), h)) : h + 1;
   if (p.producer) h = digest_of(digest_of(*p.producer), h);
-  std::ostringstream digits;
-  digits << std::hex << std::setfill('0') << std::setw(16) << h;
-  return digits.str();
+  return hexadecimal(h);
 }
 
 }  // namespace octavo

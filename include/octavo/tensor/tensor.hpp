@@ -1,8 +1,11 @@
 // Tensors that own their elements, and views of elements that somebody else owns.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "octavo/base/aligned_memory.hpp"
 #include "octavo/base/error.hpp"
@@ -25,12 +28,14 @@ struct view {
   view(T* d, const dims& e, std::ptrdiff_t s) : data(d), extents(e), stride(s) {}
 };
 
-/// An owned dense tensor whose element type is known at run time. Copies have elements of their own; one that is made
-/// by default, or was moved from, has none.
+/// A dense tensor whose element type is known at run time. It owns its elements; copies have elements of their own; one
+/// that is made by default, or was moved from, has none. Only one that is const may borrow them: see borrowing().
 class tensor {
  public:
   tensor() = default;
-  tensor(const tensor&) = default;
+  tensor(const tensor& other) : type_(other.type_), extents_(other.extents_), memory_(other.bytes().size()) {
+    std::ranges::copy(other.bytes(), memory_.data());
+  }
   tensor(tensor&& other) noexcept
       : type_(other.type_), extents_(std::exchange(other.extents_, {})), memory_(std::move(other.memory_)) {}
   tensor& operator=(tensor other) noexcept {
@@ -53,10 +58,25 @@ class tensor {
     return t;
   }
 
+  /// A tensor whose elements are somebody else's: it shares them, in a file mapped into memory, say. Throws
+  /// octavo::error for extents that no tensor can have, or elements that are not aligned to their size.
+  static std::shared_ptr<const tensor> borrowing(element type, const dims& extents,
+                                                 std::shared_ptr<const std::byte> elements) {
+    require(is_aligned(elements.get(), type), "a tensor of ", name_of(type), " cannot borrow elements that are not ",
+            "aligned to ", size_of(type), " bytes");
+    const std::shared_ptr<tensor> t(new tensor);
+    t->type_ = type, t->extents_ = extents;
+    t->borrowed_bytes_ = bytes_of(type, extents), t->borrowed_ = std::move(elements);
+    return t;
+  }
+  static bool is_aligned(const std::byte* elements, element type) {
+    return type != element::none && reinterpret_cast<std::uintptr_t>(elements) % size_of(type) == 0;
+  }
+
   /// A copy with other extents of the same count.
   tensor reshaped(const dims& extents) const {
-    require(bytes_of(type_, extents) == memory_.size(), "cannot reshape ", extents_, " to ", extents,
-            memory_.size() == 0 ? ": the tensor is empty" : "");
+    require(bytes_of(type_, extents) == bytes().size(), "cannot reshape ", extents_, " to ", extents,
+            bytes().empty() ? ": the tensor is empty" : "");
     tensor t = *this;
     t.extents_ = extents;
     return t;
@@ -65,7 +85,10 @@ class tensor {
   element type() const noexcept { return type_; }
   const dims& extents() const noexcept { return extents_; }
   std::span<std::byte> bytes() noexcept { return {memory_.data(), memory_.size()}; }
-  std::span<const std::byte> bytes() const noexcept { return {memory_.data(), memory_.size()}; }
+  std::span<const std::byte> bytes() const noexcept {
+    if (borrowed_) return {borrowed_.get(), borrowed_bytes_};
+    return {memory_.data(), memory_.size()};
+  }
 
   /// The elements as T. Throws octavo::error when the tensor holds another type.
   template <class T>
@@ -76,7 +99,7 @@ class tensor {
   template <class T>
   std::span<const T> as() const {
     check<T>();
-    return {reinterpret_cast<const T*>(memory_.data()), memory_.size() / sizeof(T)};
+    return {reinterpret_cast<const T*>(bytes().data()), bytes().size() / sizeof(T)};
   }
 
  private:
@@ -94,6 +117,8 @@ class tensor {
   element type_ = element::f32;
   dims extents_;
   aligned_memory memory_;
+  std::shared_ptr<const std::byte> borrowed_;  // instead of memory_
+  std::size_t borrowed_bytes_ = 0;
 };
 
 /// A constant shared by graphs, plans and passes, none of which changes it.
