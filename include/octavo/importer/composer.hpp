@@ -211,6 +211,10 @@ class composer {
   /// Makes a tensor of the file an output of the network, its axes as the file has them.
   void output(const std::string& name) { net.outputs.push_back({plain(name), name}); }
 
+  /// What was known of tensor `name`, if anything, counts no more: in some files a name stands for one tensor after the
+  /// other.
+  void forget(const std::string& name) { tensors_.erase(name); }
+
   /// Tensor `name` is value `id`.
   void set(const std::string& name, int id, bool channels_last = false) {
     define(name,
