@@ -127,7 +127,8 @@ inline graph compose(const std::string& file, const program& p, parameter_map pa
                      const import_options& options) {
   composer net(file);
   std::vector<std::string> outputs = signature_of(p, "fetch");
-  outputs.insert(outputs.end(), options.outputs.begin(), options.outputs.end());
+  for (const std::string& name : options.outputs)
+    if (std::ranges::find(outputs, name) == outputs.end()) outputs.push_back(name);
   require(!outputs.empty(), file, ": the program has no output");
   const std::vector<const program_op*> ops = needed_ops(p, outputs);
   check_known(file, ops);

@@ -34,7 +34,7 @@ inline void prior_box(const imported_op& o) {
   std::vector<operand> from, to;
   for (const tensor_type& t : s.src) from.push_back({nullptr, t.extents, t.extents.back()});
   for (tensor* t : {&boxes, &variances}) to.push_back({t->bytes().data(), t->extents(), 4});
-  evaluate(p, s, {from, to});
+  evaluate(p, s, arguments{from, std::span<const operand>(to)});
   o.set_known(std::move(boxes), {}, "Boxes");
   o.set_known(std::move(variances), {}, "Variances");
 }
@@ -44,8 +44,8 @@ inline void box_coder(const imported_op& o) {
   const std::string type = o.string("code_type", "encode_center_size");
   require(type == "decode_center_size" && o.integer("axis", 0) == 0 && o.flag("box_normalized", true),
           "only decode_center_size of normalized boxes along axis 0 is supported");
-  const std::vector<float> v =
-      o.has("PriorBoxVar") ? o.net.numbers(o.input("PriorBoxVar"), "the variances") : o.numbers("variance", {1, 1, 1, 1});
+  const std::vector<float> v = o.has("PriorBoxVar") ? o.net.numbers(o.input("PriorBoxVar"), "the variances")
+                                                    : o.numbers("variance", {1, 1, 1, 1});
   require(v.size() >= 4 && v.size() % 4 == 0, "expected 4 variances for each box, found ", v.size());
   for (std::size_t i = 0; i < v.size(); ++i)
     require(v[i] == v[i % 4] && v[i % 4 / 2 * 2] == v[i % 4], "variances must be the same for all boxes and both axes");

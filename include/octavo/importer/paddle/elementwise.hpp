@@ -55,8 +55,8 @@ void append_binary(const imported_op& o, const F& f) {
   dims a = o.net.extents(x), b = o.net.extents(y);
   const int rank = std::max({a.rank, b.rank, 1}), axis = o.small_integer("axis", -1);
   const auto first_of = [&](const dims& d) { return axis < 0 || d.rank == rank ? rank - d.rank : axis; };
-  require(first_of(a) >= 0 && first_of(b) >= 0 && first_of(a) + a.rank <= rank && first_of(b) + b.rank <= rank,
-          "axis ", axis, " does not align ", a, " and ", b);
+  require(first_of(a) >= 0 && first_of(b) >= 0 && first_of(a) + a.rank <= rank && first_of(b) + b.rank <= rank, "axis ",
+          axis, " does not align ", a, " and ", b);
   const auto lies_so = [&](const std::string& name, const dims& d) {
     return d.rank == rank && o.net.lies_channels_last(name);
   };
@@ -111,7 +111,9 @@ inline void dropout(const imported_op& o) {
 inline void prelu(const imported_op& o) {
   const std::string mode = o.string("mode", "channel");
   const bool last = o.string("data_format", "NCHW") != "NHWC";
-  const int x = mode != "channel" ? o.net.as_it_lies(o.input()) : last ? o.net.channels_last(o.input()) : o.net.plain(o.input());
+  const int x = mode != "channel" ? o.net.as_it_lies(o.input())
+                : last            ? o.net.channels_last(o.input())
+                                  : o.net.plain(o.input());
   require(mode == "channel" || mode == "all", "the mode ", mode, " is not supported");
   const auto count = mode == "all" ? 1 : static_cast<std::size_t>(o.net.net.type(x).extents.back());
   const bool lies_so = mode == "all" ? o.net.lies_channels_last(o.input()) : last;
@@ -268,30 +270,57 @@ inline const operator_table& elementwise_operators() {
       {"dropout", dropout},
       {"cast", cast},
       {"relu", [](in o) { o.apply_to_elements(op::activate{relu_activation}); }},
-      {"relu6", [](in o) { o.apply_to_elements(op::activate{{0.0f, o.number("threshold", 6.0f)}}); }},
+      {"relu6",
+       [](in o) {
+         o.apply_to_elements(op::activate{{0.0f, o.number("threshold", 6.0f)}});
+       }},
       {"clip", [](in o) { clip(o, "min", "max", -HUGE_VALF, HUGE_VALF); }},
       {"brelu", [](in o) { clip(o, "t_min", "t_max", 0.0f, 24.0f); }},
       {"hard_tanh", [](in o) { clip(o, "t_min", "t_max", -1.0f, 1.0f); }},
-      {"leaky_relu", [](in o) { o.apply_to_elements(op::leaky_relu{{}, o.number("alpha", 0.02f)}); }},
-      {"thresholded_relu", [](in o) { o.apply_to_elements(op::thresholded_relu{{}, o.number("threshold", 1.0f)}); }},
+      {"leaky_relu",
+       [](in o) {
+         o.apply_to_elements(op::leaky_relu{{}, o.number("alpha", 0.02f)});
+       }},
+      {"thresholded_relu",
+       [](in o) {
+         o.apply_to_elements(op::thresholded_relu{{}, o.number("threshold", 1.0f)});
+       }},
       {"prelu", prelu},
-      {"elu", [](in o) { o.apply_to_elements(op::elu{{}, o.number("alpha", 1.0f)}); }},
-      {"selu", [](in o) { o.apply_to_elements(op::selu{{}, o.number("alpha", 1.67326319f), o.number("scale", 1.05070102f)}); }},
+      {"elu",
+       [](in o) {
+         o.apply_to_elements(op::elu{{}, o.number("alpha", 1.0f)});
+       }},
+      {"selu",
+       [](in o) {
+         o.apply_to_elements(op::selu{{}, o.number("alpha", 1.67326319f), o.number("scale", 1.05070102f)});
+       }},
       {"sigmoid", [](in o) { o.apply_to_elements(op::sigmoid{}); }},
       {"logsigmoid", log_sigmoid},
-      {"hard_sigmoid", [](in o) { o.apply_to_elements(op::hard_sigmoid{{}, o.number("slope", 0.2f), o.number("offset", 0.5f)}); }},
+      {"hard_sigmoid",
+       [](in o) {
+         o.apply_to_elements(op::hard_sigmoid{{}, o.number("slope", 0.2f), o.number("offset", 0.5f)});
+       }},
       {"hard_swish", hard_swish},
-      {"swish", [](in o) { o.apply_to_elements(op::swish{{}, o.number("beta", 1.0f)}); }},
+      {"swish",
+       [](in o) {
+         o.apply_to_elements(op::swish{{}, o.number("beta", 1.0f)});
+       }},
       {"silu", [](in o) { o.apply_to_elements(op::swish{}); }},
       {"mish", [](in o) { o.apply_to_elements(op::mish{}); }},
-      {"gelu", [](in o) { o.apply_to_elements(op::gelu{{}, o.flag("approximate", false)}); }},
+      {"gelu",
+       [](in o) {
+         o.apply_to_elements(op::gelu{{}, o.flag("approximate", false)});
+       }},
       {"softplus", softplus},
       {"softsign", [](in o) { o.apply_to_elements(op::softsign{}); }},
       {"tanh", [](in o) { o.apply_to_elements(op::tanh{}); }},
       {"erf", [](in o) { o.apply_to_elements(op::erf{}); }},
       {"exp", [](in o) { o.apply_to_elements(op::exp{}); }},
       {"log", [](in o) { o.apply_to_elements(op::log{}); }},
-      {"pow", [](in o) { o.apply_to_elements(op::pow{{}, o.number_of("FactorTensor", "factor", 1.0f)}); }},
+      {"pow",
+       [](in o) {
+         o.apply_to_elements(op::pow{{}, o.number_of("FactorTensor", "factor", 1.0f)});
+       }},
       {"sqrt", [](in o) { o.apply_to_elements(op::sqrt{}); }},
       {"rsqrt", [](in o) { apply_both(o, op::reciprocal{}, op::sqrt{}); }},
       {"square", [](in o) { o.apply_to_elements(op::square{}); }},

@@ -80,14 +80,20 @@ inline void read_attribute(const message_bytes& message, program_op& op) {
   for_each_field(message, [&](const message_field& f) {
     switch (f.number) {
       case 1: name = f.as_string(); break;
-      case 3: case 10: case 13: value.integers.push_back(f.as_int()); break;
-      case 6: case 11: case 15: f.append_to(value.integers); break;
+      case 3:
+      case 10:
+      case 13: value.integers.push_back(f.as_int()); break;
+      case 6:
+      case 11:
+      case 15: f.append_to(value.integers); break;
       case 4: value.numbers.push_back(static_cast<double>(f.as_float())); break;
       case 7: f.append_to(floats); break;
       case 16: f.append_to(value.numbers); break;
       case 19: value.numbers.push_back(f.as_double()); break;
-      case 5: case 8: value.strings.push_back(f.as_string()); break;
-      case 20: case 21: read_scalar(f.as_message("scalar"), value); break;
+      case 5:
+      case 8: value.strings.push_back(f.as_string()); break;
+      case 20:
+      case 21: read_scalar(f.as_message("scalar"), value); break;
       default: break;  // blocks and variables are no values
     }
   });
@@ -146,7 +152,7 @@ inline void read_variable(const message_bytes& message, program& p) {
 /// An IEEE number of 16 bits, or its upper 16 of 32.
 inline float from_f16(std::uint16_t bits) {
   const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  const float size = exponent == 31 ? (fraction ? NAN : HUGE_VALF)
+  const float size = exponent == 31  ? (fraction ? NAN : HUGE_VALF)
                      : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
                                      : std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
   return bits >> 15 ? -size : size;
@@ -168,10 +174,16 @@ tensor converted(std::span<const std::byte> bytes, const dims& extents, Convert&
 /// Bytes of an element in files; 0 for a type that has none.
 inline std::size_t bytes_of(type_code type) {
   switch (type) {
-    case type_code::boolean: case type_code::u8: case type_code::s8: return 1;
-    case type_code::s16: case type_code::f16: case type_code::bf16: return 2;
-    case type_code::s32: case type_code::f32: return 4;
-    case type_code::s64: case type_code::f64: return 8;
+    case type_code::boolean:
+    case type_code::u8:
+    case type_code::s8: return 1;
+    case type_code::s16:
+    case type_code::f16:
+    case type_code::bf16: return 2;
+    case type_code::s32:
+    case type_code::f32: return 4;
+    case type_code::s64:
+    case type_code::f64: return 8;
     default: return 0;
   }
 }

@@ -57,9 +57,9 @@ void append_convolution(const imported_op& o, const Convolution& c, const tensor
   require(!o.has("ResidualData"), "a convolution with a residual is not supported");
   const int x = o.image("Input");
   const auto channels = static_cast<std::size_t>(std::max(c.out, 0));
-  const int y = o.net.append_layer(c, o.output("Output"), x,
-                                   {weights, places_of(o, o.input("Filter"), output_axis, weights)},
-                                   o.maybe_row("Bias", channels));
+  const int y =
+      o.net.append_layer(c, o.output("Output"), x, {weights, places_of(o, o.input("Filter"), output_axis, weights)},
+                         o.maybe_row("Bias", channels));
   o.set_image(y, "Output");
 }
 
@@ -147,8 +147,8 @@ inline int append_fc(const imported_op& o, int x, const std::string& name, const
 }
 
 /// A matrix product of `x` seen as (the first `columns` axes) by the rest.
-inline void product_of_matrices(const imported_op& o, const std::string& x_name, const std::string& w_name,
-                                int columns, int weight_columns, const constant& bias = nullptr) {
+inline void product_of_matrices(const imported_op& o, const std::string& x_name, const std::string& w_name, int columns,
+                                int weight_columns, const constant& bias = nullptr) {
   const dims x = o.net.extents(x_name);
   const tensor& w = o.net.needed(w_name, "the weights");
   const dims& e = w.extents();
@@ -233,7 +233,8 @@ inline int adaptive_pool(const imported_op& o, int x, bool rows, int out, op::po
   const auto [begin, end] = adaptive_window(e[axis], out, 0);
   const int kernel = end - begin, step = out > 1 ? adaptive_window(e[axis], out, 1).first : kernel;
   bool even = true;
-  for (int i = 0; i < out; ++i) even = even && adaptive_window(e[axis], out, i) == std::pair(i * step, i * step + kernel);
+  for (int i = 0; i < out; ++i)
+    even = even && adaptive_window(e[axis], out, i) == std::pair(i * step, i * step + kernel);
   if (even) return o.append_inner(op::pool2d{{.kernel = along(kernel), .stride = along(step)}, kind}, x);
   std::vector<int> parts;
   for (int i = 0; i < out; ++i) {
@@ -257,8 +258,7 @@ inline void pool2d(const imported_op& o) {
     require(!e.is_bounded(1) && !e.is_bounded(2), "global pooling of ", e, " needs a height and width that are known");
     return o.set_image(o.append(op::pool2d{{.kernel = {e[1], e[2]}}, kind}, {x}));
   }
-  if (adaptive)
-    return o.set_image(adaptive_pool(o, adaptive_pool(o, x, true, kernel.h, kind), false, kernel.w, kind));
+  if (adaptive) return o.set_image(adaptive_pool(o, adaptive_pool(o, x, true, kernel.h, kind), false, kernel.w, kind));
   o.set_image(o.append(op::pool2d{{.kernel = kernel,
                                    .stride = pair_of(o, "strides"),
                                    .pad = window_padding(o),
@@ -284,7 +284,7 @@ inline void interp(const imported_op& o, op::interp2d::mode_type mode) {
   op::interp2d r{.mode = mode};
   read_interp_size(o, r);
   const bool corners = o.flag("align_corners", true), half = o.integer("align_mode", 1) == 0;
-  r.coordinates = corners                                    ? op::interp2d::align_corners
+  r.coordinates = corners                                  ? op::interp2d::align_corners
                   : mode == op::interp2d::bilinear && half ? op::interp2d::half_pixel
                                                            : op::interp2d::asymmetric;
   r.rounding = corners ? op::interp2d::round_prefer_ceil : op::interp2d::floor;
@@ -298,8 +298,9 @@ inline void batch_norm(const imported_op& o) {
   const auto channels = static_cast<std::size_t>(o.net.net.type(x).extents.back());
   const op::batch_norm b{.eps = o.number("epsilon", 1e-5f),
                          .act = o.flag("fuse_with_relu", false) ? relu_activation : no_activation};
-  const int y = o.append(b, {x}, {o.row("Scale", channels), o.row("Bias", channels), o.row("Mean", channels),
-                                  o.row("Variance", channels)}, "Y");
+  const int y = o.append(
+      b, {x}, {o.row("Scale", channels), o.row("Bias", channels), o.row("Mean", channels), o.row("Variance", channels)},
+      "Y");
   o.set_image(y, "Y", "data_layout");
 }
 

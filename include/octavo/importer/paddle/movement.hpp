@@ -161,7 +161,8 @@ inline void concat(const imported_op& o) {
 inline void stack(const imported_op& o) {
   std::vector<int> all;
   const dims to = with_axis(o.net.extents(o.input()), o.integer("axis", 0));
-  for (const std::string& name : o.inputs("X")) all.push_back(o.append_inner(op::reshape{to}, o.net.plain(name), {}, "Y"));
+  for (const std::string& name : o.inputs("X"))
+    all.push_back(o.append_inner(op::reshape{to}, o.net.plain(name), {}, "Y"));
   o.set(o.append(op::concat{axis_of(o.small_integer("axis", 0), to.rank)}, all, {}, "Y"), false, "Y");
 }
 
@@ -169,8 +170,8 @@ inline void stack(const imported_op& o) {
 inline void unstack(const imported_op& o, std::string_view slot) {
   const dims x = o.net.extents(o.input());
   const int axis = axis_of(o.small_integer("axis", 0), x.rank), v = o.net.plain(o.input());
-  require(axis >= 0 && static_cast<std::size_t>(x[axis]) == o.outputs(slot).size(), "expected an output for each of axis ",
-          o.integer("axis", 0), " of ", x, ", found ", o.outputs(slot).size());
+  require(axis >= 0 && static_cast<std::size_t>(x[axis]) == o.outputs(slot).size(),
+          "expected an output for each of axis ", o.integer("axis", 0), " of ", x, ", found ", o.outputs(slot).size());
   for (int i = 0; const std::string& name : o.outputs(slot)) {
     const int part = *o.net.append(op::slice{{i}, {i + 1}, {axis}, {}}, name + ".slice", {v});
     const int y = *o.net.append(op::reshape{without(x, {axis})}, name, {part});
@@ -236,8 +237,8 @@ inline void append_pad(const imported_op& o, const std::vector<std::int64_t>& be
 inline void pad(const imported_op& o) {
   std::vector<std::int64_t> before, after;
   const auto all = o.integers("paddings");
-  require(all.size() == 2 * static_cast<std::size_t>(o.net.extents(o.input()).rank), "expected two paddings for each axis of ",
-          o.net.extents(o.input()), ", found ", all.size());
+  require(all.size() == 2 * static_cast<std::size_t>(o.net.extents(o.input()).rank),
+          "expected two paddings for each axis of ", o.net.extents(o.input()), ", found ", all.size());
   for (std::size_t i = 0; i < all.size(); ++i) (i % 2 ? after : before).push_back(all[i]);
   append_pad(o, before, after, "constant", o.number("pad_value", 0.0f));
 }

@@ -126,7 +126,7 @@ inline void fusion_gru(const imported_op& o) {
 
 /// Layers of both directions, one after the other.
 inline void multi_gru(const imported_op& o) {
-  const std::vector<std::string> &in = o.inputs("WeightX"), &recurrent = o.inputs("WeightH"), &bias = o.inputs("Bias");
+  const std::vector<std::string>&in = o.inputs("WeightX"), &recurrent = o.inputs("WeightH"), &bias = o.inputs("Bias");
   require(!in.empty() && in.size() % 2 == 0 && recurrent.size() == in.size() && bias.size() == in.size(),
           "expected weights and biases of both directions of each layer, found ", in.size(), ", ", recurrent.size(),
           " and ", bias.size());
@@ -136,7 +136,8 @@ inline void multi_gru(const imported_op& o) {
     for (std::size_t k = i; k < i + 2; ++k) {
       const int rows = 3 * hidden_of(o, recurrent[k]);
       const constant b = make_constant(o.net.needed(bias[k], "the bias").reshaped({rows}));
-      both.push_back(append_gru(o, append_input_product(o, x, in[k], rows, b), k == i + 1, recurrent[k], nullptr, "Hidden"));
+      both.push_back(
+          append_gru(o, append_input_product(o, x, in[k], rows, b), k == i + 1, recurrent[k], nullptr, "Hidden"));
     }
     x = *o.net.append(op::concat{1}, o.output("Hidden") + ".layer", both);
   }
@@ -171,7 +172,8 @@ inline void lstm(const imported_op& o) {
   const dims e = o.net.net.type(x).extents;
   require(e.rank == 2 && e.encoded(1) == 4 * d, "expected the input product (T, ", 4 * d, "), found ", e);
   std::vector<int> gates;
-  for (int gate : lstm_gates) gates.push_back(o.append_inner(op::slice{{gate * d}, {(gate + 1) * d}, {1}, {}}, x, {}, "Hidden"));
+  for (int gate : lstm_gates)
+    gates.push_back(o.append_inner(op::slice{{gate * d}, {(gate + 1) * d}, {1}, {}}, x, {}, "Hidden"));
   append_lstm(o, o.append_inner(op::concat{1}, gates, {}, "Hidden"), o.input("Weight"));
 }
 
@@ -185,7 +187,8 @@ inline void fusion_lstm(const imported_op& o) {
 // the input and of the state, then all biases in the same order.
 
 /// Weights or biases number `i` of a layer, of all its directions one below the other.
-inline tensor stacked(const imported_op& o, std::size_t first, std::size_t step, int directions, std::span<const int> gates) {
+inline tensor stacked(const imported_op& o, std::size_t first, std::size_t step, int directions,
+                      std::span<const int> gates) {
   const auto& list = o.inputs("WeightList");
   const dims e = o.net.needed(list[first], "the weights").extents();
   dims all = e;
@@ -260,7 +263,9 @@ inline void crf_decoding(const imported_op& o) {
 inline void sequence_pool(const imported_op& o) {
   const std::string type = o.string("pooltype", "AVERAGE");
   const auto kind = [&]() -> op::sequence_pool::kind_type {
-    for (const auto& [name, k] : {std::pair{"AVERAGE", op::sequence_pool::mean}, {"SUM", op::sequence_pool::sum}, {"MAX", op::sequence_pool::max},
+    for (const auto& [name, k] : {std::pair{"AVERAGE", op::sequence_pool::mean},
+                                  {"SUM", op::sequence_pool::sum},
+                                  {"MAX", op::sequence_pool::max},
                                   {"LAST", op::sequence_pool::last}})
       if (type == name) return k;
     fail("the pooltype ", type, " is not supported");
