@@ -42,11 +42,7 @@ options parse(int argc, char** argv) {
   app.add_option("--crop", o.crop, "side of the centre crop before scaling");
   app.add_option("--resize", o.resize, "length of the short side before the crop; 0: no resize");
   app.add_flag("--bgr", o.bgr, "channels in the order blue, green, red");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::exit(app.exit(e));
-  }
+  parse_command_line(app, argc, argv);
   return o;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "command_line.hpp"
 #include "octavo/exec/openmp.hpp"
 #include "octavo/graph/pass/limit_batch.hpp"
 #include "octavo/io/image_set.hpp"

@@ -39,11 +39,7 @@ options parse(int argc, char** argv) {
   app.add_option("--threshold", o.threshold, "score from which a box is drawn")->check(CLI::Range(0.0, 1.0));
   app.add_flag("--quantize-heads", o.quantize_heads, "INT8 after the last convolutions too: the scores get 256 levels");
   add_options(app, o);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::exit(app.exit(e));
-  }
+  parse_command_line(app, argc, argv);
   return o;
 }
 

@@ -30,11 +30,7 @@ options parse(int argc, char** argv) {
   app.add_option("--gold", o.gold, "the words of each line of the text, with spaces between");
   app.add_option("--out", o.out, "a file for the words that INT8 finds (default: the terminal)");
   add_options(app, o);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::exit(app.exit(e));
-  }
+  parse_command_line(app, argc, argv);
   return o;
 }
 

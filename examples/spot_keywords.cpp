@@ -71,11 +71,7 @@ options parse(int argc, char** argv) {
   app.add_option("--logits", o.logits, "write the INT8 network's outputs, a NumPy file of (clips, classes) float32");
   app.add_flag("--quantize-all", o.quantize_all, "INT8 for what is better kept in FP32 too");
   add_options(app, o);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    std::exit(app.exit(e));
-  }
+  parse_command_line(app, argc, argv);
   return o;
 }
 

@@ -119,6 +119,25 @@ TEST_CASE("quantize: what has no map stays FP32 where that is asked for, and is 
   CHECK(largest_difference(fp32, int8) < 0.03f * largest_magnitude(fp32));
 }
 
+// add(fake_quantize(conv2d(x)), x) stays a sum of what is rounded and clamped; without the map it is a residual.
+TEST_CASE("folding: what is rounded on purpose before a sum, a bias or a clamp is not fused with it") {
+  for (const bool rounded : {true, false}) {
+    graph g;
+    auto x = g.input<float, image>("x");
+    int c = conv2d<conv{.out = 4}>(value<float, image>{&g, append_fake(g, x.id, {1.0f / 64, 128}, "x.rounded")},
+                                   random_params(1) / "conv")
+                .id;
+    if (rounded) c = append_fake(g, c, {1.0f / 128, 128}, "c.rounded");
+    const value<float, image> sum = value<float, image>{&g, c} + x;
+    g.output(value<float, image>{&g, append_fake(g, sum.id, {1.0f / 32, 128}, "y")}, "y");
+    CHECK(operators_of(octavo::quantize(g)->source) ==
+          (rounded ? "convert conv2d add convert" : "convert conv2d convert"));
+    const std::vector<tensor> inputs = random_inputs(g, 2);
+    // At most a step of y, from the weights' rounding.
+    CHECK(largest_difference(reference_outputs(g, inputs)[0], outputs_of(octavo::quantize(g), inputs)[0]) <= 1.0f / 32);
+  }
+}
+
 TEST_CASE("dynamic_fake_quantize: runs where nothing is calibrated, goes where ranges are known") {
   graph g;
   auto x = g.input<float, image>("x");

@@ -265,9 +265,10 @@ inline graph import_model(const std::string& file, std::span<const std::byte> by
     } catch (const error& e) {
       fail(n.title(), ": ", e.what());
     }
-  std::vector<std::string> outputs = options.outputs;
-  for (std::size_t i = 0; i < m.outputs.size(); ++i)
-    outputs.insert(outputs.begin() + static_cast<std::ptrdiff_t>(i), m.outputs[i].name);
+  std::vector<std::string> outputs;
+  for (const auto& o : m.outputs) outputs.push_back(o.name);
+  for (const std::string& name : options.outputs)
+    if (std::ranges::find(outputs, name) == outputs.end()) outputs.push_back(name);
   require(!outputs.empty(), "it has no outputs");
   for (const std::string& name : outputs) s.into.output(name);
   return std::move(s.into.net);

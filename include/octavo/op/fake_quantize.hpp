@@ -2,8 +2,8 @@
 // for checking; quantize() gives its input the map and drops it.
 //   fake_quantize          y = scale (clamp(round(x / scale) + zero point, lower, upper) - zero point)
 //   dynamic_fake_quantize  the same with the map that the elements of x ask for: that of [min(x, 0), max(x, 0)]
-// x, y: any extents, f32 or, of fake_quantize, u8. Source: ONNX's QuantizeLinear and DynamicQuantizeLinear, which round
-// to even; PaddlePaddle's fake_quantize operators, which round halves away from zero.
+// x, y: any extents, f32. Source: ONNX's QuantizeLinear and DynamicQuantizeLinear, which round to even; PaddlePaddle's
+// fake_quantize operators, which round halves away from zero.
 #pragma once
 
 #include "octavo/op/elementwise.hpp"
@@ -13,8 +13,7 @@ namespace octavo::op {
 /// Rounding to a given grid.
 struct fake_quantize {
   static constexpr std::string_view name = "fake_quantize";
-  static constexpr port inputs[] = {{"x"}};
-  static constexpr bool elementwise = true;
+  static constexpr port inputs[] = {{"x", port_rule::f32}};
   affine map{};  ///< maps to s8 are written as those to u8, 128 higher
   int lower = 0, upper = 255;
   bool away_from_zero = false;  ///< how halves are rounded; else to even
@@ -33,6 +32,12 @@ struct dynamic_fake_quantize {
 
 namespace detail {
 
+inline void check_rounded_f32(const signature& s, std::string_view name) {
+  check_elementwise(s, 1, name);
+  require(!s.src[0].is_u8() && !s.dst->is_u8(), name, ": input and output must be f32, found ", s.src[0], " and ",
+          *s.dst);
+}
+
 inline float rounded_to_grid(const fake_quantize& f, float x) {
   const float steps = x / f.map.scale, zero = static_cast<float>(f.map.zero_point);
   const float nearest = f.away_from_zero ? std::round(steps) : std::nearbyint(steps);
@@ -44,23 +49,18 @@ inline float rounded_to_grid(const fake_quantize& f, float x) {
 
 /// Throws octavo::error, naming what is wrong, unless `s` can be run.
 inline void check(const fake_quantize& f, const signature& s) {
-  detail::check_elementwise(s, 1, f.name);
+  detail::check_rounded_f32(s, f.name);
   octavo::check(f.map);
   require(f.lower >= 0 && f.lower <= f.map.zero_point && f.map.zero_point <= f.upper && f.upper <= 255,
           "fake_quantize: bounds must be from 0 to 255 around the zero point ", f.map.zero_point, ", found ", f.lower,
           " and ", f.upper);
 }
-inline void check(const dynamic_fake_quantize& f, const signature& s) {
-  detail::check_elementwise(s, 1, f.name);
-  require(!s.src[0].is_u8() && !s.dst->is_u8(), f.name, ": input and output must be f32, found ", s.src[0], " and ",
-          *s.dst);
-}
+inline void check(const dynamic_fake_quantize& f, const signature& s) { detail::check_rounded_f32(s, f.name); }
 
 /// Reference evaluations.
 inline void evaluate(const fake_quantize& f, const signature& s, const arguments& a) {
-  const float from = s.src[0].is_u8() ? s.src[0].q.scale : 1.0f, to = s.dst->is_u8() ? 1.0f / s.dst->q.scale : 1.0f;
   detail::for_each_output(s, no_activation, a, [&](std::size_t r, std::size_t c) {
-    return detail::rounded_to_grid(f, detail::load(s.src[0], a.src[0], r, c) * from) * to;
+    return detail::rounded_to_grid(f, a.src[0].row<float>(r)[c]);
   });
 }
 inline void evaluate(const dynamic_fake_quantize&, const signature& s, const arguments& a) {

@@ -21,11 +21,19 @@ class folding {
   /// The node that writes `value`.
   node& producer(int value) { return at(static_cast<std::size_t>(index_.producer[static_cast<std::size_t>(value)])); }
 
-  /// The node that writes `value` and nothing else, if it has one reader only, so that both can become one; else null.
-  node* sole_producer(int value) {
+  /// The node that writes `value` and nothing else, if it has one reader only; else null.
+  node* sole_writer(int value) {
     if (uses(value) != 1) return nullptr;
     node& n = producer(value);
     return n.as<op::input>() || n.dst.size() != 1 ? nullptr : &n;
+  }
+
+  /// The same where it and the reader may become one. A value that is computed and has a map already is rounded and
+  /// clamped by it, and stays.
+  node* sole_producer(int value) {
+    node* n = sole_writer(value);
+    const bool has_map = n && (quant(value) || type(value).is_u8());
+    return has_map && n->op.rule(0) == port_rule::quantized && !n->as<op::convert>() ? nullptr : n;
   }
 
   /// Node `i` disappears into `producer`: the producer takes over its place in the order, its output and its name in

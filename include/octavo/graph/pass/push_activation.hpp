@@ -15,7 +15,7 @@ inline graph push_activation(graph g) {
     node* concat = f.sole_producer(joined);
     if (!concat || !concat->as<op::concat>() || f.type(joined) != f.type(y)) return false;
     const auto can_take = [&](int x) {
-      const node* producer = f.sole_producer(x);
+      const node* producer = f.sole_writer(x);
       return producer && fused_activation(producer->op);
     };
     if (!std::all_of(concat->src.begin(), concat->src.end(), can_take)) return false;

@@ -60,8 +60,11 @@ class quantizer {
     return true;
   }
 
-  /// Whether every reader of the value wants FP32, so that its producer may as well write FP32.
-  bool only_f32_readers(int v) const { return !read_by_int8_[static_cast<std::size_t>(v)]; }
+  /// Whether every reader of the value wants FP32, so that its producer may as well write FP32. Where only maps are
+  /// known that values brought along, these are for rounding and clamping too.
+  bool only_f32_readers(int v) const {
+    return !read_by_int8_[static_cast<std::size_t>(v)] && !(options_.unknown_stays_fp32 && has_map(v));
+  }
 
   /// The affine map that a value carries.
   const affine& map_of(int v) const {
