@@ -85,8 +85,8 @@ inline int aligned(node_import& n, const std::string& name, int rank, bool chann
   return channels_last ? n.transpose(full, importer::to_channels_last(rank)) : full;
 }
 
-// Arithmetic with a known operand that is one number for all elements, or one for each index of the innermost axis, is a
-// straight line, which passes can fold into what is before it.
+// Arithmetic with a known operand that is one number for all elements, or one for each index of the innermost axis, is
+// a straight line, which passes can fold into what is before it.
 
 /// `t` with `f` of its elements.
 inline constant each(const constant& t, float (*f)(float)) {
@@ -123,7 +123,8 @@ int append_line(node_import& n, int x, const constant& c, bool first) {
   return -1;
 }
 
-/// A known operand of these extents, to which that of `x` broadcast and whose others are all 1: its numbers in one axis.
+/// The numbers of a known operand in one axis, where it has one for all of `x`, or for each index of its innermost axis;
+/// else null.
 inline constant as_line(const tensor& c, const dims& x) {
   const dims& e = c.extents();
   if (innermost_bounded(x) || e.rank != x.rank) return nullptr;

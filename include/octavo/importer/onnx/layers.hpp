@@ -164,24 +164,33 @@ inline void batch_normalization(node_import& n) {
   n.write(*n.append(op::batch_norm{.eps = n.real("epsilon", 1e-5f)}, {x}, std::move(constants)), n.rank() > 2);
 }
 
-/// Over the axes from `axis` on, which become one.
+/// Over the axes from `axis` on, which become one; mean and 1 / sqrt(variance + epsilon) are other operators.
 inline void layer_normalization(node_import& n) {
-  n.writes_only(1);
   const dims e = n.extents();
   const int first = n.axis("axis", -1);
   std::int64_t row = 1;
-  dims rows;
-  for (int i = 0; i < e.rank; ++i)
+  dims rows, ones;
+  for (int i = 0; i < e.rank; ++i) {
+    ones.push_back(i < first ? e.encoded(i) : 1);
     if (i < first)
       rows.push_back(e.encoded(i));
     else
       row *= no_bounded_extent(e.encoded(i));
+  }
   rows.push_back(row);
-  const op::layer_norm norm{.eps = n.real("epsilon", 1e-5f)};
-  const bool whole = first == e.rank - 1;
-  const int y = *n.append(norm, {n.reshape(n.into.plain(n.in()), rows)}, {n.known_vector(1), n.known_vector(2)},
-                          whole ? "" : ".rows");
+  const float epsilon = n.real("epsilon", 1e-5f);
+  const int x = n.reshape(n.into.plain(n.in()), rows, ".in");
+  const int y = *n.append(op::layer_norm{.eps = epsilon}, {x}, {n.known_vector(1), n.known_vector(2)},
+                          first == e.rank - 1 ? "" : ".rows");
   n.write(n.reshape(y, e, ""));
+  if (!n.writes(1) && !n.writes(2)) return;
+  const op::reduce mean_of_row{.kind = op::reduce::mean, .axes = {rows.rank - 1}, .keep_dims = true};
+  const int mean = *n.append(mean_of_row, {x}, {}, ".mean"), centred = *n.append(op::sub{}, {x, mean}, {}, ".centred");
+  const int variance = *n.append(mean_of_row, {*n.append(op::square{}, {centred}, {}, ".squares")}, {}, ".variance");
+  const int deviation =
+      *n.append(op::sqrt{}, {*n.append(op::scale{.beta = epsilon}, {variance}, {}, ".sum")}, {}, ".sqrt");
+  if (n.writes(1)) n.write(n.reshape(mean, ones), false, 1);
+  if (n.writes(2)) n.write(n.reshape(*n.append(op::reciprocal{}, {deviation}, {}, ".inverse"), ones), false, 2);
 }
 
 /// A known matrix (I, O) as the weights (O, I) of a layer; as they are where they are `by_output` already.

@@ -1,6 +1,6 @@
 // Quantized tensors of ONNX. The graph has the real numbers that their integers stand for: a node that quantizes
-// becomes op::fake_quantize, and one that dequantizes its output again is that same value. quantize(g) makes INT8 of it,
-// by the maps and the weights' grids that are in the file.
+// becomes op::fake_quantize, and one that dequantizes its output again is that same value. quantize(g) makes INT8 of
+// it, by the maps and the weights' grids that are in the file.
 //
 //   QuantizeLinear, DequantizeLinear   around operators on real numbers
 //   QLinearConv, QGemm, ..             the operator on real numbers, then fake_quantize
@@ -72,26 +72,31 @@ inline void set_dequantized(node_import& n, const std::string& to, const std::ve
   n.into.set_known(to, std::move(y), weight_grid{g.scales, g.axis});
 }
 
-/// The tensor of input `i` as real numbers, by the map that the node has for it: the name of it, or of what is made of
-/// it, which is known where its integers are.
-inline std::string real_input(node_import& n, std::size_t i, std::size_t scale, std::size_t zero_point, int axis = 0) {
+/// The quantized tensor of input `i` as the real numbers that its integers are by the map `to`: its name, or that of
+/// what is made of it.
+inline std::string real_input(node_import& n, std::size_t i, const integer_map& to) {
   const std::string& name = n.in(i);
-  const std::string real = text(n.out(), ".in", i);
-  const auto q = n.state.quantized.find(name);
-  if (q == n.state.quantized.end()) {
-    require(n.known(i) != nullptr, "input ", i, " must be quantized before, or known");
-    set_dequantized(n, real, n.known_integers(i), n.extents(i), grid_of(n, scale, zero_point, axis));
-    return real;
-  }
-  const integer_map from = q->second;
-  integer_map to = map_of(n, scale, zero_point);
-  if (!n.has(zero_point)) to.is_signed = from.is_signed;
+  const integer_map from = n.state.quantized.at(name);
   if (from == to) return name;
   require(from.is_signed == to.is_signed, "input ", i, " has integers of the other sign than its zero point");
+  const std::string real = text(n.out(), ".in", i);
   const op::scale rescale{.alpha = to.scale / from.scale,
                           .beta = to.scale * static_cast<float>(from.zero_point - to.zero_point)};
   const bool last = n.into.lies_channels_last(name);
   n.into.set(real, *n.into.append(rescale, real, {n.into.as_it_lies(name)}), last);
+  return real;
+}
+/// The same by the map of inputs `scale` and `zero_point`. Known integers become known numbers, with a scale for each
+/// index of `axis`, or one.
+inline std::string real_input(node_import& n, std::size_t i, std::size_t scale, std::size_t zero_point, int axis = 0) {
+  if (const auto q = n.state.quantized.find(n.in(i)); q != n.state.quantized.end()) {
+    integer_map to = map_of(n, scale, zero_point);
+    if (!n.has(zero_point)) to.is_signed = q->second.is_signed;
+    return real_input(n, i, to);
+  }
+  require(n.known(i) != nullptr, "input ", i, " must be quantized before, or known");
+  const std::string real = text(n.out(), ".in", i);
+  set_dequantized(n, real, n.known_integers(i), n.extents(i), grid_of(n, scale, zero_point, axis));
   return real;
 }
 
@@ -198,27 +203,28 @@ inline void dynamic_quantize_linear(node_import& n) {
   n.into.set_empty(n.out(2));
 }
 
-/// ConvInteger or MatMulInteger of what DynamicQuantizeLinear made.
-inline void integer_product(node_import& n) {
-  const auto scale = n.state.dynamic.find(n.in());
-  require(scale != n.state.dynamic.end(), "input 0 must be what DynamicQuantizeLinear makes");
-  n.state.sums[n.out()] = {scale->second, n.node};
-  n.into.set_empty(n.out());
+/// Tensor `to` is ConvInteger or MatMulInteger of real numbers `x` and of the weights with `scales`.
+inline void append_integer_product(node_import& n, const std::string& x, std::vector<float> scales,
+                                   const std::string& to) {
+  const bool is_conv = n.node.type == "ConvInteger";
+  const integer_grid g{std::move(scales), n.has(3) ? n.known_integers(3) : std::vector<std::int64_t>{},
+                       is_conv ? 0 : std::max(0, n.rank(1) - 1)};
+  set_dequantized(n, to + ".weights", n.known_integers(1), n.extents(1), g);
+  append_real(n, is_conv ? conv : matmul, {x, to + ".weights"}, to);
 }
 
-/// Tensor `to` is the sum `p` times its input's scale and `factor`: a layer on real numbers.
-inline void append_scaled_sum(node_import& n, const pending_sum& p, const tensor& factor) {
-  node_import sum(n.state, p.node);
-  const bool is_conv = p.node.type == "ConvInteger";
-  const int axis = is_conv ? 0 : std::max(0, sum.rank(1) - 1);
-  const std::span<const float> scales = factor.as<float>();
-  const integer_grid g{
-      {scales.begin(), scales.end()}, sum.has(3) ? sum.known_integers(3) : std::vector<std::int64_t>{}, axis};
-  const std::string weights = n.out() + ".weights";
-  set_dequantized(n, weights, sum.known_integers(1), sum.extents(1), g);
-  file_node real{p.node.name, p.node.type, "", {p.node.inputs[0], weights}, {n.out()}, p.node.attributes};
-  node_import there(n.state, real);
-  is_conv ? conv(there) : matmul(there);
+/// ConvInteger or MatMulInteger: of what DynamicQuantizeLinear made it waits for the scale; else its integers are real
+/// numbers at once.
+inline void integer_product(node_import& n) {
+  if (const auto scale = n.state.dynamic.find(n.in()); scale != n.state.dynamic.end()) {
+    n.state.sums[n.out()] = {scale->second, n.node};
+    return n.into.set_empty(n.out());
+  }
+  const auto q = n.state.quantized.find(n.in());
+  require(q != n.state.quantized.end(), "input 0 must be quantized before");
+  const integer_map integers{1.0f, n.has(2) ? static_cast<int>(n.known_number(2)) : 0, q->second.is_signed};
+  append_integer_product(n, real_input(n, 0, integers), {1.0f}, n.out());
+  n.state.quantized[n.out()] = {};
 }
 
 /// Mul, also of what waits for a scale.
@@ -231,7 +237,9 @@ inline void multiply(node_import& n) {
     if (const auto sum = n.state.sums.find(b); sum != n.state.sums.end()) {
       require(sum->second.scale_of == scale->second.scale_of,
               "a sum is multiplied by the scale of another one's input");
-      return append_scaled_sum(n, sum->second, scale->second.factor);
+      const std::span<const float> scales = scale->second.factor.as<float>();
+      node_import product(n.state, sum->second.node);
+      return append_integer_product(product, product.in(), {scales.begin(), scales.end()}, n.out());
     }
     const tensor& by = n.needed(1 - i);
     const std::span<const float> more = by.as<float>(), so_far = scale->second.factor.as<float>();
