@@ -161,6 +161,16 @@ inline void check_operators(const file_model& m) {
   require(missing.empty(), "Octavo has no operators for ", list);
 }
 
+/// Throws octavo::error where the user says something of inputs that there are not.
+inline void check_inputs(const file_model& m, const import_options& options) {
+  const auto check = [&](const std::string& name, std::string_view what) {
+    require(std::ranges::find(m.inputs, name, &file_value::name) != m.inputs.end(), "there is no input '", name,
+            "', which import_options::", what, " names");
+  };
+  for (const auto& entry : options.shapes) check(entry.first, "shapes");
+  for (const auto& entry : options.known) check(entry.first, "known");
+}
+
 /// The type of an input of the network. Throws octavo::error where an extent is open, or the type is none.
 inline tensor_type input_type(const file_value& v, const import_options& options) {
   tensor_type t{element_in_octavo(v.type), {}, {}};
@@ -250,16 +260,11 @@ inline graph import_model(const std::string& file, std::span<const std::byte> by
   check_operators(m);
   for (file_tensor& t : m.initializers)
     t.elements ? s.into.set_known(t.name, std::move(*t.elements)) : s.into.set_empty(t.name);
-  for (const auto& [name, elements] : options.known) {
-    require(std::ranges::find(m.inputs, name, &file_value::name) != m.inputs.end(), "there is no input '", name,
-            "', whose elements are in import_options::known");
+  check_inputs(m, options);
+  for (const auto& [name, elements] : options.known)
     if (!s.into.has(name)) s.into.set_known(name, elements);
-  }
   for (const file_value& v : m.inputs)
     if (!s.into.has(v.name)) append_input(s, v, options);
-  for (const auto& [name, extents] : options.shapes)
-    require(std::ranges::find(m.inputs, name, &file_value::name) != m.inputs.end(), "there is no input '", name,
-            "', whose extents are in import_options::shapes");
   for (const file_node& n : m.nodes) try {
       append_node(s, n);
     } catch (const error& e) {

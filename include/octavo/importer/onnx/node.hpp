@@ -136,7 +136,10 @@ class node_import {
   }
   std::vector<std::int64_t> integers(std::string_view name) const {
     const file_attribute* a = node.attribute(name);
-    return a ? a->integers : std::vector<std::int64_t>{};
+    if (!a) return {};
+    require(!a->integer && !a->real && !a->string && a->reals.empty(), "attribute '", name,
+            "' must be a list of integers");
+    return a->integers;
   }
   /// The list of an attribute, as older files have it, or of input `i`; empty where it is neither.
   std::vector<std::int64_t> integers(std::string_view name, std::size_t i) const {
