@@ -103,3 +103,28 @@ TEST_CASE("quantized ONNX models in INT8, by the maps of the file") {
   }
   CHECK(run > 10);
 }
+
+TEST_CASE("ONNX models of classes in INT8: the same classes") {
+  const auto data = data_folder();
+  if (!data) return;
+  for (const std::string name : {"cifar_resnet20_float", "kwt1_float", "mnist_cntk", "mnist_lstm", "tinycnn_float",
+                                 "mobilenet_v2_dynamic_int8", "kws_gru_s"}) {
+    CAPTURE(name);
+    const auto folder = *data / "models" / "onnx" / name;
+    const model_set set = sets_of(folder).front();
+    const graph g = load_for(folder, set);
+    const sample_set own{1, [&](int, std::span<tensor> inputs) { inputs[0] = set.inputs.begin()->second; }};
+    const network net = quantize(g, calibrate(compile(g), own, {.recipe = minmax{}}));
+    const tensor y = outputs_of(net, set.inputs).begin()->second, &expected = set.outputs.begin()->second;
+    const auto class_of = [](const tensor& t, std::size_t row) {
+      const auto classes = static_cast<std::size_t>(t.extents().back());
+      const std::span<const float> logits = t.as<float>().subspan(row * classes, classes);
+      return std::ranges::max_element(logits) - logits.begin();
+    };
+    REQUIRE(y.extents() == expected.extents());
+    int same = 0, rows = expected.extents()[0];
+    for (int row = 0; row < rows; ++row)
+      same += class_of(y, static_cast<std::size_t>(row)) == class_of(expected, static_cast<std::size_t>(row));
+    CHECK(same == rows);
+  }
+}

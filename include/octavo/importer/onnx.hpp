@@ -253,8 +253,9 @@ inline void append_node(import_state& s, const file_node& n) {
 
 inline graph import_model(const std::string& file, std::span<const std::byte> bytes, const import_options& options) {
   file_model m = read_model({bytes, file});
-  constexpr std::size_t least = std::size_t{64} << 20;  // so that a small file cannot ask for much memory
-  import_state s{composer(file), 0, least + 4 * bytes.size()};
+  // Weights of 8 bits become f32, some twice, to be transposed. Beyond that a small file cannot ask for much memory.
+  constexpr std::size_t least = std::size_t{64} << 20, times = 16;
+  import_state s{composer(file), 0, least + times * bytes.size()};
   if (const auto set = m.opsets.find(""); set != m.opsets.end()) s.opset = set->second;
   require(s.opset >= 7, "operator sets from 7 on are supported, found ", s.opset);
   check_operators(m);

@@ -180,20 +180,20 @@ void fold_operands(node_import& n) {
   if (n.inputs() == 2) return binary<F>(n);
   std::string so_far = n.in(0);
   for (std::size_t i = 1; i < n.inputs(); ++i) {
-    const std::string next = i + 1 < n.inputs() ? text(n.out(), ".first", i + 1) : n.out();
+    const std::string next = i + 1 < n.inputs() ? n.own(text("first", i + 1)) : n.out();
     combine<F>(n, so_far, n.in(i), next);
     so_far = next;
   }
 }
 inline void mean_of_operands(node_import& n) {
-  const std::string sum = n.out() + ".sum";
+  const std::string sum = n.own("sum");
   std::string so_far = n.in(0);
   for (std::size_t i = 1; i < n.inputs(); ++i) {
     combine<op::add>(n, so_far, n.in(i), text(sum, i));
     so_far = text(sum, i);
   }
-  n.into.set_known(n.out() + ".count", tensor::of<float>({}, std::vector{static_cast<float>(n.inputs())}));
-  combine<op::div>(n, so_far, n.out() + ".count", n.out());
+  n.into.set_known(n.own("count"), tensor::of<float>({}, std::vector{static_cast<float>(n.inputs())}));
+  combine<op::div>(n, so_far, n.own("count"), n.out());
 }
 
 /// The slope is for all elements or for each channel.

@@ -110,6 +110,8 @@ class node_import {
     require(writes(i), "output ", i, " is missing");
     return node.outputs[i];
   }
+  /// The name of a tensor on the way to output 0 that the file does not have.
+  std::string own(std::string_view what) const { return text(out(), "#", what); }
   /// Throws octavo::error where an output from `i` on is asked for.
   void writes_only(std::size_t i) const {
     for (std::size_t k = i; k < node.outputs.size(); ++k) require(!writes(k), "output ", k, " is not supported");

@@ -79,7 +79,7 @@ inline std::string real_input(node_import& n, std::size_t i, const integer_map& 
   const integer_map from = n.state.quantized.at(name);
   if (from == to) return name;
   require(from.is_signed == to.is_signed, "input ", i, " has integers of the other sign than its zero point");
-  const std::string real = text(n.out(), ".in", i);
+  const std::string real = n.own(text("in", i));
   const op::scale rescale{.alpha = to.scale / from.scale,
                           .beta = to.scale * static_cast<float>(from.zero_point - to.zero_point)};
   const bool last = n.into.lies_channels_last(name);
@@ -95,7 +95,7 @@ inline std::string real_input(node_import& n, std::size_t i, std::size_t scale, 
     return real_input(n, i, to);
   }
   require(n.known(i) != nullptr, "input ", i, " must be quantized before, or known");
-  const std::string real = text(n.out(), ".in", i);
+  const std::string real = n.own(text("in", i));
   set_dequantized(n, real, n.known_integers(i), n.extents(i), grid_of(n, scale, zero_point, axis));
   return real;
 }
@@ -146,12 +146,12 @@ inline void append_real(node_import& n, void (*append)(node_import&), std::vecto
 inline void append_rounded(node_import& n, void (*append)(node_import&), std::vector<std::string> inputs,
                            std::size_t scale, std::size_t zero_point) {
   if (!n.has(scale)) return append_real(n, append, std::move(inputs), n.out());
-  const std::string real = n.out() + ".real";
+  const std::string real = n.own("real");
   append_real(n, append, std::move(inputs), real);
   write_rounded(n, real, map_of(n, scale, zero_point));
 }
 
-/// Tensor `.bias`: integers of input `i` times `factor` and the scales of the weights; no name where it is left out.
+/// A tensor of its own: integers of input `i` times `factor` and the scales of the weights; no name where it is left out.
 inline std::string real_bias(node_import& n, std::size_t i, float factor, const std::vector<float>& scales) {
   if (!n.has(i)) return {};
   const std::vector<std::int64_t> integers = n.known_integers(i);
@@ -160,8 +160,8 @@ inline std::string real_bias(node_import& n, std::size_t i, float factor, const 
   tensor bias(element::f32, {static_cast<std::int64_t>(integers.size())});
   for (std::size_t k = 0; k < integers.size(); ++k)
     bias.as<float>()[k] = static_cast<float>(integers[k]) * (factor * scales[scales.size() == 1 ? 0 : k]);
-  n.into.set_known(n.out() + ".bias", std::move(bias));
-  return n.out() + ".bias";
+  n.into.set_known(n.own("bias"), std::move(bias));
+  return n.own("bias");
 }
 
 inline void qlinear_conv(node_import& n) {
@@ -209,8 +209,8 @@ inline void append_integer_product(node_import& n, const std::string& x, std::ve
   const bool is_conv = n.node.type == "ConvInteger";
   const integer_grid g{std::move(scales), n.has(3) ? n.known_integers(3) : std::vector<std::int64_t>{},
                        is_conv ? 0 : std::max(0, n.rank(1) - 1)};
-  set_dequantized(n, to + ".weights", n.known_integers(1), n.extents(1), g);
-  append_real(n, is_conv ? conv : matmul, {x, to + ".weights"}, to);
+  set_dequantized(n, to + "#weights", n.known_integers(1), n.extents(1), g);
+  append_real(n, is_conv ? conv : matmul, {x, to + "#weights"}, to);
 }
 
 /// ConvInteger or MatMulInteger: of what DynamicQuantizeLinear made it waits for the scale; else its integers are real
