@@ -8,6 +8,7 @@
 #include "support/kernel_run.hpp"
 #include "support/quantized_graph.hpp"
 #include "support/random_graph.hpp"
+#include "support/recurrent_graph.hpp"
 #include "support/run.hpp"
 
 namespace {
@@ -56,6 +57,29 @@ TEST_CASE("block_store: a network planned again does not pack again, and compute
     }
   }
   CHECK(blocks > 0);
+}
+
+TEST_CASE("block_store: a layer that a recurrent kernel runs together with its own keeps its blocks there too") {
+  const graph g = quantized_graph(recurrent_graph());
+  memory_store store;
+  const network own = plan_graph(g, native_kernels()), first = plan_graph(g, native_kernels(), {}, &store);
+  std::set<std::string> inputs;
+  class looking_store final : public block_store {
+   public:
+    looking_store(memory_store& kept, std::set<std::string>& inputs) : kept_(kept), inputs_(inputs) {}
+    packed_block find_or_fill(const std::string& key, std::size_t bytes, const fill_block&) override {
+      if (key.find("/input/") != std::string::npos) inputs_.insert(key);
+      return kept_.find_or_fill(key, bytes, [](std::byte*) { FAIL("packed again"); });
+    }
+
+   private:
+    memory_store& kept_;
+    std::set<std::string>& inputs_;
+  } looking(store, inputs);
+  const network second = plan_graph(g, native_kernels(), {}, &looking);
+  CHECK(inputs.size() >= 4);
+  const std::vector<tensor> x = random_inputs(g, 1);
+  CHECK(same_bits(outputs_of(own, x), outputs_of(second, x)));
 }
 
 TEST_CASE("block_store: other weights under the same names are other blocks") {

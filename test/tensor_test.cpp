@@ -32,7 +32,7 @@ TEST_CASE("tensor: a constant may borrow its elements, and its copies own theirs
   borrowed = nullptr;
   CHECK(memory.use_count() == 2);
   CHECK(reshaped.as<float>()[5] == 0);
-  copy = std::move(tensor(copy));
+  copy = tensor(copy);
   CHECK(copy.as<float>()[5] == 7);
   CHECK_THROWS_WITH_AS(tensor::borrowing(element::s64, {2}, elements), doctest::Contains("aligned to 8 bytes"), error);
   CHECK_THROWS_AS(tensor::borrowing(element::f32, {0}, elements), error);

@@ -3,8 +3,11 @@
 // Weights, their scales and other constants are tensors, "conv1.weights" and "conv1.scales"; operators, types and the
 // scales of activations are JSON in the file's metadata (network_json.hpp), as is a digest of each tensor and one of
 // all. Digests find damage. They do not protect from those who want to deceive: anybody can compute them. What protects
-// is that nothing that was read is believed: a file may hold a network that computes nonsense, but none that cannot run.
+// is that nothing that was read is believed: a file may hold a network that computes nonsense, but none that cannot be
+// run.
 #pragma once
+
+#include <charconv>
 
 #include "octavo/io/network_json.hpp"
 #include "octavo/io/safetensors.hpp"
@@ -47,17 +50,23 @@ inline std::string digest_of_metadata(const std::string& graph, const std::strin
 /// Reads a network out of a safetensors file.
 class network_reader {
  public:
-  explicit network_reader(std::shared_ptr<const safetensors> file) : file_(std::move(file)) {
+  /// With a `cache`, the sums of weights that it has are believed, and those weights not read: see unread().
+  explicit network_reader(std::shared_ptr<const safetensors> file, block_store* cache = nullptr)
+      : file_(std::move(file)), cache_(cache) {
     const std::string &graph = metadata("graph"), &tensors = metadata("digests");
     require(metadata("octavo_network") == std::to_string(network_file_version), name(), ": expected a network of ",
             "version ", network_file_version, ", found '", excerpt(metadata("octavo_network")), "'");
-    require(metadata("digest") == digest_of_metadata(graph, tensors), name(), ": the metadata are damaged: digest ",
-            digest_of_metadata(graph, tensors), ", expected '", excerpt(metadata("digest")), "'");
-    digests_ = parse_json(name() + ": 'digests'", tensors);
-    require(digests_.is_object(), name(), ": 'digests': expected an object, found ", digests_.type_name());
+    require(digest() == digest_of_metadata(graph, tensors), name(), ": the metadata are damaged: digest ",
+            digest_of_metadata(graph, tensors), ", expected '", excerpt(digest()), "'");
+    const nlohmann::json digests = parse_json(name() + ": 'digests'", tensors);
+    require(digests.is_object(), name(), ": 'digests': expected an object, found ", digests.type_name());
+    for (const auto& entry : digests.items()) digests_[entry.key()] = digest_in(entry.value(), entry.key());
     for (const std::string& tensor : file_->names())
       require(digests_.contains(tensor), name(), ": tensor '", excerpt(tensor), "' has no digest");
   }
+
+  /// The digest of all: of the graph and of the digests of its constants.
+  const std::string& digest() const { return metadata("digest"); }
 
   octavo::graph graph(const operator_set& known) {
     const nlohmann::json text_of_graph = parse_json(name() + ": 'graph'", metadata("graph"));
@@ -66,6 +75,16 @@ class network_reader {
     } catch (const error& e) {
       fail(name(), ": ", e.what());
     }
+  }
+
+  /// The constants whose elements nobody has read, and their names.
+  const std::map<const tensor*, std::string>& unread() const { return unread_; }
+
+  /// Throws octavo::error unless the tensor's elements have the digest that the file says.
+  void verify(const std::string& called) const {
+    const std::uint64_t found = digest_of_elements(*constants_.at(called)), expected = digests_.at(called);
+    require(found == expected, name(), ": tensor '", excerpt(called), "' is damaged: digest ", hexadecimal(found),
+            ", expected ", hexadecimal(expected));
   }
 
  private:
@@ -78,6 +97,16 @@ class network_reader {
     return found->second;
   }
 
+  std::uint64_t digest_in(const nlohmann::json& digits, const std::string& tensor) const {
+    const std::string s = digits.is_string() ? digits.get<std::string>() : "";
+    std::uint64_t digest = 0;
+    const auto [rest, fault] = std::from_chars(s.data(), s.data() + s.size(), digest, 16);
+    require(fault == std::errc{} && rest == s.data() + s.size() && s == hexadecimal(digest), name(), ": tensor '",
+            excerpt(tensor), "': expected a digest of 16 hexadecimal digits, found ",
+            excerpt(json_text(name(), digits)));
+    return digest;
+  }
+
   /// The tensor of that name, in the file's own memory where it is aligned there. Its digest is looked at once.
   constant constant_named(const std::string& called) {
     constant& known = constants_[called];
@@ -85,17 +114,45 @@ class network_reader {
     require(file_->contains(called), "there is no tensor '", excerpt(called), "'");
     const safetensors::raw_tensor raw = file_->get(called);
     const std::optional<element> type = element_of_dtype(raw.dtype);
-    const bool stays = type && tensor::is_aligned(raw.bytes.data(), *type);
-    known = stays ? tensor::borrowing(*type, raw.extents, {file_, raw.bytes.data()}) : file_->find(called);
-    const std::string found = hexadecimal(digest_of(*known));
-    require(digests_[called] == found, "tensor '", excerpt(called), "' is damaged: digest ", found, ", expected ",
-            excerpt(json_text(name(), digests_[called])));
+    if (!type || !tensor::is_aligned(raw.bytes.data(), *type)) {
+      known = file_->find(called);
+      verify(called);
+      return known;
+    }
+    const std::shared_ptr<const std::byte> elements(file_, raw.bytes.data());
+    const auto facts = std::make_shared<element_facts>();
+    facts->digest = digests_.at(called);
+    known = tensor::borrowing(*type, raw.extents, elements, facts);
+    if (type == element::s8 && raw.extents.rank > 1)
+      facts->rows = sums_of(called, *known);
+    else
+      verify(called);
     return known;
   }
 
+  /// The sums of the rows of weights, from the cache where it has them.
+  std::vector<row_sums> sums_of(const std::string& called, const tensor& weights) {
+    bool read = false;
+    std::vector<row_sums> sums(static_cast<std::size_t>(weights.extents()[0]));
+    const std::size_t bytes = sums.size() * sizeof(row_sums);
+    const auto fill = [&](std::byte* to) {
+      read = true;
+      verify(called);
+      std::memcpy(to, sums_of_rows(weights.as<std::int8_t>(), sums.size()).data(), bytes);
+    };
+    const packed_block block =
+        cache_ ? cache_->find_or_fill("sums of rows " + hexadecimal(digests_.at(called)), bytes, fill)
+               : make_block(bytes, fill);
+    std::memcpy(sums.data(), block.data(), bytes);
+    if (!read) unread_[&weights] = called;
+    return sums;
+  }
+
   std::shared_ptr<const safetensors> file_;
-  nlohmann::json digests_;
+  block_store* cache_;
+  std::map<std::string, std::uint64_t> digests_;
   std::map<std::string, constant> constants_;
+  std::map<const tensor*, std::string> unread_;
 };
 
 }  // namespace detail

@@ -1,6 +1,6 @@
 // Where kernels put the weights that they pack: blocks of bytes that are filled once and then only read. A store keeps
-// them by key, so that a network which is planned again, or in another process from a file mapped into memory, need not
-// pack again.
+// them by key, so that a network which is planned again, or in another process from a file mapped into memory
+// (io/packed_cache.hpp), need not pack again.
 #pragma once
 
 #include <functional>

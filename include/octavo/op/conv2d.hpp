@@ -35,10 +35,8 @@ inline float residual_scale_of(const signature& s, bool residual) {
 
 /// The folded scales of an INT8 convolution or fully connected layer: constants are weights, bias, weight scales.
 inline output_scales fold_output_scales(const signature& s, bool residual, std::string_view what) {
-  const tensor* bias = s.at(1);
-  return fold_output_scales(s.at(0)->as<std::int8_t>(), s.at(2)->as<float>(),
-                            bias ? bias->as<float>() : std::span<const float>{}, s.src[0].q,
-                            s.dst->is_u8() ? s.dst->q.scale : 1.0f, residual_scale_of(s, residual), what);
+  return fold_output_scales(*s.at(0), *s.at(2), s.at(1), s.src[0].q, s.dst->is_u8() ? s.dst->q.scale : 1.0f,
+                            residual_scale_of(s, residual), what);
 }
 
 namespace op {

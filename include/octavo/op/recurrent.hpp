@@ -94,8 +94,7 @@ inline void check_product(const tensor* weights, const tensor* bias, const tenso
   if (!int8) return;
   require(scales && scales->type() == element::f32 && scales->extents() == each, what, ": s8 weights need f32[", each,
           "] scales");
-  fold_output_scales(weights->as<std::int8_t>(), scales->as<float>(),
-                     bias ? bias->as<float>() : std::span<const float>{}, x, 1.0f, 0.0f, what);
+  fold_output_scales(*weights, *scales, bias, x, 1.0f, 0.0f, what);
 }
 
 /// What gru and lstm check alike.

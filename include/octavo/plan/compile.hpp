@@ -111,6 +111,16 @@ class pairing {
   const kernel_choices& choices_;
 };
 
+/// Makes `p`, which kernel `k` runs as node `name`, find its blocks in `store`, and those of its producer beside them.
+inline void keep_blocks(problem& p, block_store* store, std::string_view name, const kernel& k) {
+  if (!store) return;
+  p.blocks = {store, text(name, "/", k.name, "/", digest_of(p))};
+  if (!p.producer) return;
+  problem producer = *p.producer;
+  producer.blocks = p.blocks.of("input");
+  p.producer = std::make_shared<const problem>(std::move(producer));
+}
+
 /// Fills in values, inputs, outputs and the arena's size. Values that no step writes have no memory.
 inline void place_in_memory(plan& p, const std::vector<placement>& where, const std::vector<int>& step_of_node,
                             const std::set<int>& unwritten) {
@@ -234,7 +244,7 @@ OCTAVO_COMPILED_ONCE network plan_graph(const graph& g, std::span<const kernel> 
     try {
       problem q = pairs.problem_of(n, before);
       const kernel& k = both ? *both : choose_kernel(kernels, q, choices, n.name);
-      if (store) q.blocks = {store, text(n.name, "/", k.name, "/", digest_of(q))};
+      detail::keep_blocks(q, store, n.name, k);
       p->steps.push_back({n.name, text(n.op), k.name, n.src, n.dst, pack(k, q)});
       if (before) p->steps.back().src[0] = before->src[0];
     } catch (const error& e) {

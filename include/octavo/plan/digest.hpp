@@ -32,10 +32,13 @@ inline std::uint64_t digest_of(std::string_view letters, std::uint64_t seed = 0)
   return digest_of(std::as_bytes(std::span(letters)), seed);
 }
 
-/// That of a tensor: type, extents and elements.
-inline std::uint64_t digest_of(const tensor& t) {
+/// That of the elements of a tensor, their type and its extents.
+inline std::uint64_t digest_of_elements(const tensor& t) {
   return digest_of(t.bytes(), digest_of(text(name_of(t.type()), t.extents())));
 }
+
+/// The same, of which a tensor may know what it is.
+inline std::uint64_t digest_of(const tensor& t) { return t.facts() ? t.facts()->digest : digest_of_elements(t); }
 
 /// A digest as files and keys have it: 16 hexadecimal digits.
 inline std::string hexadecimal(std::uint64_t digest) {
@@ -51,8 +54,7 @@ inline std::string digest_of(const problem& p) {
   for (const tensor_type& t : p.src) described << "|" << t;
   for (const tensor_type& t : p.dst) described << "|" << t;
   std::uint64_t h = digest_of(described.str());
-  for (const constant& c : p.constants)
-    h = c ? digest_of(c->bytes(), digest_of(text(name_of(c->type()), c->extents()), h)) : h + 1;
+  for (const constant& c : p.constants) h = c ? digest_of(hexadecimal(digest_of(*c)), h) : h + 1;
   if (p.producer) h = digest_of(digest_of(*p.producer), h);
   return hexadecimal(h);
 }

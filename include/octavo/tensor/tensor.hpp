@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "octavo/base/aligned_memory.hpp"
 #include "octavo/base/error.hpp"
@@ -26,6 +28,19 @@ struct view {
   /// A dense view: rows follow each other.
   view(T* d, const dims& e) : data(d), extents(e), stride(e.back()) {}
   view(T* d, const dims& e, std::ptrdiff_t s) : data(d), extents(e), stride(s) {}
+};
+
+/// What the s8 elements of one row add up to.
+struct row_sums {
+  std::int64_t all = 0, positive = 0;
+  std::int64_t least = 0;  ///< the smallest, 0 where none is negative
+};
+
+/// What is known of elements that never change, so that not everybody need read them all.
+struct element_facts {
+  std::uint64_t digest = 0;                ///< of type, extents and elements: digest_of()
+  std::vector<row_sums> rows;              ///< of each outermost row of s8 elements; may be empty
+  mutable std::atomic<bool> read = false;  ///< whether somebody asked for the elements all the same
 };
 
 /// A dense tensor whose element type is known at run time. It owns its elements; copies have elements of their own; one
@@ -58,15 +73,18 @@ class tensor {
     return t;
   }
 
-  /// A tensor whose elements are somebody else's: it shares them, in a file mapped into memory, say. Throws
-  /// octavo::error for extents that no tensor can have, or elements that are not aligned to their size.
+  /// A tensor whose elements are somebody else's: it shares them, in a file mapped into memory, say. They never change,
+  /// and `facts` tells what is known of them. Throws octavo::error for extents that no tensor can have, or elements
+  /// that are not aligned to their size.
   static std::shared_ptr<const tensor> borrowing(element type, const dims& extents,
-                                                 std::shared_ptr<const std::byte> elements) {
+                                                 std::shared_ptr<const std::byte> elements,
+                                                 std::shared_ptr<const element_facts> facts = nullptr) {
     require(is_aligned(elements.get(), type), "a tensor of ", name_of(type), " cannot borrow elements that are not ",
             "aligned to ", size_of(type), " bytes");
     const std::shared_ptr<tensor> t(new tensor);
     t->type_ = type, t->extents_ = extents;
     t->borrowed_bytes_ = bytes_of(type, extents), t->borrowed_ = std::move(elements);
+    t->facts_ = std::move(facts);
     return t;
   }
   static bool is_aligned(const std::byte* elements, element type) {
@@ -86,9 +104,13 @@ class tensor {
   const dims& extents() const noexcept { return extents_; }
   std::span<std::byte> bytes() noexcept { return {memory_.data(), memory_.size()}; }
   std::span<const std::byte> bytes() const noexcept {
+    if (facts_ && !facts_->read) facts_->read = true;
     if (borrowed_) return {borrowed_.get(), borrowed_bytes_};
     return {memory_.data(), memory_.size()};
   }
+
+  /// What is known of the elements, or null.
+  const element_facts* facts() const noexcept { return facts_.get(); }
 
   /// The elements as T. Throws octavo::error when the tensor holds another type.
   template <class T>
@@ -119,6 +141,7 @@ class tensor {
   aligned_memory memory_;
   std::shared_ptr<const std::byte> borrowed_;  // instead of memory_
   std::size_t borrowed_bytes_ = 0;
+  std::shared_ptr<const element_facts> facts_;  // only where elements are borrowed
 };
 
 /// A constant shared by graphs, plans and passes, none of which changes it.

@@ -47,15 +47,19 @@ class direct_weights {
         weight_bytes_(static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(column_bytes())) {
     const std::size_t runs = static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(depth_.count);
     const std::size_t orders = orders_ ? runs * static_cast<std::size_t>(depth_.groups + 1) : 0;
-    packed_ = s.blocks.make("weights", weight_bytes_ + orders * sizeof(std::int32_t), [&](std::byte* to) {
+    const auto fill = [&](std::byte* to) {
       pack(*s.at(op::conv2d::weights), to);
       if (orders_) order_groups(to);
-    });
+    };
+    packed_ = s.blocks.make("weights", weight_bytes_ + orders * sizeof(std::int32_t), fill);
+    if (orders_ && !has_order()) packed_ = make_block(packed_.size(), fill);
     const int zero = s.src[0].is_u8() ? s.src[0].q.zero_point : 0;
     for (const run_range& r : inside)
       if ((zero != 0 || kernel.pairs) && std::ranges::find(ranges_, r) == ranges_.end()) ranges_.push_back(r);
-    starts_ = aligned_memory(ranges_.size() * static_cast<std::size_t>(range_starts()) * sizeof(std::int32_t));
-    if (s.src[0].is_u8()) set_starts(zero);
+    starts_ = s.blocks.make("starts", ranges_.size() * static_cast<std::size_t>(range_starts()) * sizeof(std::int32_t),
+                            [&](std::byte* to) {
+                              if (s.src[0].is_u8()) set_starts(zero, reinterpret_cast<std::int32_t*>(to));
+                            });
   }
 
   int group_outputs() const noexcept { return group_outputs_; }
@@ -84,7 +88,7 @@ class direct_weights {
     const int index = group * group_columns_ + column;
     t.channels = channels(column);
     t.weights = memory_of(index) + static_cast<std::ptrdiff_t>(first_run) * depth_.groups * width_bytes(column);
-    t.start = starts() + start + index * block_;
+    t.start = starts_.as<std::int32_t>() + start + index * block_;
     if (!orders_) return;
     const std::ptrdiff_t run = static_cast<std::ptrdiff_t>(index) * depth_.count + first_run;
     t.order = order() + run * depth_.groups;
@@ -103,7 +107,6 @@ class direct_weights {
   /// Bytes of a column's weights for one group of depth.
   int width_bytes(int column) const noexcept { return vectors(column) * vector_ * group_bytes; }
   int range_starts() const noexcept { return all_columns_ * block_; }
-  std::int32_t* starts() const noexcept { return reinterpret_cast<std::int32_t*>(starts_.data()); }
 
   /// From (channels, i, kh, kw).
   void pack(const tensor& w, std::byte* weights) const {
@@ -162,10 +165,19 @@ class direct_weights {
     }
   }
 
+  /// Whether order and exact are within bounds: a store may have kept anything, and these are places in memory.
+  bool has_order() const {
+    const auto runs = static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(depth_.count);
+    const auto within = [](std::span<const std::int32_t> all, int most) {
+      return std::ranges::all_of(all, [&](std::int32_t v) { return v >= 0 && v <= most; });
+    };
+    return within({order(), runs * static_cast<std::size_t>(depth_.groups)}, (depth_.groups - 1) * group_bytes) &&
+           within({exact(), runs}, depth_.groups);
+  }
+
   /// Adds what runs outside the image would have given, all of whose pixels are `zero`, and what makes up for groups of
   /// depth that are not multiplied as they are.
-  void set_starts(int zero) {
-    std::int32_t* to = starts();
+  void set_starts(int zero, std::int32_t* to) const {
     for (const run_range& r : ranges_)
       for (int index = 0; index < all_columns_; ++index, to += block_) {
         const std::byte* from = memory_of(index);
@@ -188,8 +200,7 @@ class direct_weights {
   bool orders_;                    ///< whether groups are put in order: for kernels that sum pairs
   std::vector<run_range> ranges_;  ///< all runs, then others
   std::size_t weight_bytes_;       ///< of the weights; behind them lie order and exact
-  packed_block packed_;
-  aligned_memory starts_;
+  packed_block packed_, starts_;
 };
 
 }  // namespace octavo::blocking::inline OCTAVO_ARCH_NAMESPACE
