@@ -41,8 +41,8 @@ inline std::map<std::string, dims> shapes_of(const named_tensors& inputs) {
   return shapes;
 }
 
-/// Runs `net` on inputs by name and returns its outputs by name. Integers of 64 bits become what the network takes.
-inline named_tensors outputs_of(const network& net, const named_tensors& inputs) {
+/// Inputs by name in the order of the network's. Integers of 64 bits become what the network takes.
+inline std::vector<tensor> inputs_of(const network& net, const named_tensors& inputs) {
   std::vector<tensor> given;
   for (int v : net->inputs) {
     const planned_value& input = net->values[static_cast<std::size_t>(v)];
@@ -57,7 +57,12 @@ inline named_tensors outputs_of(const network& net, const named_tensors& inputs)
     }
     given.push_back(std::move(t));
   }
-  std::vector<tensor> found = outputs_of(net, given);
+  return given;
+}
+
+/// Runs `net` on inputs by name and returns its outputs by name.
+inline named_tensors outputs_of(const network& net, const named_tensors& inputs) {
+  std::vector<tensor> found = outputs_of(net, inputs_of(net, inputs));
   named_tensors named;
   for (std::size_t i = 0; i < found.size(); ++i) named[net->source.outputs[i].name] = std::move(found[i]);
   return named;

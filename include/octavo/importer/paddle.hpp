@@ -7,6 +7,7 @@
 #include "octavo/importer/paddle/detection.hpp"
 #include "octavo/importer/paddle/elementwise.hpp"
 #include "octavo/importer/paddle/movement.hpp"
+#include "octavo/importer/paddle/quantization.hpp"
 #include "octavo/importer/paddle/sequence.hpp"
 
 #include "octavo/graph/pass/drop_dead_nodes.hpp"
@@ -19,7 +20,7 @@ inline const operator_table& operators() {
   static const operator_table all = [] {
     operator_table t;
     for (const operator_table* part : {&layer_operators(), &elementwise_operators(), &movement_operators(),
-                                       &sequence_operators(), &detection_operators()})
+                                       &sequence_operators(), &detection_operators(), &quantization_operators()})
       t.insert(part->begin(), part->end());
     return t;
   }();
@@ -27,9 +28,6 @@ inline const operator_table& operators() {
 }
 
 namespace detail {
-
-/// The parameters of a program, as they are found in its files.
-using parameter_map = std::map<std::string, tensor>;
 
 /// The position of an input or output in the order of the program's signature.
 inline std::int64_t column_of(const program_op& op) {
@@ -133,7 +131,8 @@ inline graph compose(const std::string& file, const program& p, parameter_map pa
   const std::vector<const program_op*> ops = needed_ops(p, outputs);
   check_known(file, ops);
   add_inputs(net, p, options);
-  for (auto& [name, elements] : parameters) net.set_known(name, std::move(elements));
+  dequantize_frozen_weights(ops, parameters);
+  for (auto& [name, given] : parameters) net.set_known(name, std::move(given.elements), std::move(given.grid));
   for (const program_op* op : ops) {
     try {
       operators().at(op->type)({net, *op});
@@ -153,7 +152,7 @@ inline parameter_map read_parameters(const program& p, const std::string& name, 
   parameter_map all;
   parameter_reader reader(name, bytes);
   for (const auto& [variable, description] : p.variables)
-    if (description.is_parameter()) all.emplace(variable, reader.next(variable, description));
+    if (description.is_parameter()) all[variable].elements = reader.next(variable, description);
   reader.expect_end();
   return all;
 }
@@ -172,7 +171,7 @@ inline parameter_map read_parameters(const program& p, const std::filesystem::pa
             "' is no file in this folder");
     const mapped_file file(path);
     parameter_reader reader(file.name(), file.bytes());
-    all.emplace(variable, reader.next(variable, description));
+    all[variable].elements = reader.next(variable, description);
     reader.expect_end();
   }
   return all;

@@ -7,18 +7,12 @@
 namespace octavo::paddle {
 namespace detail {
 
-/// Rows of a table by whole numbers (..., 1), or in version 2 (...).
-inline void lookup_table(const imported_op& o, bool drop_last) {
-  const std::string& ids = o.input("Ids");
-  const dims e = o.net.extents(ids);
-  require(!drop_last || (e.rank >= 1 && e.encoded(e.rank - 1) == 1), "expected ids of (..., 1), found ", e);
-  dims list;
-  for (int i = 0; i < e.rank - (drop_last ? 1 : 0); ++i) list.push_back(e.encoded(i));
-  if (list.rank == 0) list.push_back(1);
-  int v = o.net.plain(ids);
-  if (drop_last) v = o.append_inner(op::reshape{list}, v);
+/// Rows of a table (R, C) by whole numbers: (..., 1) give (..., C), or in version 2 (...) do.
+inline void lookup_table(const imported_op& o, bool drops_last) {
+  const dims ids = o.net.extents(o.input("Ids"));
+  require(!drops_last || (ids.rank >= 1 && ids.encoded(ids.rank - 1) == 1), "expected ids of (..., 1), found ", ids);
   int table = -1;
-  if (const std::int64_t zero = o.integer("padding_idx", -1); zero >= 0) {
+  if (const std::int64_t zero = o.integer("padding_idx", -1); zero >= 0) {  // whose row counts as zeros
     tensor w = o.net.needed(o.input("W"), "the table");
     require(w.extents().rank == 2 && zero < w.extents()[0], "padding_idx ", zero, " is no row of ", w.extents());
     const auto columns = static_cast<std::size_t>(w.extents()[1]);
@@ -27,7 +21,13 @@ inline void lookup_table(const imported_op& o, bool drop_last) {
   } else {
     table = o.net.plain(o.input("W"));
   }
-  o.set(o.append(op::gather{0}, {table, v}));
+  const int y = o.append(op::gather{0}, {table, o.net.plain(o.input("Ids"))});
+  if (!drops_last) return o.set(y);
+  dims to;  // without the axis of 1
+  const dims e = o.net.net.type(y).extents;
+  for (int i = 0; i < e.rank; ++i)
+    if (i != ids.rank - 1) to.push_back(e.encoded(i));
+  o.set(o.append_inner(op::reshape{to}, y));
 }
 
 /// (T, C) as a batch of one sequence, and back.
@@ -255,8 +255,7 @@ inline void crf_decoding(const imported_op& o) {
   if (batch && o.has("Length")) src.push_back(o.net.plain(o.input("Length")));
   const auto y = o.net.append(op::crf_decode{}, o.output("ViterbiPath"), src,
                               {make_constant(o.net.needed(o.input("Transition"), "the transitions"))});
-  const dims e = o.net.net.type(y[0]).extents;
-  o.set(batch ? y[0] : o.append_inner(op::reshape{{e.encoded(1), 1}}, y[0], {}, "ViterbiPath"), false, "ViterbiPath");
+  o.set(batch ? y[0] : o.append_inner(op::transpose{}, y[0], {}, "ViterbiPath"), false, "ViterbiPath");
 }
 
 /// One vector (1, C) for all steps of a sequence.
