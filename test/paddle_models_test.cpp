@@ -39,7 +39,9 @@ network calibrated(const graph& g, std::span<const model_set> sets, const calibr
                              const model_set& set = sets[static_cast<std::size_t>(i)];
                              std::ranges::copy(inputs_of(fp32, set.inputs), inputs.begin());
                            }};
-  return quantize(g, calibrate(fp32, samples, options));
+  quantize_options as_calibrated;
+  as_calibrated.correct_bias = false;  // the means of so few images say little
+  return quantize(g, calibrate(fp32, samples, options), as_calibrated);
 }
 
 /// How much of two masks, what is above 0.3, is the same: of all pixels, and of those in either.

@@ -76,11 +76,11 @@ inline std::string name_of(const program_op& op) {
 }
 
 /// Throws octavo::error, naming each, where operators are not known.
-inline void check_known(const std::string& file, const std::vector<const program_op*>& ops) {
+inline void check_known(const std::vector<const program_op*>& ops) {
   std::string missing;
   for (const program_op* op : ops)
     if (!operators().contains(op->type)) missing += (missing.empty() ? "" : ", ") + name_of(*op);
-  require(missing.empty(), file, ": operators that are not supported: ", missing);
+  require(missing.empty(), "operators that are not supported: ", missing);
 }
 
 inline element input_element(type_code type, const std::string& what) {
@@ -95,17 +95,27 @@ inline element input_element(type_code type, const std::string& what) {
   }
 }
 
+/// Whole numbers as s64, as those of the file are.
+inline tensor widened(const tensor& t) {
+  if (t.type() != element::s32) return t;
+  return converted<std::int32_t, std::int64_t>(t.bytes(), t.extents(), [](std::int32_t v) { return v; });
+}
+
 /// Adds the program's inputs.
 inline void add_inputs(composer& net, const program& p, const import_options& options) {
   const std::vector<std::string> inputs = signature_of(p, "feed");
   for (const auto& [name, shape] : options.shapes)
     if (std::ranges::find(inputs, name) == inputs.end())
-      fail(net.file(), ": there is no input '", name, "' to give a shape",
+      fail("there is no input '", name, "' to give a shape",
            did_you_mean(name, std::vector<std::string_view>(inputs.begin(), inputs.end())));
   for (const std::string& name : inputs) {
     const auto v = p.variables.find(name);
-    const std::string what = text(net.file(), ": input '", name, "'");
+    const std::string what = text("input '", name, "'");
     require(v != p.variables.end(), what, " is no variable of the program");
+    if (const auto known = options.known.find(name); known != options.known.end()) {
+      net.set_known(name, widened(known->second));
+      continue;
+    }
     const auto given = options.shapes.find(name);
     dims e;
     if (given != options.shapes.end()) {
@@ -121,15 +131,15 @@ inline void add_inputs(composer& net, const program& p, const import_options& op
 }
 
 /// Makes nodes of all operators that the outputs need.
-inline graph compose(const std::string& file, const program& p, parameter_map parameters,
-                     const import_options& options) {
+inline graph compose_nodes(const std::string& file, const program& p, parameter_map parameters,
+                           const import_options& options) {
   composer net(file);
   std::vector<std::string> outputs = signature_of(p, "fetch");
   for (const std::string& name : options.outputs)
     if (std::ranges::find(outputs, name) == outputs.end()) outputs.push_back(name);
-  require(!outputs.empty(), file, ": the program has no output");
+  require(!outputs.empty(), "the program has no output");
   const std::vector<const program_op*> ops = needed_ops(p, outputs);
-  check_known(file, ops);
+  check_known(ops);
   add_inputs(net, p, options);
   dequantize_frozen_weights(ops, parameters);
   for (auto& [name, given] : parameters) net.set_known(name, std::move(given.elements), std::move(given.grid));
@@ -137,14 +147,24 @@ inline graph compose(const std::string& file, const program& p, parameter_map pa
     try {
       operators().at(op->type)({net, *op});
     } catch (const error& e) {
-      fail(file, ": ", name_of(*op), ": ", e.what());
+      fail(name_of(*op), ": ", e.what());
     }
   }
   for (const std::string& name : outputs) {
-    require(net.has(name), file, ": nothing writes the output '", name, "'");
+    require(net.has(name), "nothing writes the output '", name, "'");
     net.output(name);
   }
   return pass::drop_dead_nodes(std::move(net.net));
+}
+
+/// The same; errors name the file.
+inline graph compose(const std::string& file, const program& p, parameter_map parameters,
+                     const import_options& options) {
+  try {
+    return compose_nodes(file, p, std::move(parameters), options);
+  } catch (const error& e) {
+    fail(file, ": ", e.what());
+  }
 }
 
 /// The parameters that lie in one file, in the order of their names.

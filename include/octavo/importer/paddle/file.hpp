@@ -259,10 +259,14 @@ class parameter_reader {
       return s.empty() ? "scalar" : s;
     };
     dims d;
-    for (std::int64_t e : found.extents) {
-      require(e > 0 && found.extents.size() <= max_rank, what, ": a parameter cannot have the extents ",
-              list(found.extents));
-      d.push_back(e);
+    try {
+      for (std::int64_t e : found.extents) {
+        require(e > 0, "they must be at least 1");
+        d.push_back(e);
+      }
+      d.count();
+    } catch (const error& e) {
+      fail(what, ": a parameter cannot have the extents ", list(found.extents), ": ", e.what());
     }
     bool same = found.extents.size() == expected.extents.size();
     for (std::size_t i = 0; same && i < found.extents.size(); ++i)
