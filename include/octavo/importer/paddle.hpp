@@ -143,9 +143,11 @@ inline graph compose_nodes(const std::string& file, const program& p, parameter_
   add_inputs(net, p, options);
   dequantize_frozen_weights(ops, parameters);
   for (auto& [name, given] : parameters) net.set_known(name, std::move(given.elements), std::move(given.grid));
+  observed_ranges observed;
   for (const program_op* op : ops) {
     try {
       operators().at(op->type)({net, *op});
+      observed.note(net, *op);
     } catch (const error& e) {
       fail(name_of(*op), ": ", e.what());
     }
@@ -154,6 +156,7 @@ inline graph compose_nodes(const std::string& file, const program& p, parameter_
     require(net.has(name), "nothing writes the output '", name, "'");
     net.output(name);
   }
+  observed.annotate(net.net);
   return pass::drop_dead_nodes(std::move(net.net));
 }
 

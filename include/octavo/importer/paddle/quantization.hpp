@@ -132,23 +132,26 @@ inline void quantize_linear(const imported_op& o) {
   set_rounded(o, grid.scales[0] * most_steps, 0, "Y");
 }
 
-/// Of whole numbers in the file; all others are dequantized already.
-inline void dequantize_known(const imported_op& o, const weight_grid& grid, std::string_view slot) {
+/// Whole numbers of the file become what the grid that `read_grid()` returns makes of them; all else is dequantized
+/// already.
+template <class ReadGrid>
+void dequantize_known(const imported_op& o, std::string_view slot, ReadGrid&& read_grid) {
   const constant t = o.net.known(o.input());
   if (!t || o.net.grid(o.input())) return o.set_same("X", slot);
-  parameter w = dequantized(*t, grid);
+  parameter w = dequantized(*t, read_grid());
   o.set_known(std::move(w.elements), std::move(w.grid), slot);
 }
 
 inline void dequantize_linear(const imported_op& o) {
   if (o.flag("only_observer", false)) return o.set_same("X", "Y");
-  dequantize_known(o, linear_grid(o), "Y");
+  dequantize_known(o, "Y", [&] { return linear_grid(o); });
 }
 
-/// Of whole numbers in the file, or of what a layer of them computed: see dequantize_frozen_weights().
+/// Also of what a layer computed of whole numbers: see dequantize_frozen_weights().
 inline void dequantize_max_abs(const imported_op& o, std::string_view scales) {
-  const std::vector<float> largest = o.net.numbers(o.input(scales), "the scale");
-  dequantize_known(o, {steps_of(largest), o.small_integer("quant_axis", 0)}, "Out");
+  dequantize_known(o, "Out", [&]() -> weight_grid {
+    return {steps_of(o.net.numbers(o.input(scales), "the scale")), o.small_integer("quant_axis", 0)};
+  });
 }
 
 /// The scales of the weights of a layer, whose sums `op` dequantizes.
@@ -195,6 +198,36 @@ inline void dequantize_frozen_weights(const std::vector<const program_op*>& ops,
       for (const std::string& name : slot.second) producers[name] = op;
   }
 }
+
+/// The largest absolute values of outputs that training observed, an attribute of their operators: what quantizes the
+/// values that the program itself does not round.
+class observed_ranges {
+ public:
+  /// Notes the one of the operator that was just made nodes of, if it has one.
+  void note(composer& net, const program_op& op) {
+    const imported_op o(net, op);
+    const float largest = o.number("out_threshold", 0.0f);
+    if (!(largest > 0) || !std::isfinite(largest)) return;
+    for (const char* slot : {"Out", "Output", "Y"})
+      if (!o.outputs(slot).empty() && net.has(o.output(slot)) && net.type(o.output(slot)) == element::f32)
+        largest_[net.as_it_lies(o.output(slot))] = largest;
+  }
+
+  /// Writes the maps of values that no fake_quantize reads.
+  void annotate(graph& g) const {
+    std::map<int, float> found = largest_;
+    std::set<int> positive;
+    for (const node& n : g.nodes) {
+      if (n.as<op::fake_quantize>()) found.erase(n.src[0]);
+      if (const auto* a = n.as<op::activate>(); a && a->act.lower >= 0) positive.insert(*n.dst);
+    }
+    for (const auto& [v, largest] : found)
+      g.values[static_cast<std::size_t>(v)].quant = choose_affine({positive.contains(v) ? 0.0f : -largest, largest});
+  }
+
+ private:
+  std::map<int, float> largest_;  // by value
+};
 
 /// What quantizes or dequantizes.
 inline const operator_table& quantization_operators() {
