@@ -163,9 +163,9 @@ TEST_CASE("paddle: ranges that training observed quantize what the program does 
   for (const graph_value& v : g.values) {
     ++seen;
     INFO(v.name);
-    if (v.name == "a") CHECK(v.quant == choose_affine({-0.5f, 0.5f}));
-    if (v.name == "b") CHECK(v.quant == choose_affine({0, 25.5f}));
-    CHECK(v.quant.has_value() == (v.name == "a" || v.name == "b"));
+    if (v.name == "a") CHECK(v.observed == range{-0.5f, 0.5f});
+    if (v.name == "b") CHECK(v.observed == range{0, 25.5f});
+    CHECK(v.observed.has_value() == (v.name == "a" || v.name == "b"));
   }
   CHECK(seen == 6);
 }

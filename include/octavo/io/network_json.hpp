@@ -46,6 +46,7 @@ inline nlohmann::json json_of(const graph_value& v) {
   if (v.type.q != affine{}) j["map"] = json_of(v.type.q);
   if (v.quant) j["quant"] = json_of(*v.quant);
   if (!v.stem.empty()) j["stem"] = v.stem;
+  if (v.observed) j["observed"] = nlohmann::json::array({v.observed->lower, v.observed->upper});
   return j;
 }
 
@@ -149,6 +150,14 @@ inline attribute attribute_of(const std::string& name, const nlohmann::json& j) 
   return numbers.list("doubles", double_of);
 }
 
+inline range range_of(std::string_view key, const nlohmann::json& j) {
+  require(j.is_array() && j.size() == 2, "'", key, "': expected two numbers");
+  const std::string where = text("'", key, "'");
+  const range r{json_float(where, j[0]), json_float(where, j[1])};
+  require(r.lower <= r.upper, where, ": ", r.lower, " is above ", r.upper);
+  return r;
+}
+
 inline affine affine_of(std::string_view key, const nlohmann::json& j) {
   require(j.is_array() && j.size() == 2, "'", key, "': expected scale and zero point");
   const affine q{json_float(text("'", key, "'"), j[0]), int_of(key, j[1])};
@@ -163,12 +172,13 @@ inline element element_named(std::string_view name) {
 }
 
 inline graph_value value_of(const nlohmann::json& j) {
-  const json_object o(j, {"name", "type", "extents", "map", "quant", "stem"});
+  const json_object o(j, {"name", "type", "extents", "map", "quant", "stem", "observed"});
   graph_value v{o.string("name"), {element_named(o.string("type")), {}, {}}, {}, {}};
   for (std::int64_t e : o.list("extents", integer_of)) v.type.extents.push_back(e);
   if (o.has("map")) v.type.q = affine_of("map", o.at("map"));
   if (o.has("quant")) v.quant = affine_of("quant", o.at("quant"));
   if (o.has("stem")) v.stem = o.string("stem");
+  if (o.has("observed")) v.observed = range_of("observed", o.at("observed"));
   check(v.type);
   return v;
 }

@@ -45,7 +45,7 @@ inline range range_of_constant(const tensor& t) {
 
 /// The pass. A value whose bytes move to or from others gets the map that one of those has, else that of the widest of
 /// their ranges; what dequantizes u8 gets the map of those. Values of which nothing is known stay without. Ranges are
-/// looked up by value name; a constant that has none there has that of its elements. Throws octavo::error, naming the
+/// looked up by value name; one that is not there has the range that its training saw, a constant that of its elements. Throws octavo::error, naming the
 /// value, where one is empty or not finite.
 inline graph annotate(graph g, const range_table& ranges) {
   const graph_index well_formed(g);
@@ -68,6 +68,7 @@ inline graph annotate(graph g, const range_table& ranges) {
   for (std::size_t v = 0; v < g.values.size(); ++v) {
     if (g.values[v].quant && !class_of(v).given) class_of(v).given = g.values[v].quant;
     const auto found = ranges.find(g.values[v].name);
+    if (found == ranges.end() && g.values[v].observed) widen(v, *g.values[v].observed);
     if (found == ranges.end()) continue;
     const range r = found->second;
     require(std::isfinite(r.lower) && std::isfinite(r.upper) && r.lower <= r.upper, "value '", found->first,

@@ -63,7 +63,8 @@ class quantizer {
   /// Whether every reader of the value wants FP32, so that its producer may as well write FP32. Where only maps are
   /// known that values brought along, these are for rounding and clamping too.
   bool only_f32_readers(int v) const {
-    return !read_by_int8_[static_cast<std::size_t>(v)] && !(options_.unknown_stays_fp32 && has_map(v));
+    const bool has_own_map = has_map(v) && !from_.values[static_cast<std::size_t>(v)].observed;
+    return !read_by_int8_[static_cast<std::size_t>(v)] && !(options_.unknown_stays_fp32 && has_own_map);
   }
 
   /// The affine map that a value carries.

@@ -213,7 +213,7 @@ class observed_ranges {
         largest_[net.as_it_lies(o.output(slot))] = largest;
   }
 
-  /// Writes the maps of values that no fake_quantize reads.
+  /// Writes them on the values that no fake_quantize reads.
   void annotate(graph& g) const {
     std::map<int, float> found = largest_;
     std::set<int> positive;
@@ -222,7 +222,7 @@ class observed_ranges {
       if (const auto* a = n.as<op::activate>(); a && a->act.lower >= 0) positive.insert(*n.dst);
     }
     for (const auto& [v, largest] : found)
-      g.values[static_cast<std::size_t>(v)].quant = choose_affine({positive.contains(v) ? 0.0f : -largest, largest});
+      g.values[static_cast<std::size_t>(v)].observed = range{positive.contains(v) ? 0.0f : -largest, largest};
   }
 
  private:
