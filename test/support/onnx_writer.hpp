@@ -1,43 +1,12 @@
 // Small ONNX files, made in a test: fields of protocol buffers one after the other, numbered as in onnx.proto.
 #pragma once
 
-#include <bit>
-#include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "support/proto_message.hpp"
+
 namespace octavo::test {
-
-/// A message of protocol buffers in the making.
-struct proto_message {
-  std::string bytes;
-
-  proto_message& integer(int number, std::int64_t value) {
-    tag(number, 0);
-    varint(static_cast<std::uint64_t>(value));
-    return *this;
-  }
-  proto_message& real(int number, float value) {
-    tag(number, 5);
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-    return *this;
-  }
-  proto_message& string(int number, const std::string& value) {
-    tag(number, 2);
-    varint(value.size());
-    bytes += value;
-    return *this;
-  }
-  proto_message& message(int number, const proto_message& value) { return string(number, value.bytes); }
-
- private:
-  void tag(int number, unsigned type) { varint(static_cast<unsigned>(number) << 3 | type); }
-  void varint(std::uint64_t v) {
-    for (; v > 127; v >>= 7) bytes.push_back(static_cast<char>(v | 128));
-    bytes.push_back(static_cast<char>(v));
-  }
-};
 
 /// TensorProto: elements as they lie in memory.
 template <class T>

@@ -22,17 +22,14 @@ class packed_cache final : public block_store {
   /// Opens the file `path`, where it is there, and has the blocks of it if it is of that network: its digest, and a
   /// digest of the kernels. Throws nothing but std::bad_alloc: a file that does not fit has no blocks, see refusal().
   packed_cache(std::filesystem::path path, std::string of_network, std::string of_kernels)
-      : path_(std::move(path)),
-        identity_{{"octavo_packed_cache", version()},
-                  {"network", std::move(of_network)},
-                  {"kernels", std::move(of_kernels)}} {
-    try {
-      open();
-    } catch (const error& e) {
-      refusal_ = e.what();
-      file_ = nullptr;
-      index_.clear();
-    }
+      : path_(std::move(path)), identity_(identity_of(std::move(of_network), std::move(of_kernels))) {
+    open([this] { return std::make_shared<const safetensors>(path_); });
+  }
+
+  /// The same of a file that is in memory already and stays there; `name` is what messages call it.
+  packed_cache(std::string name, std::span<const std::byte> bytes, std::string of_network, std::string of_kernels)
+      : path_(std::move(name)), identity_(identity_of(std::move(of_network), std::move(of_kernels))) {
+    open([&] { return std::make_shared<const safetensors>(path_.string(), bytes); });
   }
 
   packed_block find_or_fill(const std::string& key, std::size_t bytes, const fill_block& fill) override {
@@ -94,8 +91,24 @@ class packed_cache final : public block_store {
     return text("1, Octavo ", OCTAVO_VERSION_MAJOR, ".", OCTAVO_VERSION_MINOR, ".", OCTAVO_VERSION_PATCH);
   }
 
-  void open() {
-    file_ = std::make_shared<const safetensors>(path_);
+  static std::map<std::string, std::string> identity_of(std::string network, std::string kernels) {
+    return {{"octavo_packed_cache", version()}, {"network", std::move(network)}, {"kernels", std::move(kernels)}};
+  }
+
+  /// Reads the index of the file that `open_file` opens; where it does not fit, there is none.
+  template <class OpenFile>
+  void open(OpenFile&& open_file) {
+    try {
+      file_ = open_file();
+      read_index();
+    } catch (const error& e) {
+      refusal_ = e.what();
+      file_ = nullptr;
+      index_.clear();
+    }
+  }
+
+  void read_index() {
     const std::string name = path_.string();
     std::map<std::string, std::string> found = file_->metadata();
     const nlohmann::json index = parse_json(name + ": 'blocks'", found["blocks"]);
