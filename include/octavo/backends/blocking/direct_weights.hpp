@@ -48,7 +48,8 @@ class direct_weights {
     const std::size_t runs = static_cast<std::size_t>(all_columns_) * static_cast<std::size_t>(depth_.count);
     const std::size_t orders = orders_ ? runs * static_cast<std::size_t>(depth_.groups + 1) : 0;
     const auto fill = [&](std::byte* to) {
-      pack(*s.at(op::conv2d::weights), to);
+      const tensor& w = *s.at(op::conv2d::weights);
+      w.type() == element::f32 ? pack<float>(w, to) : pack<std::int8_t>(w, to);
       if (orders_) order_groups(to);
     };
     packed_ = s.blocks.make("weights", weight_bytes_ + orders * sizeof(std::int32_t), fill);
@@ -108,24 +109,33 @@ class direct_weights {
   int width_bytes(int column) const noexcept { return vectors(column) * vector_ * group_bytes; }
   int range_starts() const noexcept { return all_columns_ * block_; }
 
-  /// From (channels, i, kh, kw).
+  /// From (channels, i, kh, kw). Channels of a column are written one after the other, and each of their rows is read
+  /// from its beginning to its end: other orders take several times as long.
+  template <class T>
   void pack(const tensor& w, std::byte* weights) const {
-    const auto value = size_of(w.type());
-    const int inputs = w.extents()[1];
-    const std::byte* from = w.bytes().data();
+    const int inputs = w.extents()[1], step = depth_.count * depth_.taps;  // from one input's weights to the next's
+    std::vector<std::ptrdiff_t> from;                                      // where each value of a run comes from
+    for (int tap = 0; tap < depth_.taps; ++tap)
+      for (int i = 0; i < inputs; ++i) from.push_back(std::ptrdiff_t{i} * step + tap);
+    constexpr std::size_t together = group_bytes / sizeof(T);
+    const std::ptrdiff_t row = std::ptrdiff_t{inputs} * step;
+    const T* rows = w.as<T>().data();
     for (int index = 0; index < all_columns_; ++index) {
       const int column = index % group_columns_;
-      const std::ptrdiff_t group_step = width_bytes(column);
-      for (int channel = 0; channel < channels(column); ++channel) {
-        std::byte* to = weights + index * column_bytes() + channel * group_bytes;
-        for (int i = 0; i < inputs; ++i)
-          for (int run = 0; run < depth_.count; ++run)
-            for (int tap = 0; tap < depth_.taps; ++tap, from += value) {
-              const int within = (tap * inputs + i) * static_cast<int>(value);
-              std::memcpy(to + (run * depth_.groups + within / group_bytes) * group_step + within % group_bytes, from,
-                          value);
-            }
+      for (int run = 0; run < depth_.count; ++run) {
+        std::byte* to = weights + index * column_bytes() + std::ptrdiff_t{run} * depth_.groups * width_bytes(column);
+        for (std::size_t v = 0; v < from.size(); v += together, to += width_bytes(column)) {
+          const std::size_t values = std::min(together, from.size() - v);
+          const T* src = rows + run * depth_.taps;
+          T* dst = reinterpret_cast<T*>(to);
+          for (int channel = 0; channel < channels(column); ++channel, src += row, dst += together)
+            if (step == 1 && values == together)
+              std::memcpy(dst, src + from[v], group_bytes);
+            else
+              for (std::size_t i = 0; i < values; ++i) dst[i] = src[from[v + i]];
+        }
       }
+      rows += channels(column) * row;
     }
   }
 
