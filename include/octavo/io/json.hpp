@@ -67,7 +67,7 @@ inline nlohmann::json parse_json(const std::string& name, std::string_view text)
       names[level].clear();
     } else if (event == json::parse_event_t::key) {
       const auto& key = value.get_ref<const std::string&>();
-      require(names[level - 1].insert(key).second, name, ": '", detail::excerpt(key), "' appears twice");
+      if (!names[level - 1].insert(key).second) fail(name, ": '", detail::excerpt(key), "' appears twice");
     }
     return true;
   };

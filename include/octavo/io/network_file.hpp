@@ -50,9 +50,7 @@ inline std::string digest_of_metadata(const std::string& graph, const std::strin
 /// Reads a network out of a safetensors file.
 class network_reader {
  public:
-  /// With a `cache`, the sums of weights that it has are believed, and those weights not read: see unread().
-  explicit network_reader(std::shared_ptr<const safetensors> file, block_store* cache = nullptr)
-      : file_(std::move(file)), cache_(cache) {
+  explicit network_reader(std::shared_ptr<const safetensors> file) : file_(std::move(file)) {
     const std::string &graph = metadata("graph"), &tensors = metadata("digests");
     require(metadata("octavo_network") == std::to_string(network_file_version), name(), ": expected a network of ",
             "version ", network_file_version, ", found '", excerpt(metadata("octavo_network")), "'");
@@ -68,7 +66,9 @@ class network_reader {
   /// The digest of all: of the graph and of the digests of its constants.
   const std::string& digest() const { return metadata("digest"); }
 
-  octavo::graph graph(const operator_set& known) {
+  /// The graph. With a `cache`, the sums of weights that it has are believed, and those weights not read: see unread().
+  octavo::graph graph(const operator_set& known, block_store* cache = nullptr) {
+    cache_ = cache;
     const nlohmann::json text_of_graph = parse_json(name() + ": 'graph'", metadata("graph"));
     try {
       return graph_of(text_of_graph, known, [this](const std::string& tensor) { return constant_named(tensor); });
@@ -149,7 +149,7 @@ class network_reader {
   }
 
   std::shared_ptr<const safetensors> file_;
-  block_store* cache_;
+  block_store* cache_ = nullptr;
   std::map<std::string, std::uint64_t> digests_;
   std::map<std::string, constant> constants_;
   std::map<const tensor*, std::string> unread_;

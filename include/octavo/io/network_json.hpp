@@ -111,7 +111,7 @@ class json_object {
   json_object(const nlohmann::json& j, std::initializer_list<std::string_view> known) : json_(j) {
     require(j.is_object(), "expected an object, found ", j.type_name());
     for (const auto& entry : j.items())
-      require(std::ranges::find(known, entry.key()) != known.end(), "unknown key '", excerpt(entry.key()), "'");
+      if (std::ranges::find(known, entry.key()) == known.end()) fail("unknown key '", excerpt(entry.key()), "'");
   }
 
   bool has(const char* key) const { return json_.contains(key); }

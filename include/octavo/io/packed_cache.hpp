@@ -204,15 +204,14 @@ inline namespace OCTAVO_ARCH_NAMESPACE {
 inline network open_network(const std::filesystem::path& path, std::span<const kernel> kernels,
                             const open_options& options = {}) {
   if (!options.cache) return plan_graph(load_network(path, options.known), kernels, options.choices);
-  const auto file = std::make_shared<const safetensors>(path);
+  detail::network_reader file(std::make_shared<const safetensors>(path));
   const std::string of_kernels = detail::digest_of_kernels(kernels, options.choices);
   isa best = isa::portable;
   for (const kernel& k : kernels) best = std::max(best, k.needs);
-  packed_cache cache(cache_of(path, of_kernels, best), detail::network_reader(file).digest(), of_kernels);
-  detail::network_reader reader(file, &cache);
-  const graph g = reader.graph(options.known);
+  packed_cache cache(cache_of(path, of_kernels, best), file.digest(), of_kernels);
+  const graph g = file.graph(options.known, &cache);
   const network net = plan_graph(g, kernels, options.choices, &cache);
-  detail::verify_unread(g, *net, reader, cache);
+  detail::verify_unread(g, *net, file, cache);
   if (cache.has_changed()) try {
       cache.save();
     } catch (const error&) {  // then the next process packs again

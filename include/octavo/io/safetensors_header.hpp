@@ -99,13 +99,13 @@ class safetensors_header_reader {
   }
 
   bool key(std::string& name) {
-    if (inside_ == place::entry)
-      require(name == "dtype" || name == "shape" || name == "data_offsets", tensor(), "unknown key '", excerpt(name),
-              "'");
+    if (inside_ == place::entry && name != "dtype" && name != "shape" && name != "data_offsets")
+      fail(tensor(), "unknown key '", excerpt(name), "'");
     const bool is_new = inside_ == place::metadata ? !metadata_.contains(name)
                                                    : (inside_ == place::entry ? keys_ : names_).insert(name).second;
-    require(is_new, inside_ == place::entry ? tensor() : where(),
-            inside_ == place::metadata ? "__metadata__ key '" : "'", excerpt(name), "' appears twice");
+    if (!is_new)
+      fail(inside_ == place::entry ? tensor() : where(), inside_ == place::metadata ? "__metadata__ key '" : "'",
+           excerpt(name), "' appears twice");
     key_ = std::move(name);
     return true;
   }
