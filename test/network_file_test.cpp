@@ -99,6 +99,7 @@ void check_same(const graph& a, const graph& b) {
     CHECK(a.values[v].name == b.values[v].name);
     CHECK(a.values[v].type == b.values[v].type);
     CHECK(a.values[v].quant == b.values[v].quant);
+    CHECK(a.values[v].observed == b.values[v].observed);
     CHECK(a.values[v].stem == b.values[v].stem);
   }
   REQUIRE(a.nodes.size() == b.nodes.size());
@@ -209,6 +210,28 @@ TEST_CASE("network file: a network goes on as if it had not been saved") {
   check_same(expected, longer);
 }
 
+TEST_CASE("network file: one that is copied does not change with its file, nor a mapped one that is replaced") {
+  const temporary_folder folder;
+  const auto path = folder / "net.safetensors";
+  const graph g = random_graph(4, 14);
+  save_network(path, g);
+  const graph mapped = load_network(path), copied = load_network(path, builtin_operators(), file_access::copy);
+  save_network(path, small_network());
+  folder.write("net.safetensors", "");
+  check_same(g, mapped);
+  check_same(g, copied);
+}
+
+TEST_CASE("network file: what training observed of values") {
+  graph g = fold(random_graph(1, 14));
+  for (const auto& [name, r] : random_calibration(g).ranges)
+    for (graph_value& v : g.values)
+      if (v.name == name) v.observed = r;
+  const graph loaded = reloaded(g);
+  check_same(g, loaded);
+  check_same(quantize_graph(g, {}), quantize_graph(loaded, {}));
+}
+
 TEST_CASE("network file: convolutions with residuals and concats, recurrent layers, attention") {
   graph images;
   images.output(model::embedded(images.input<float, nhwc<1, 32, 32, 3>>("image"), random_params(1)), "y");
@@ -287,6 +310,12 @@ TEST_CASE("network file: graphs that cannot be run are not written") {
   broken = g;
   broken.values[0].name = "\xff";
   refused(broken, "UTF-8");
+  broken = g;
+  broken.values[2].observed = range{0, INFINITY};
+  refused(broken, "value 'conv'", "inf is out of the range");
+  broken = g;
+  broken.values[2].quant = affine{0, 0};
+  refused(broken, "value 'conv'", "scale 0");
   broken = g;
   broken.outputs[0].value = 100;
   refused(broken, "output 'y'");
@@ -406,6 +435,7 @@ TEST_CASE("network file: forged values are refused by name") {
   refused("map", {1.0, 256}, "zero point 256");
   refused("map", {1.0}, "scale and zero point");
   refused("quant", {1.0, 0.5}, "whole number");
+  refused("observed", {1.0, 0.5}, "1 is above 0.5");
   refused("some", 1, "unknown key 'some'");
   const auto of_another_type = [](const char* key, const nlohmann::json& value) {
     return failure_of_forged_graph([&](auto& g) { g["values"][2][key] = value; });

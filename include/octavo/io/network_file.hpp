@@ -161,14 +161,17 @@ class network_reader {
 /// octavo::error, naming the file and what is wrong, when a node cannot be run or the file not be written.
 inline void save_network(const std::filesystem::path& path, const graph& g) {
   const std::string file = path.string();
+  detail::kept_constants constants;
+  const auto keep = [&](const constant& c, std::string name) { return constants.keep(c, std::move(name)); };
+  nlohmann::json json;
   try {
     check(g);
+    json = detail::json_of(g, keep);
+    detail::values_of(json);  // what a value carries may be wrong, and nobody has looked yet
   } catch (const error& e) {
     fail(file, ": ", e.what());
   }
-  detail::kept_constants constants;
-  const auto keep = [&](const constant& c, std::string name) { return constants.keep(c, std::move(name)); };
-  const std::string graph_text = json_text(file, detail::json_of(g, keep));
+  const std::string graph_text = json_text(file, json);
   nlohmann::json digests = nlohmann::json::object();
   for (const named_constant& c : constants.all()) digests[c.name] = hexadecimal(digest_of(*c.value));
   const std::string digests_text = json_text(file, digests);

@@ -237,12 +237,20 @@ void read_each(const json_object& o, const char* key, std::string_view what, con
   });
 }
 
+/// The values of the graph that `j` holds. Throws octavo::error, naming the value, where one cannot be.
+inline std::vector<graph_value> values_of(const nlohmann::json& j) {
+  std::vector<graph_value> all;
+  read_each(json_object(j, {"values", "nodes", "outputs"}), "values", "value",
+            [&](const auto& v) { all.push_back(value_of(v)); });
+  return all;
+}
+
 /// The graph that `j` holds. Every operator comes from `known`. Throws octavo::error, naming value or node, unless
 /// each node reads what earlier ones write and can be run.
 inline graph graph_of(const nlohmann::json& j, const operator_set& known, const constant_source& constants) {
-  const json_object all(j, {"values", "nodes", "outputs"});
   graph g;
-  read_each(all, "values", "value", [&](const auto& v) { g.values.push_back(value_of(v)); });
+  g.values = values_of(j);
+  const json_object all(j, {"values", "nodes", "outputs"});
   read_each(all, "nodes", "node", [&](const auto& n) { g.nodes.push_back(node_of(n, known, constants)); });
   read_each(all, "outputs", "output", [&](const auto& o) {
     const json_object output(o, {"name", "value"});
