@@ -45,8 +45,8 @@ inline range range_of_constant(const tensor& t) {
 
 /// The pass. A value whose bytes move to or from others gets the map that one of those has, else that of the widest of
 /// their ranges; what dequantizes u8 gets the map of those. Values of which nothing is known stay without. Ranges are
-/// looked up by value name; one that is not there has the range that its training saw, a constant that of its elements. Throws octavo::error, naming the
-/// value, where one is empty or not finite.
+/// looked up by value name; a value that is not there has the range that its training saw, a constant that of its
+/// elements. Throws octavo::error, naming the value, where one is empty or not finite.
 inline graph annotate(graph g, const range_table& ranges) {
   const graph_index well_formed(g);
   for (const node& n : g.nodes)

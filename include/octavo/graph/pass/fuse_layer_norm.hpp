@@ -69,11 +69,12 @@ struct layer_norm_nodes {
   }
 };
 
-/// Whether node `i`, a line, went into the layer normalisation before it.
+/// Whether node `i`, a line, went into the layer normalisation before it, which was spelled out. That of a user's own
+/// keeps its rounding.
 inline bool absorb_line(folding& f, std::size_t i) {
   const std::optional<channel_line> line = bare_line_of(f, f.at(i));
   node* norm = line ? f.sole_producer(f.at(i).src[line->input]) : nullptr;
-  if (!norm || !norm->as<op::layer_norm>()) return false;
+  if (!norm || !norm->as<op::layer_norm>() || norm->fused.empty()) return false;
   const int channels = static_cast<int>(line->gain.size());
   norm->constants.resize(2);
   const auto before = [&](std::size_t k, std::size_t c, double otherwise) {
