@@ -36,7 +36,9 @@ graph load_for(const std::filesystem::path& folder, const model_set& set) {
 void check_outputs(const network& net, const model_set& set, double tolerance, bool saturated = false) {
   const named_tensors found = outputs_of(net, set.inputs);
   REQUIRE(found.size() == set.outputs.size());
-  for (const auto& [name, expected] : set.outputs) {
+  for (const auto& output : set.outputs) {
+    const std::string& name = output.first;
+    const tensor& expected = output.second;
     CAPTURE(name);
     REQUIRE(found.contains(name));
     CHECK(found.at(name).extents() == expected.extents());
@@ -122,9 +124,9 @@ TEST_CASE("ONNX models of classes in INT8: the same classes") {
       return std::ranges::max_element(logits) - logits.begin();
     };
     REQUIRE(y.extents() == expected.extents());
-    int same = 0, rows = expected.extents()[0];
+    int agree = 0, rows = expected.extents()[0];
     for (int row = 0; row < rows; ++row)
-      same += class_of(y, static_cast<std::size_t>(row)) == class_of(expected, static_cast<std::size_t>(row));
-    CHECK(same == rows);
+      agree += class_of(y, static_cast<std::size_t>(row)) == class_of(expected, static_cast<std::size_t>(row));
+    CHECK(agree == rows);
   }
 }

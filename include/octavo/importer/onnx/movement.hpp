@@ -85,7 +85,7 @@ inline void squeeze(node_import& n) {
 inline void unsqueeze(node_import& n) {
   const dims x = n.extents();
   const std::size_t more = n.integers("axes", 1).size();
-  require(x.rank + more <= max_rank, "a tensor has at most ", max_rank, " axes");
+  require(more <= max_rank && x.rank + static_cast<int>(more) <= max_rank, "a tensor has at most ", max_rank, " axes");
   const int rank = x.rank + static_cast<int>(more);
   const axis_numbers axes = listed_axes(n, rank);
   dims y;
