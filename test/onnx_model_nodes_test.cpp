@@ -1,5 +1,5 @@
-// Every node test of ONNX in $OCTAVO_DATA/onnx_node, read by the importer, planned and run. There weights and shapes are
-// inputs of the network: what Octavo must know while importing is given then.
+// Every node test of ONNX in $OCTAVO_DATA/onnx_node, read by the importer, planned and run. There weights and shapes
+// are inputs of the network: what Octavo must know while importing is given then.
 #include <doctest/doctest.h>
 
 #include "octavo/importer/onnx.hpp"

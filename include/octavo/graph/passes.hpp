@@ -30,6 +30,7 @@ OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, 
 #include "octavo/graph/pass/fold_normalization.hpp"
 #include "octavo/graph/pass/fuse_activation.hpp"
 #include "octavo/graph/pass/fuse_attention.hpp"
+#include "octavo/graph/pass/fuse_gelu.hpp"
 #include "octavo/graph/pass/fuse_layer_norm.hpp"
 #include "octavo/graph/pass/fuse_residual_add.hpp"
 #include "octavo/graph/pass/merge_directions.hpp"
@@ -40,14 +41,15 @@ OCTAVO_COMPILED_ONCE graph quantize_graph(const graph& g, const calibration& c, 
 
 namespace octavo {
 
-// What only moves elements goes first, since it stands between what folds. Matrix products become layers before lines
-// go into the weights; and lines do so before a layer takes over sums and activations, after which it cannot take them.
+// What only moves elements goes first, since it stands between what folds. Matrix products become layers, and what is
+// spelled out in many nodes one, before lines go into weights; and lines do so before a layer takes over sums and
+// activations, after which it cannot take them.
 OCTAVO_COMPILED_ONCE graph fold(graph g) {
-  constexpr graph (*passes[])(graph) = {pass::fold_movement,   pass::replace_matmul,     pass::fuse_layer_norm,
-                                        pass::fold_affine,     pass::fold_normalization, pass::fold_alpha,
-                                        pass::fuse_attention,  pass::fuse_residual_add,  pass::push_activation,
-                                        pass::fuse_activation, pass::fold_conversions,   pass::merge_directions,
-                                        pass::drop_dead_nodes};
+  constexpr graph (*passes[])(graph) = {pass::fold_movement,    pass::replace_matmul,  pass::fuse_layer_norm,
+                                        pass::fuse_gelu,        pass::fold_affine,     pass::fold_normalization,
+                                        pass::fold_alpha,       pass::fuse_attention,  pass::fuse_residual_add,
+                                        pass::push_activation,  pass::fuse_activation, pass::fold_conversions,
+                                        pass::merge_directions, pass::drop_dead_nodes};
   const float_environment exact;
   for (std::size_t before = 0; before != g.nodes.size();) {
     before = g.nodes.size();

@@ -123,7 +123,7 @@ int append_line(node_import& n, int x, const constant& c, bool first) {
   return -1;
 }
 
-/// The numbers of a known operand in one axis, where it has one for all of `x`, or for each index of its innermost axis;
+/// The numbers of a known operand in one axis, where it has one for all of `x` or for each index of its innermost axis,
 /// else null.
 inline constant as_line(const tensor& c, const dims& x) {
   const dims& e = c.extents();

@@ -151,7 +151,7 @@ inline void append_rounded(node_import& n, void (*append)(node_import&), std::ve
   write_rounded(n, real, map_of(n, scale, zero_point));
 }
 
-/// A tensor of its own: integers of input `i` times `factor` and the scales of the weights; no name where it is left out.
+/// A tensor of its own: integers of input `i` times `factor` and the weights' scales; no name where it is left out.
 inline std::string real_bias(node_import& n, std::size_t i, float factor, const std::vector<float>& scales) {
   if (!n.has(i)) return {};
   const std::vector<std::int64_t> integers = n.known_integers(i);
