@@ -46,6 +46,10 @@ inline proto_message onnx_list(const std::string& name, const std::vector<std::i
   return a;
 }
 
+inline proto_message onnx_graph(const std::string& name, const proto_message& graph) {
+  return proto_message().string(1, name).message(6, graph);
+}
+
 /// A model: each call adds to it. Extents of -1 are left open.
 class onnx_writer {
  public:
@@ -76,6 +80,8 @@ class onnx_writer {
     graph_.message(1, n);
     return *this;
   }
+  /// What is inside, as a branch of another graph's node.
+  const proto_message& graph() const { return graph_; }
   /// The file's bytes.
   std::string file(std::int64_t opset = 18) const {
     const proto_message set = proto_message().string(1, "").integer(2, opset);

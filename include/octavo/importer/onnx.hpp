@@ -1,6 +1,7 @@
 // Importing ONNX files: octavo::graph g = octavo::onnx::load("model.onnx"). Link octavo::onnx (libprotobuf).
 //
-// Operator sets 7 to 21. Integers of 64 bits, which are ids and lengths, are s32 where the network is given them.
+// Operator sets 7 to 21. Integers of 64 bits, which are ids and lengths, are s32 where the network is given them. What
+// follows from shapes and constants alone is computed while importing; of an If the branch is taken that it says.
 // Quantized tensors of the file are real numbers in the graph, rounded as the file says: see onnx/quantization.hpp.
 #pragma once
 
@@ -16,15 +17,25 @@ namespace octavo::onnx {
 
 using importer::import_options;
 
+/// What an operator does with the integers of quantized tensors, of which the graph has the real numbers.
+enum class on_integers : std::uint8_t {
+  refused,    ///< it would compute with the integers themselves
+  moved,      ///< they go where the elements go
+  understood  ///< it knows what they stand for
+};
+
 /// How an operator of ONNX becomes nodes of the graph.
 struct operator_entry {
   void (*append)(node_import&);
-  bool moves = false;  ///< elements only: what is quantized stays so
+  on_integers integers = on_integers::refused;
 };
+
+/// If: the branch that a known condition takes.
+inline void take_branch(node_import& n);
 
 /// Every operator of ONNX that can be imported is one line here; those of other domains have that before their names.
 inline const std::map<std::string, operator_entry, std::less<>>& operators() {
-  constexpr bool moves = true;
+  constexpr on_integers moves = on_integers::moved, knows = on_integers::understood;
   static const std::map<std::string, operator_entry, std::less<>> all = {
       // One number for each element.
       {"Abs", {absolute}},
@@ -89,7 +100,7 @@ inline const std::map<std::string, operator_entry, std::less<>>& operators() {
       {"Softmax", {softmax<op::softmax>}},
       {"TopK", {top_k}},
       // Movement.
-      {"Concat", {concat}},
+      {"Concat", {concat, knows}},
       {"DepthToSpace", {move_blocks<op::depth_to_space>, moves}},
       {"Dropout", {identity, moves}},
       {"Expand", {expand, moves}},
@@ -109,37 +120,38 @@ inline const std::map<std::string, operator_entry, std::less<>>& operators() {
       {"Upsample", {resize, moves}},
       // What is known while importing.
       {"And", {compare<std::logical_and<>>}},
-      {"Cast", {cast}},
-      {"CastLike", {cast_like}},
+      {"Cast", {cast, knows}},
+      {"CastLike", {cast_like, knows}},
       {"Constant", {read_constant}},
       {"ConstantOfShape", {constant_of_shape}},
       {"Equal", {compare<std::equal_to<>>}},
       {"Greater", {compare<std::greater<>>}},
+      {"If", {take_branch}},
       {"GreaterOrEqual", {compare<std::greater_equal<>>}},
       {"Less", {compare<std::less<>>}},
       {"LessOrEqual", {compare<std::less_equal<>>}},
       {"Not", {logical_not}},
       {"Or", {compare<std::logical_or<>>}},
       {"Range", {range_of_integers}},
-      {"Shape", {shape_of_tensor}},
-      {"Size", {size_of_tensor}},
+      {"Shape", {shape_of_tensor, knows}},
+      {"Size", {size_of_tensor, knows}},
       {"Where", {where}},
       // Integers that stand for real numbers.
-      {"ConvInteger", {integer_product}},
-      {"DequantizeLinear", {dequantize_linear}},
+      {"ConvInteger", {integer_product, knows}},
+      {"DequantizeLinear", {dequantize_linear, knows}},
       {"DynamicQuantizeLinear", {dynamic_quantize_linear}},
-      {"MatMulInteger", {integer_product}},
-      {"QLinearConv", {qlinear_conv}},
-      {"QLinearMatMul", {qlinear_matmul}},
+      {"MatMulInteger", {integer_product, knows}},
+      {"QLinearConv", {qlinear_conv, knows}},
+      {"QLinearMatMul", {qlinear_matmul, knows}},
       {"QuantizeLinear", {quantize_linear}},
-      {"com.microsoft.QGemm", {qgemm}},
-      {"com.microsoft.QLinearAdd", {qlinear_binary<op::add>}},
-      {"com.microsoft.QLinearAveragePool", {qlinear_unary<pooling<op::pool2d::average>>}},
-      {"com.microsoft.QLinearConcat", {qlinear_concat}},
-      {"com.microsoft.QLinearGlobalAveragePool", {qlinear_unary<global_pooling<op::pool2d::average>>}},
-      {"com.microsoft.QLinearLeakyRelu", {qlinear_unary<unary_alpha<op::leaky_relu>>}},
-      {"com.microsoft.QLinearMul", {qlinear_binary<op::mul>}},
-      {"com.microsoft.QLinearSigmoid", {qlinear_unary<unary<op::sigmoid>>}},
+      {"com.microsoft.QGemm", {qgemm, knows}},
+      {"com.microsoft.QLinearAdd", {qlinear_binary<op::add>, knows}},
+      {"com.microsoft.QLinearAveragePool", {qlinear_unary<pooling<op::pool2d::average>>, knows}},
+      {"com.microsoft.QLinearConcat", {qlinear_concat, knows}},
+      {"com.microsoft.QLinearGlobalAveragePool", {qlinear_unary<global_pooling<op::pool2d::average>>, knows}},
+      {"com.microsoft.QLinearLeakyRelu", {qlinear_unary<unary_alpha<op::leaky_relu>>, knows}},
+      {"com.microsoft.QLinearMul", {qlinear_binary<op::mul>, knows}},
+      {"com.microsoft.QLinearSigmoid", {qlinear_unary<unary<op::sigmoid>>, knows}},
   };
   return all;
 }
@@ -209,7 +221,7 @@ inline void append_input(import_state& s, const file_value& v, const import_opti
 
 /// A node that reads only what is known: done in a graph of its own, whose outputs are known then.
 inline void append_known(import_state& s, const file_node& n, const operator_entry& entry) {
-  import_state alone{composer(s.into.file()), s.opset, s.bytes_left};
+  import_state alone{composer(s.into.file()), s.opset, s.depth, s.bytes_left};
   for (const std::string& name : n.inputs) {
     if (name.empty() || alone.into.has(name)) continue;
     if (s.into.is_empty(name)) {
@@ -239,38 +251,52 @@ inline void append_known(import_state& s, const file_node& n, const operator_ent
 
 inline void append_node(import_state& s, const file_node& n) {
   const operator_entry& entry = operators().find(n.operator_name())->second;
-  bool known = !n.inputs.empty();
+  const bool has_graph = std::ranges::any_of(n.attributes, [](const file_attribute& a) { return a.graph.has_value(); });
+  bool known = !n.inputs.empty() && !has_graph;  // graphs inside read what they want
   for (const std::string& name : n.inputs)
     known = known && (name.empty() || (!s.is_pending(name) && (s.into.is_empty(name) || s.into.known(name))));
   if (known) return append_known(s, n, entry);
+  for (const std::string& name : n.inputs)
+    if (const auto q = s.quantized.find(name); q != s.quantized.end() && q->second != integer_map{})
+      require(entry.integers != on_integers::refused, "tensor '", name,
+              "' is quantized: only operators that move elements, or on quantized tensors, can read it");
   node_import here(s, n);
   entry.append(here);
-  if (!entry.moves) return;
+  if (entry.integers != on_integers::moved) return;
   const auto q = s.quantized.find(here.in());
   for (const std::string& name : n.outputs)
     if (q != s.quantized.end() && !name.empty()) s.quantized[name] = q->second;
+}
+
+/// The nodes in their order; what is wrong with one is said with its name.
+inline void append_nodes(import_state& s, const std::vector<file_node>& nodes) {
+  for (const file_node& n : nodes) try {
+      append_node(s, n);
+    } catch (const error& e) {
+      fail(n.title(), ": ", e.what());
+    }
+}
+
+inline void set_initializers(import_state& s, std::vector<file_tensor>& initializers) {
+  for (file_tensor& t : initializers)
+    t.elements ? s.into.set_known(t.name, std::move(*t.elements)) : s.into.set_empty(t.name);
 }
 
 inline graph import_model(const std::string& file, std::span<const std::byte> bytes, const import_options& options) {
   file_model m = read_model({bytes, file});
   // Weights of 8 bits become f32, some twice, to be transposed. Beyond that a small file cannot ask for much memory.
   constexpr std::size_t least = std::size_t{64} << 20, times = 16;
-  import_state s{composer(file), 0, least + times * bytes.size()};
+  import_state s{composer(file), 0, 0, least + times * bytes.size()};
   if (const auto set = m.opsets.find(""); set != m.opsets.end()) s.opset = set->second;
   require(s.opset >= 7, "operator sets from 7 on are supported, found ", s.opset);
   check_operators(m);
-  for (file_tensor& t : m.initializers)
-    t.elements ? s.into.set_known(t.name, std::move(*t.elements)) : s.into.set_empty(t.name);
+  set_initializers(s, m.initializers);
   check_inputs(m, options);
   for (const auto& [name, elements] : options.known)
     if (!s.into.has(name)) s.into.set_known(name, elements);
   for (const file_value& v : m.inputs)
     if (!s.into.has(v.name)) append_input(s, v, options);
-  for (const file_node& n : m.nodes) try {
-      append_node(s, n);
-    } catch (const error& e) {
-      fail(n.title(), ": ", e.what());
-    }
+  append_nodes(s, m.nodes);
   std::vector<std::string> outputs;
   for (const auto& o : m.outputs) outputs.push_back(o.name);
   for (const std::string& name : options.outputs)
@@ -281,6 +307,28 @@ inline graph import_model(const std::string& file, std::span<const std::byte> by
 }
 
 }  // namespace detail
+
+inline void take_branch(node_import& n) {
+  require(n.known(0) != nullptr,
+          "its condition depends on the network's inputs, which is not supported; the elements of an input that are "
+          "always the same can be given by import_options::known");
+  const file_attribute* branch = n.node.attribute(n.known_number(0) != 0.0f ? "then_branch" : "else_branch");
+  require(branch && branch->graph, "it has no such branch");
+  require(n.state.depth < 16, "it lies too deep in branches of branches");
+  ++n.state.depth;
+  file_model m = read_branch(*branch->graph);
+  detail::check_operators(m);
+  detail::set_initializers(n.state, m.initializers);
+  detail::append_nodes(n.state, m.nodes);
+  require(m.outputs.size() >= n.node.outputs.size(), "its branch has ", m.outputs.size(), " outputs");
+  for (std::size_t i = 0; i < n.node.outputs.size(); ++i) {
+    if (!n.writes(i)) continue;
+    n.into.set_same(n.out(i), m.outputs[i].name);
+    if (const auto q = n.state.quantized.find(m.outputs[i].name); q != n.state.quantized.end())
+      n.state.quantized[n.out(i)] = q->second;
+  }
+  --n.state.depth;
+}
 
 /// The network of an ONNX file in memory, which errors call `name`. Its inputs and outputs have the file's names and
 /// order of axes; values are called as the file's tensors. Inputs of 64-bit integers become s32; an output that is

@@ -136,6 +136,9 @@ inline constant as_line(const tensor& c, const dims& x) {
 /// Operands `a` and `b`; the result is tensor `to`.
 template <class F>
 void combine(node_import& n, const std::string& a, const std::string& b, const std::string& to) {
+  for (const std::string& name : {a, b})
+    require(n.into.type(name) == element::f32, "operands must be floats, or both known: '", name, "' is ",
+            name_of(n.into.type(name)), ", and integers that depend on the network's inputs are not computed with");
   const dims of_a = n.into.extents(a), of_b = n.into.extents(b);
   const int rank = std::max({of_a.rank, of_b.rank, 1});
   const auto leads = [&](const std::string& name, const dims& e) {

@@ -48,7 +48,7 @@ struct file_attribute {
   std::vector<std::int64_t> integers{};
   std::vector<float> reals{};
   std::vector<std::string> strings{};
-  bool is_graph = false;
+  std::optional<importer::message_bytes> graph{};  ///< of the file's bytes: see read_branch()
 };
 
 /// A node: an input or output of no name is left out.
@@ -202,8 +202,7 @@ inline file_attribute read_attribute(const message_bytes& message) {
       case 3: a.integer = f.as_int(); break;
       case 4: a.string = std::string(f.as_string()); break;
       case 5: a.elements = tensor_message(f.as_message("tensor")).read(); break;
-      case 6:
-      case 11: a.is_graph = true; break;
+      case 6: a.graph = f.as_message("graph"); break;
       case 7: f.append_to(a.reals); break;
       case 8: f.append_to(a.integers); break;
       case 9: a.strings.emplace_back(f.as_string()); break;
@@ -281,6 +280,13 @@ inline void read_graph(const message_bytes& message, file_model& m) {
 /// Reads a tensor that stands alone in a file, as ONNX's own tests have them.
 inline file_tensor read_tensor(const importer::message_bytes& message) {
   return detail::tensor_message(message).read();
+}
+
+/// Reads a graph inside of a node: nodes, initializers and outputs.
+inline file_model read_branch(const importer::message_bytes& message) {
+  file_model m;
+  detail::read_graph(message, m);
+  return m;
 }
 
 /// Reads a model. Throws octavo::error, naming the file and the place in it, where it is none or has what cannot be

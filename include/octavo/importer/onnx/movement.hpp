@@ -115,7 +115,7 @@ inline void transpose(node_import& n) {
   n.write(n.transpose(n.into.as_it_lies(n.in()), perm, ""));
 }
 
-/// Inputs without elements add nothing.
+/// Inputs without elements add nothing. Quantized ones must have one map.
 inline void concat(node_import& n) {
   std::vector<std::string> parts;
   bool last = false;
@@ -125,6 +125,14 @@ inline void concat(node_import& n) {
     last = last || n.into.lies_channels_last(n.in(i));
   }
   require(!parts.empty(), "it has no inputs with elements");
+  const auto map_of_part = [&](const std::string& part) {
+    const auto q = n.state.quantized.find(part);
+    return q == n.state.quantized.end() ? std::nullopt : std::optional(q->second);
+  };
+  const std::optional<integer_map> map = map_of_part(parts[0]);
+  for (const std::string& part : parts)
+    require(map_of_part(part) == map, "inputs are quantized by different maps: '", parts[0], "' and '", part, "'");
+  if (map) n.state.quantized[n.out()] = *map;
   if (parts.size() == 1) return n.into.set_same(n.out(), parts[0]);
   std::vector<int> src;
   for (const std::string& part : parts) src.push_back(last ? n.into.channels_last(part) : n.into.plain(part));
@@ -148,8 +156,13 @@ inline void slice(node_import& n) {
   for (int i = 0; s.axes.count < s.starts.count; ++i) s.axes.push_back(i);
   require(s.starts.count == s.ends.count && s.axes.count == s.starts.count, "starts ", s.starts, ", ends ", s.ends,
           " and axes ", s.axes, " must be as many");
-  for (int i = 0; i < x.rank; ++i)
-    if (op::range_on_axis(s, i, x.rank, x[i]).count == 0) return n.into.set_empty(n.out());
+  bool whole = true;
+  for (int i = 0; i < x.rank; ++i) {
+    const op::axis_range r = op::range_on_axis(s, i, x.rank, x[i]);
+    if (r.count == 0) return n.into.set_empty(n.out());
+    whole = whole && op::is_whole(r, x[i]) && op::takes_as_many(s, i, x);
+  }
+  if (whole) return n.write_same();
   n.write(append_slice(n, s), n.into.lies_channels_last(n.in()));
 }
 

@@ -36,6 +36,7 @@ struct pending_scale {
 struct import_state {
   composer into;
   std::int64_t opset = 0;      ///< of ONNX's own domain
+  int depth = 0;               ///< of the graph inside of other graphs' nodes
   std::size_t bytes_left = 0;  ///< that tensors computed while importing may have yet
   std::map<std::string, integer_map> quantized{};
   std::map<std::string, std::string> dynamic{};  ///< the scales of what DynamicQuantizeLinear made
