@@ -71,7 +71,8 @@ inline tensor transposed(const tensor& t, const axis_numbers& perm) {
 }
 
 /// `weights`, rows of output channels, which lie on a grid of one scale or one for each row: what quantization shall
-/// make of them. Nothing where one is no multiple of its scale from -127 to 127.
+/// make of them. Nothing where one is no multiple of its scale from -128 to 127; -128 becomes -127, which moves few
+/// weights by a step where another grid would move all of them.
 inline std::shared_ptr<const quantized_weights> places_on_grid(const tensor& weights, std::span<const float> scales) {
   const auto rows = static_cast<std::size_t>(weights.extents()[0]), depth = weights.extents().count() / rows;
   if (scales.size() != 1 && scales.size() != rows) return nullptr;
@@ -83,8 +84,9 @@ inline std::shared_ptr<const quantized_weights> places_on_grid(const tensor& wei
     q->scales.as<float>()[r] = scale;
     for (std::size_t i = r * depth; i < (r + 1) * depth; ++i) {
       const float place = weights.as<float>()[i] / scale, nearest = std::nearbyint(place);
-      if (!(std::fabs(nearest) <= 127) || std::fabs(place - nearest) > 1e-3f) return nullptr;  // a quotient's rounding
-      q->values.as<std::int8_t>()[i] = static_cast<std::int8_t>(nearest);
+      const bool fits = nearest >= -128 && nearest <= 127 && std::fabs(place - nearest) <= 1e-3f;  // its rounding
+      if (!fits) return nullptr;
+      q->values.as<std::int8_t>()[i] = static_cast<std::int8_t>(std::max(nearest, -127.0f));
     }
   }
   return q;
