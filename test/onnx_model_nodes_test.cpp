@@ -36,6 +36,7 @@ std::string difference(const tensor& y, const tensor& expected) {
 
 /// The real numbers of quantized `y`, whose scale and zero point are the last two inputs, as tests have them.
 tensor dequantized(const tensor& y, const std::vector<std::optional<tensor>>& in) {
+  require(in.size() > 2, "a quantized output of ", in.size(), " inputs, which are no map");
   const tensor q = onnx::converted<float>(y), zero = onnx::converted<float>(*in.back());
   const float scale = in[in.size() - 2]->as<float>()[0];
   tensor real(element::f32, y.extents());
