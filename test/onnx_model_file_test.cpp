@@ -134,6 +134,9 @@ TEST_CASE("ONNX: a batch that each run chooses goes through shapes") {
     const tensor x = counting({n, 2, 4, 4}, -5, 0.25f);
     CHECK(run(file, x, bounded) == run(file, x, {.shapes = {{"x", {n, 2, 4, 4}}}}));
   }
+  const std::string flat = one_node("Reshape", {-1, 2, 3}, {}, 18, {onnx_integers("to", {-1, 6})}, {"to"});
+  const graph reshaped = load(flat, {.shapes = {{"x", {upto<4>, 2, 3}}}});
+  CHECK(reshaped.type(reshaped.outputs.at(0).value).extents == dims{upto<4>, 6});
   onnx_writer computes;
   computes.input("x", {-1, 2}).output("y").initializer(onnx_integers("two", {2, 2}));
   computes.node("Shape", {"x"}, {"s"}).node("Mul", {"s", "two"}, {"t"}).node("Expand", {"x", "t"}, {"y"});
@@ -322,6 +325,7 @@ TEST_CASE("ONNX: a tensor's elements must be as many as its extents say") {
     return failure_of_load(onnx_writer().input("x", {1, 2}).output("x").initializer(tensor).file());
   };
   check_failure(with(onnx_floats("c", {3}, {1, 2})), "initializer 'c'", "3 elements", "found 8 bytes");
+  check_failure(with(onnx_floats("c", {1}, {1, 2})), "initializer 'c'", "1 elements", "found 8 bytes");
   check_failure(with(onnx_floats("c", {1000000, 1000000}, {1, 2})), "initializer 'c'", "found 8 bytes");
   check_failure(with(onnx_floats("c", {-1}, {1, 2})), "initializer 'c'", "an extent is -1");
   check_failure(with(onnx_tensor("c", 8, {1}, std::vector<char>{'a'})), "initializer 'c'", "type 8");
