@@ -142,6 +142,14 @@ TEST_CASE("paddle: sentences of any length") {
   CHECK(100 * right >= 97 * words);
 }
 
+TEST_CASE("paddle: batches of any size") {
+  if (!data_folder()) return;
+  const model_set set = sets_of_model("ppocr_cls")[0];
+  const graph g = paddle::load(folder_of("ppocr_cls"), {.shapes = {{"x", {upto<8>, 3, 48, 192}}}});
+  const std::vector<tensor> found = outputs_of(octavo::compile(g), std::vector{set.inputs.at("x")}, 4);
+  CHECK(difference_of(found[0], set.outputs.at("softmax_0.tmp_0")).largest <= 1e-5);
+}
+
 TEST_CASE("paddle: networks trained with quantization, in FP32 and by their own scales in INT8") {
   if (!data_folder()) return;
   const auto network_of = [](const graph& g, bool int8) { return int8 ? quantize(g) : octavo::compile(g); };
@@ -168,6 +176,22 @@ TEST_CASE("paddle: networks trained with quantization, in FP32 and by their own 
       CHECK(a.pixels >= 0.985);
       CHECK(a.overlap >= 0.92);
     }
+}
+
+TEST_CASE("paddle: ranges that training observed quantize more") {
+  if (!data_folder()) return;
+  const graph g = load_for("ppocr_cls_slim_quant", sets_of_model("ppocr_cls_slim_quant")[0]);
+  graph without = g;
+  int observed = 0;
+  for (graph_value& v : without.values) observed += v.observed.has_value(), v.observed.reset();
+  CHECK(observed == 35);  // of all batch norms
+  quantize_options by_maps;
+  by_maps.unknown_stays_fp32 = true;
+  const auto f32_values = [&](const graph& from) {
+    const graph q = quantize_graph(from, {}, by_maps);
+    return std::ranges::count_if(q.nodes, [&](const node& n) { return q.type(*n.dst).type == element::f32; });
+  };
+  CHECK(f32_values(g) < f32_values(without));
 }
 
 TEST_CASE("paddle: one network in three forms is the same INT8 network") {

@@ -84,6 +84,9 @@ TEST_CASE("paddle: convolutions with padding of all kinds, channels first and la
     return single_op{"conv2d", {{"Input", x}}, {{"Filter", ones}}, a, {"Output"}};
   };
   check(conv({}), {{1, 1, 2, 2}, {12, 16, 24, 28}});
+  single_op fused = conv({{"fuse_relu", true}});
+  fused.parameters.push_back({"Bias", {{1}, {-20}}});
+  check(fused, {{1, 1, 2, 2}, {0, 0, 4, 8}});
   check(conv({{"paddings", integers{1, 0, 0, 1}}}), {{1, 1, 3, 3}, {3, 5, 3, 12, 16, 9, 24, 28, 15}});
   check(conv({{"padding_algorithm", "SAME"}, {"dilations", integers{5, 5}}}),
         {{1, 1, 3, 3}, {12, 16, 9, 24, 28, 15, 15, 17, 9}});
@@ -168,15 +171,17 @@ TEST_CASE("paddle: along axes") {
   w.op("reduce_mean", {{"X", {"p"}}}, {{"Out", {"by_channel"}}}, {{"dim", integers{2, 3}}});
   w.op("reduce_max", {{"X", {"p"}}}, {{"Out", {"by_row"}}}, {{"dim", integers{1, 3}}});
   w.op("reduce_max", {{"X", {"p"}}}, {{"Out", {"by_columns"}}}, {{"dim", integers{2}}});
+  w.op("reduce_max", {{"X", {"p"}}}, {{"Out", {"by_pixel"}}}, {{"dim", integers{1}}});
   w.op("concat", {{"X", {"p", "x"}}}, {{"Out", {"twice"}}}, {{"axis", 1}});
   w.op("slice", {{"Input", {"twice"}}}, {{"Out", {"part"}}},
        {{"axes", integers{1}}, {"starts", integers{1}}, {"ends", integers{3}}});
-  w.output("by_channel").output("by_row").output("by_columns").output("part");
+  w.output("by_channel").output("by_row").output("by_columns").output("part").output("by_pixel");
   const auto y = outputs_of(octavo::compile(w.load()), std::vector{tensor::of<float>({1, 2, 2, 2}, counted(8))});
   check(y[0], {{1, 2}, {1.5f, 5.5f}});
   check(y[1], {{1, 2}, {5, 7}});
   check(y[2], {{1, 2, 2}, {2, 3, 6, 7}});
   check(y[3], {{1, 2, 2, 2}, {4, 5, 6, 7, 0, 1, 2, 3}});
+  check(y[4], {{1, 2, 2}, {4, 5, 6, 7}});
 }
 
 TEST_CASE("paddle: movement") {

@@ -85,6 +85,36 @@ array lstm_of(const array& x, const array& w, const array& bias) {
   return y;
 }
 
+/// A gru as cuDNN has it: gates r, z, n in rows of the weights (3 D, I) and (3 D, D), and two biases.
+array cudnn_gru_of(const array& x, const array& wi, const array& wh, const array& bi, const array& bh, bool reverse) {
+  const int steps = x.extents[0], in = x.extents[1], d = wh.extents[1];
+  array y{{steps, d}, floats(static_cast<std::size_t>(steps * d))};
+  doubles h(static_cast<std::size_t>(d), 0.0);
+  for (int n = 0; n < steps; ++n) {
+    const int t = reverse ? steps - 1 - n : n;
+    doubles next;
+    for (int j = 0; j < d; ++j) {
+      const auto from_x = [&](int row) {
+        double sum = at(bi, 0, row, 3 * d);
+        for (int i = 0; i < in; ++i) sum += at(x, t, i, in) * at(wi, row, i, in);
+        return sum;
+      };
+      const auto from_h = [&](int row) {
+        double sum = at(bh, 0, row, 3 * d);
+        for (int i = 0; i < d; ++i) sum += h[static_cast<std::size_t>(i)] * at(wh, row, i, d);
+        return sum;
+      };
+      const double r = sigmoid(from_x(j) + from_h(j)), z = sigmoid(from_x(d + j) + from_h(d + j));
+      const double c = std::tanh(from_x(2 * d + j) + r * from_h(2 * d + j));
+      next.push_back((1 - z) * c + z * h[static_cast<std::size_t>(j)]);
+    }
+    h = next;
+    for (int j = 0; j < d; ++j)
+      y.elements[static_cast<std::size_t>(t * d + j)] = static_cast<float>(h[static_cast<std::size_t>(j)]);
+  }
+  return y;
+}
+
 /// a + b, which is for each row.
 array sum_of(array a, const array& b) {
   for (std::size_t i = 0; i < a.elements.size(); ++i) a.elements[i] += b.elements[i % b.elements.size()];
@@ -191,11 +221,36 @@ TEST_CASE("paddle rnn: an lstm on batches, its steps outermost") {
   check_failure(failure_of([&] { graph_of(rnn); }), "rnn 'y0'", "the mode RNN_TANH is not supported");
 }
 
+TEST_CASE("paddle rnn: two layers of gru in both directions") {
+  const array x = some({4, 2}, 31);
+  single_op rnn{"rnn",
+                {{"Input", {{4, 1, 2}, x.elements}}},
+                {},
+                {{"mode", "GRU"}, {"hidden_size", 3}, {"num_layers", 2}, {"is_bidirec", true}}};
+  std::vector<array> weights, biases;
+  array expected = x;
+  for (unsigned layer = 0; layer < 2; ++layer) {
+    std::vector<array> parts;
+    for (unsigned back = 0; back < 2; ++back) {
+      const unsigned seed = 40 + 10 * layer + 4 * back;
+      weights.insert(weights.end(), {some({9, expected.extents[1]}, seed), some({9, 3}, seed + 1)});
+      biases.insert(biases.end(), {some({9}, seed + 2), some({9}, seed + 3)});
+      parts.push_back(
+          cudnn_gru_of(expected, *(weights.end() - 2), weights.back(), *(biases.end() - 2), biases.back(), back == 1));
+    }
+    expected = beside(parts[0], parts[1]);
+  }
+  for (const auto* list : {&weights, &biases})
+    for (const array& w : *list) rnn.parameters.push_back({"WeightList", w});
+  check(rnn, {{4, 1, 6}, expected.elements});
+}
+
 TEST_CASE("paddle: steps of a sequence") {
-  const array x{{3, 2}, {1, 2, 3, 4, 5, 9}};
+  const array x{{3, 2}, {1, 9, 3, 4, 5, 2}};
   check({"sequence_pool", {{"X", x}}, {}, {{"pooltype", "AVERAGE"}}}, {{1, 2}, {3, 5}});
-  check({"sequence_pool", {{"X", x}}, {}, {{"pooltype", "LAST"}}}, {{1, 2}, {5, 9}});
-  check({"sequence_reverse", {{"X", x}}, {}, {}, {"Y"}}, {{3, 2}, {5, 9, 3, 4, 1, 2}});
+  check({"sequence_pool", {{"X", x}}, {}, {{"pooltype", "LAST"}}}, {{1, 2}, {5, 2}});
+  check({"sequence_pool", {{"X", x}}, {}, {{"pooltype", "MAX"}}}, {{1, 2}, {5, 9}});
+  check({"sequence_reverse", {{"X", x}}, {}, {}, {"Y"}}, {{3, 2}, {5, 2, 3, 4, 1, 9}});
 }
 
 TEST_CASE("paddle: detectors") {

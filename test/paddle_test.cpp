@@ -155,8 +155,23 @@ TEST_CASE("paddle: errors name the operator") {
   check_failure(refused("reshape2", {{"X", {"x"}}}, {{"shape", std::vector{4, -1}}}), "cannot reshape 2x3");
   check_failure(refused("reshape2", {{"X", {"x"}}}, {{"shape", std::vector{-1, -1}}}), "more than one extent is -1");
   check_failure(refused("fill_constant", {}, {{"shape", std::vector{1 << 20, 1 << 10}}, {"value", 1.0f}}),
-                "at most 16777216 elements are supported");
+                "4294967296 bytes would follow from a file that has much less");
   check_failure(refused("transpose2", {{"X", {"x"}}}, {{"axis", std::vector{0, 0}}}), "is no permutation");
+}
+
+TEST_CASE("paddle: a small file asks for little memory") {
+  paddle_writer w;  // 40 MB twice, and a known tensor that would be repeated
+  w.input("x", {1});
+  const paddle_attributes large{{"shape", std::vector{10 << 20}}, {"value", 1.0f}, {"dtype", 5}};
+  for (const char* name : {"a", "b"}) w.op("fill_constant", {}, {{"Out", {name}}}, large);
+  w.op("sum", {{"X", {"x", "a", "b"}}}, {{"Out", {"y"}}}).output("y");
+  check_failure(failure_of_loading(w), "fill_constant 'b': tensors of 41943040 bytes would follow");
+  paddle_writer repeated;
+  repeated.input("x", {1}).parameter<float>("w", {1}, {1.0f});
+  repeated.op("tile", {{"X", {"w"}}}, {{"Out", {"t"}}}, {{"repeat_times", std::vector{1 << 30}}});
+  repeated.op("reshape2", {{"X", {"t"}}}, {{"Out", {"r"}}}, {{"shape", std::vector{2, -1}}});
+  repeated.op("elementwise_add", {{"X", {"x"}}, {"Y", {"r"}}}, {{"Out", {"y"}}}).output("y");
+  check_failure(failure_of_loading(repeated), "tensors of 4294967296 bytes would follow");
 }
 
 TEST_CASE("paddle: a network whose operators read each other has no order") {

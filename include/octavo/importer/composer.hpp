@@ -97,6 +97,9 @@ class composer {
  public:
   graph net;
 
+  /// Bytes that tensors may have yet which nothing in the file is as large as. A reader of files sets it by their size.
+  std::size_t bytes_left = std::numeric_limits<std::size_t>::max();
+
   /// `file` is what errors call it.
   explicit composer(std::string file) : file_(std::move(file)) {}
 
@@ -210,6 +213,13 @@ class composer {
   /// Adds an input of the network.
   void input(const std::string& name, const tensor_type& type) { set(name, *append(op::input{}, name, {}, type)); }
 
+  /// Takes so many of bytes_left. Throws octavo::error where there are less.
+  void take_bytes(std::size_t bytes) {
+    require(bytes <= bytes_left, "tensors of ", bytes,
+            " bytes would follow from a file that has much less: ", bytes_left, " are left for such");
+    bytes_left -= bytes;
+  }
+
   /// Makes a tensor of the file an output of the network, its axes as the file has them.
   void output(const std::string& name) { net.outputs.push_back({plain(name), name}); }
 
@@ -272,7 +282,7 @@ class composer {
   int reordered(int id, const axis_numbers& perm, const std::string& name);
 
   /// The elements of a value that depends on no input: what the reference evaluations make of its ancestors.
-  tensor elements_of(int id) const;
+  tensor elements_of(int id);
 
   std::string file_;
   std::map<std::string, file_tensor> tensors_;
@@ -331,7 +341,7 @@ inline int composer::channels_last(const std::string& name) {
   return t.other_way;
 }
 
-inline tensor composer::elements_of(int id) const {
+inline tensor composer::elements_of(int id) {
   std::vector<char> needed(net.values.size(), 0);
   std::vector<const node*> ancestors;  // last first
   needed[static_cast<std::size_t>(id)] = 1;
@@ -352,6 +362,7 @@ inline tensor composer::elements_of(int id) const {
     for (std::size_t i = 0; i < dst.size(); ++i) place[(*n)->dst[i]] = dst[i];
   }
   alone.outputs.push_back({place.at(id), "y"});
+  for (const graph_value& v : alone.values) take_bytes(v.type.extents.count() * size_of(v.type.type));
   tensor y(net.type(id).type, net.type(id).extents);
   session run(plan_graph(alone, {}));
   run(y).or_throw();

@@ -6,6 +6,7 @@
 
 #include "octavo/importer/paddle/detection.hpp"
 #include "octavo/importer/paddle/elementwise.hpp"
+#include "octavo/importer/paddle/known.hpp"
 #include "octavo/importer/paddle/movement.hpp"
 #include "octavo/importer/paddle/quantization.hpp"
 #include "octavo/importer/paddle/sequence.hpp"
@@ -19,8 +20,9 @@ namespace octavo::paddle {
 inline const operator_table& operators() {
   static const operator_table all = [] {
     operator_table t;
-    for (const operator_table* part : {&layer_operators(), &elementwise_operators(), &movement_operators(),
-                                       &sequence_operators(), &detection_operators(), &quantization_operators()})
+    for (const operator_table* part :
+         {&layer_operators(), &elementwise_operators(), &movement_operators(), &known_operators(),
+          &sequence_operators(), &detection_operators(), &quantization_operators()})
       t.insert(part->begin(), part->end());
     return t;
   }();
@@ -134,6 +136,8 @@ inline void add_inputs(composer& net, const program& p, const import_options& op
 inline graph compose_nodes(const std::string& file, const program& p, parameter_map parameters,
                            const import_options& options) {
   composer net(file);
+  net.bytes_left = bytes_besides_parameters;
+  for (const auto& given : parameters) net.bytes_left += 4 * given.second.elements.bytes().size();
   std::vector<std::string> outputs = signature_of(p, "fetch");
   for (const std::string& name : options.outputs)
     if (std::ranges::find(outputs, name) == outputs.end()) outputs.push_back(name);
@@ -207,6 +211,13 @@ inline std::filesystem::path one_of(const std::filesystem::path& folder, std::in
   return {};
 }
 
+/// The program in a folder. Throws octavo::error where there is none.
+inline std::filesystem::path program_in(const std::filesystem::path& folder) {
+  const std::filesystem::path found = one_of(folder, {"inference.pdmodel", "model.pdmodel", "__model__"});
+  require(!found.empty(), folder.string(), ": expected a folder with inference.pdmodel, model.pdmodel or __model__");
+  return found;
+}
+
 }  // namespace detail
 
 /// The network of a program and of all its parameters in one file, both in memory; errors call it `name`. Its inputs
@@ -233,10 +244,7 @@ inline graph load(const std::filesystem::path& program_file, const std::filesyst
 /// The same of a folder: with inference.pdmodel and inference.pdiparams, or model.pdmodel and model.pdiparams; or with
 /// __model__, and __params__, params, or a file for each parameter.
 inline graph load(const std::filesystem::path& folder, const import_options& options = {}) {
-  const std::filesystem::path program_file =
-      detail::one_of(folder, {"inference.pdmodel", "model.pdmodel", "__model__"});
-  require(!program_file.empty(), folder.string(),
-          ": expected a folder with inference.pdmodel, model.pdmodel or __model__");
+  const std::filesystem::path program_file = detail::program_in(folder);
   std::filesystem::path parameters = std::filesystem::path(program_file).replace_extension(".pdiparams");
   if (program_file.extension().empty()) parameters = detail::one_of(folder, {"__params__", "params"});
   return load(program_file, parameters.empty() ? folder : parameters, options);

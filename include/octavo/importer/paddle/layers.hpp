@@ -51,10 +51,18 @@ inline const tensor& filter_of(const imported_op& o, int rank) {
   return w;
 }
 
+/// The activation that Paddle's own optimizations fused into a layer.
+inline activation fused_activation_of(const imported_op& o) {
+  const std::string act = o.string("fuse_activation", o.flag("fuse_relu", false) ? "relu" : "");
+  require(act.empty() || act == "relu" || act == "relu6", "the fused activation ", act, " is not supported");
+  return act.empty() ? no_activation : act == "relu" ? relu_activation : relu6_activation;
+}
+
 /// Appends a convolution `c` of images and sets its output.
 template <class Convolution>
-void append_convolution(const imported_op& o, const Convolution& c, const tensor& weights, int output_axis) {
+void append_convolution(const imported_op& o, Convolution c, const tensor& weights, int output_axis) {
   require(!o.has("ResidualData"), "a convolution with a residual is not supported");
+  c.act = fused_activation_of(o);
   const int x = o.image("Input");
   const auto channels = static_cast<std::size_t>(std::max(c.out, 0));
   const int y =
@@ -201,6 +209,9 @@ inline void product_of_values(const imported_op& o, bool transpose_x, bool trans
 
 /// With known weights it is a fully connected layer.
 inline void matrix_product(const imported_op& o, std::string_view transpose_x, std::string_view transpose_y) {
+  for (const char* fused : {"fused_reshape_X", "fused_transpose_X", "fused_reshape_Y", "fused_transpose_Y",
+                            "fused_reshape_Out", "fused_transpose_Out"})
+    require(o.integers(fused).empty(), fused, " is not supported");
   const bool by_columns = o.flag(transpose_x, false), by_output = o.flag(transpose_y, false);
   const float alpha = o.number("alpha", 1.0f);
   const constant w = o.net.known(o.input("Y"));

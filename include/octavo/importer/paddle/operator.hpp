@@ -12,8 +12,8 @@ using importer::composer;
 using importer::import_options;
 using importer::weight_grid;
 
-/// Elements that nothing in the file backs, as those of fill_constant, are at most so many: 64 MiB of f32.
-inline constexpr std::size_t most_made_elements = std::size_t{1} << 24;
+/// What a small file may make of nothing, by fill_constant, say: enough for masks and positions, no burden for memory.
+inline constexpr std::size_t bytes_besides_parameters = std::size_t{64} << 20;
 
 /// Numbers as an attribute of Octavo's operators; those beyond 32 bits become the nearest int.
 inline axis_numbers to_axis_numbers(const std::vector<std::int64_t>& list) {

@@ -239,8 +239,9 @@ inline void rnn(const imported_op& o) {
     std::vector<int> src{product, lengths};
     for (int first : states) src.push_back(state_of_layer(o, first, static_cast<int>(i), directions));
     while (src.back() < 0) src.pop_back();
-    const operation cell = is_lstm ? operation(op::lstm{.hidden = hidden, .direction = both})
-                                   : operation(op::gru{.hidden = hidden, .direction = both, .reset_after = true});
+    const operation cell =
+        is_lstm ? operation(op::lstm{.hidden = hidden, .direction = both})
+                : operation(op::gru{.hidden = hidden, .direction = both, .reset_after = true, .origin_mode = true});
     x = o.net.append(cell, o.output() + ".steps", src, {part(weights + 1), part(biases + 1)})[0];
   }
   o.set(o.append(op::transpose{{1, 0, 2}}, {x}));
