@@ -1,5 +1,5 @@
-// Whole networks from PaddlePaddle's files, in $OCTAVO_DATA/models/paddle: what their README there asks for, in FP32 and
-// in INT8.
+// Whole networks from PaddlePaddle's files, in $OCTAVO_DATA/models/paddle: what their README there asks for, in FP32
+// and in INT8.
 #include <doctest/doctest.h>
 
 #include "octavo/importer/paddle.hpp"
@@ -76,24 +76,22 @@ TEST_CASE("paddle: float models in FP32") {
                                         {"gesture_squeezenet", 1e-5},
                                         {"ppocr_cls", 1e-4},
                                         {"ppocrv2_det", 2e-4},
-                                        {"lac_seg", 1e-4}}) {
-    INFO(name);
+                                        {"lac_seg", 1e-4}})
     for (const model_set& set : sets_of_model(name)) {
       const named_tensors found = outputs_of(octavo::compile(load_for(name, set)), set.inputs);
       REQUIRE(found.size() == set.outputs.size());
       for (const auto& [output, expected] : set.outputs) {
-        INFO(output);
-        CHECK(found.at(output).extents() == expected.extents());
+        const tensor& y = found.at(output);
+        CHECK_MESSAGE(y.extents() == expected.extents(), name << ": " << output);
         if (expected.type() == element::s64) {
-          CHECK(std::ranges::equal(found.at(output).as<std::int64_t>(), expected.as<std::int64_t>()));
+          CHECK(std::ranges::equal(y.as<std::int64_t>(), expected.as<std::int64_t>()));
           continue;
         }
-        const difference d = difference_of(found.at(output), expected);
+        const difference d = difference_of(y, expected);
         MESSAGE(name, " ", output, ": ", d.largest);
         CHECK(d.largest <= tolerance);
       }
     }
-  }
 }
 
 TEST_CASE("paddle: float models in INT8") {
@@ -184,7 +182,7 @@ TEST_CASE("paddle: ranges that training observed quantize more") {
   graph without = g;
   int observed = 0;
   for (graph_value& v : without.values) observed += v.observed.has_value(), v.observed.reset();
-  CHECK(observed == 35);  // of all batch norms
+  CHECK(observed == 31);  // of 35 batch norms; four are rounded by the program itself
   quantize_options by_maps;
   by_maps.unknown_stays_fp32 = true;
   const auto f32_values = [&](const graph& from) {

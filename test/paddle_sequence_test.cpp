@@ -58,8 +58,8 @@ array gru_of(const array& x, const array& w, bool reverse, bool origin) {
   return y;
 }
 
-/// An lstm whose input product is in x (T, 4 D), its gates in the order c, i, f, o, as are the columns of w (D, 4 D) and
-/// the bias, behind which there may be peepholes of i, f and o.
+/// An lstm whose input product is in x (T, 4 D), its gates in the order c, i, f, o, as are the columns of w (D, 4 D)
+/// and the bias, behind which there may be peepholes of i, f and o.
 array lstm_of(const array& x, const array& w, const array& bias) {
   const int steps = x.extents[0], d = w.extents[0];
   const bool peepholes = bias.extents[1] == 7 * d;

@@ -106,10 +106,13 @@ inline tensor widened(const tensor& t) {
 /// Adds the program's inputs.
 inline void add_inputs(composer& net, const program& p, const import_options& options) {
   const std::vector<std::string> inputs = signature_of(p, "feed");
-  for (const auto& [name, shape] : options.shapes)
+  const auto check_input = [&](const std::string& name) {
     if (std::ranges::find(inputs, name) == inputs.end())
-      fail("there is no input '", name, "' to give a shape",
+      fail("there is no input '", name, "'",
            did_you_mean(name, std::vector<std::string_view>(inputs.begin(), inputs.end())));
+  };
+  for (const auto& given : options.shapes) check_input(given.first);
+  for (const auto& given : options.known) check_input(given.first);
   for (const std::string& name : inputs) {
     const auto v = p.variables.find(name);
     const std::string what = text("input '", name, "'");

@@ -1,5 +1,5 @@
-// PaddlePaddle's operators that move elements. Shapes are whole numbers that are known when the file is read; the extent
-// of a bounded axis among them is a code that can be passed on only.
+// PaddlePaddle's operators that move elements. Shapes are whole numbers that are known when the file is read; the
+// extent of a bounded axis among them is a code that can be passed on only.
 #pragma once
 
 #include "octavo/importer/paddle/layers.hpp"
