@@ -225,6 +225,19 @@ bool is_quantized(const graph& g) {
   });
 }
 
+/// The network for these inputs. A single integer may choose between parts of it: where that is what keeps the network
+/// from being read, it is read for that number alone, which is then in `how.known`.
+graph load_with(const options& o, importer::import_options& how, const named_tensors& inputs) {
+  try {
+    return load_model(o.file, o.params, how);
+  } catch (const error&) {
+    for (const auto& [name, t] : inputs)
+      if (t.type() == element::s64 && t.extents().count() == 1) how.known.emplace(name, t), how.shapes.erase(name);
+    if (how.known.empty()) throw;
+    return load_model(o.file, o.params, how);
+  }
+}
+
 int run_model(const options& o) {
   const named_tensors inputs = load_tensors("--input", o.inputs), expected = load_tensors("--expect", o.expected);
   importer::import_options how;
@@ -234,10 +247,11 @@ int run_model(const options& o) {
   }
   for (const auto& [name, t] : inputs) how.shapes[name] = t.extents();
   for (const auto& entry : expected) how.outputs.push_back(entry.first);
-  const graph g = load_model(o.file, o.params, how);
+  const graph g = load_with(o, how, inputs);
   for (const auto& entry : inputs)
-    require(std::ranges::any_of(g.input_values(),
-                                [&](int v) { return g.values[static_cast<std::size_t>(v)].name == entry.first; }),
+    require(how.known.contains(entry.first) ||
+                std::ranges::any_of(g.input_values(),
+                                    [&](int v) { return g.values[static_cast<std::size_t>(v)].name == entry.first; }),
             "--input: the network has no input '", entry.first, "'", hint_for(g, entry.first));
 
   nlohmann::json json = nlohmann::json::object();

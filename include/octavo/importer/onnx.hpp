@@ -190,8 +190,9 @@ inline tensor_type input_type(const file_value& v, const import_options& options
   require(t.type == element::f32 || t.type == element::s32 || t.type == element::u8, "input '", v.name,
           "' must be floats, u8, or integers of 32 or 64 bits; its type is ", v.type);
   if (const auto given = options.shapes.find(v.name); given != options.shapes.end()) {
-    require(!v.has_extents || given->second.rank == static_cast<int>(v.extents.size()), "input '", v.name, "' has ",
-            v.extents.size(), " axes, found ", given->second, " in import_options::shapes");
+    const bool is_scalar = v.has_extents && v.extents.empty() && given->second == dims{1};
+    require(!v.has_extents || is_scalar || given->second.rank == static_cast<int>(v.extents.size()), "input '", v.name,
+            "' has ", v.extents.size(), " axes, found ", given->second, " in import_options::shapes");
     t.extents = given->second;
     return t;
   }
