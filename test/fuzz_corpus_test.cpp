@@ -1,5 +1,5 @@
-// The small files of test/fuzz/corpus, whole and damaged, under whatever sanitizers this is built with. What goes on for
-// longer than a test may is test/fuzz/fuzz_reader.cpp.
+// The small files of test/fuzz/corpus, whole and damaged, under whatever sanitizers this is built with. What goes on
+// for longer than a test may is test/fuzz/fuzz_reader.cpp.
 #include <doctest/doctest.h>
 
 #include "fuzz/readers.hpp"

@@ -22,8 +22,8 @@ struct graph_value {
   tensor_type type;
   std::optional<affine> quant{};  ///< of an f32 value: the map that quantize() shall give it, if that is known
   std::string stem{};             ///< of a value that append_after() named: the name that it was made from
-  /// Of an f32 value: the range that its training saw. Where calibration tells none, quantize() goes by this one. It does
-  /// not keep folding from dropping the value, as a map does.
+  /// Of an f32 value: the range that its training saw. Where calibration tells none, quantize() goes by this one. It
+  /// does not keep folding from dropping the value, as a map does.
   std::optional<range> observed{};
 };
 
