@@ -45,9 +45,10 @@ inline graph load_model(const std::filesystem::path& file, const std::filesystem
   if (extension == ".safetensors") return load_network(file);
   if (extension == ".onnx") return onnx::load(file, options);
   if (std::filesystem::is_directory(file)) return paddle::load(file, options);
-  require(extension == ".pdmodel" || !params.empty(), file.string(),
-          ": expected .onnx, .safetensors, .pdmodel, a folder with a Paddle network, or --params");
   if (!params.empty()) return paddle::load(file, params, options);
+  if (file.filename() == "__model__") return paddle::load(file.parent_path(), options);
+  require(extension == ".pdmodel", file.string(),
+          ": expected .onnx, .safetensors, .pdmodel, a folder with a Paddle network, or --params");
   return paddle::load(file, std::filesystem::path(file).replace_extension(".pdiparams"), options);
 }
 

@@ -230,11 +230,12 @@ bool is_quantized(const graph& g) {
 graph load_with(const options& o, importer::import_options& how, const named_tensors& inputs) {
   try {
     return load_model(o.file, o.params, how);
-  } catch (const error&) {
+  } catch (const error& e) {
     for (const auto& [name, t] : inputs)
       if (t.type() == element::s64 && t.extents().count() == 1) how.known.emplace(name, t), how.shapes.erase(name);
-    if (how.known.empty()) throw;
-    return load_model(o.file, o.params, how);
+    if (!how.known.empty()) return load_model(o.file, o.params, how);
+    const bool asks_for_shapes = std::string_view(e.what()).find("import_options::shapes") != std::string_view::npos;
+    fail(e.what(), asks_for_shapes ? ", here --input or --shape" : "");
   }
 }
 

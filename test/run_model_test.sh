@@ -20,6 +20,7 @@ random() {
   expect '^c: f32\[1x4x4x2\] = conv2d' "$run_model" "$folder/conv.onnx" --json "$folder/j" --dot "$folder/dot"
   grep -q digraph "$folder/dot" || fail 'no graph'
   [ -n "$(number fp32 median_ms)" ] || fail 'no FP32 time in JSON'
+  expect '^x: f32\[2x3x4x4\] = input' "$run_model" "$folder/conv.onnx" --shape x=2,3,4,4 --iterations 1
   expect 'INT8 is [0-9.]* times as fast' "$run_model" "$folder/qdq.onnx" --int8 --save "$folder/saved.safetensors"
   expect 'by kernel' "$run_model" "$folder/saved.safetensors" --profile
   expect '^INT8: [0-9.e-]* ms' "$run_model" "$folder/net.safetensors" --quiet --json "$folder/j"
