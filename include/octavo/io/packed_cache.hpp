@@ -91,8 +91,8 @@ class packed_cache final : public block_store {
     return text("1, Octavo ", OCTAVO_VERSION_MAJOR, ".", OCTAVO_VERSION_MINOR, ".", OCTAVO_VERSION_PATCH);
   }
 
-  static std::map<std::string, std::string> identity_of(std::string network, std::string kernels) {
-    return {{"octavo_packed_cache", version()}, {"network", std::move(network)}, {"kernels", std::move(kernels)}};
+  static std::map<std::string, std::string> identity_of(std::string of_network, std::string of_kernels) {
+    return {{"octavo_packed_cache", version()}, {"network", std::move(of_network)}, {"kernels", std::move(of_kernels)}};
   }
 
   /// Reads the index of the file that `open_file` opens; where it does not fit, there is none.
