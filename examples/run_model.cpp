@@ -1,5 +1,5 @@
-// Runs a network from a file, ONNX's, PaddlePaddle's or one that Octavo saved: prints it, compares its outputs with what
-// is expected, quantizes it, compares again, saves it. `run_model --help` lists the options.
+// Runs a network from a file, ONNX's, PaddlePaddle's or one that Octavo saved: prints it, compares its outputs with
+// what is expected, quantizes it, compares again, saves it. `run_model --help` lists the options.
 #include <chrono>
 #include <iomanip>
 #include <iostream>

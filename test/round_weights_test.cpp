@@ -53,12 +53,24 @@ TEST_CASE("round_weights: what another pass rounded is what quantize takes") {
   CHECK(node_named(q, "a").rounded == nullptr);
 }
 
-TEST_CASE("round_weights: forgotten where a batch norm goes into the weights") {
+TEST_CASE("round_weights: places stay on a grid that a batch norm scales, and are forgotten where inputs are scaled") {
   graph g;
   const params w = random_params(1);
   auto x = g.input<float, nc<1, 4>>("x");
   g.output(batch_norm(fc<5>(x, w / "a"), w / "bn"), "y");
   const graph folded = fold(pass::round_weights(g));
   CHECK(operators_of(folded) == "fc");
-  CHECK(node_named(folded, "a").rounded == nullptr);
+  const graph rounded = pass::round_weights(g);
+  const auto &before = node_named(rounded, "a").rounded, &after = node_named(folded, "a").rounded;
+  REQUIRE((before && after));
+  CHECK(!same_bytes(after->scales, before->scales));
+  for (std::size_t i = 0; i < 20; ++i)  // a negative gain turns its row round
+    CHECK(std::abs(after->values.as<std::int8_t>()[i]) == std::abs(before->values.as<std::int8_t>()[i]));
+
+  graph h;
+  auto y = h.input<float, nc<1, 4>>("x");
+  h.output(fc<5>(batch_norm(y, w / "bn"), w / "b"), "y");
+  const graph scaled = fold(pass::round_weights(h));
+  CHECK(operators_of(scaled) == "fc");
+  CHECK(node_named(scaled, "b").rounded == nullptr);
 }
