@@ -38,11 +38,21 @@ inline void check_rounded_f32(const signature& s, std::string_view name) {
           *s.dst);
 }
 
-inline float rounded_to_grid(const fake_quantize& f, float x) {
-  const float steps = x / f.map.scale, zero = static_cast<float>(f.map.zero_point);
-  const float nearest = f.away_from_zero ? std::round(steps) : std::nearbyint(steps);
+/// y = f(x), row by row. The bounds are whole numbers: clamping first gives the same, and leaves what `nearest` can
+/// round simply.
+template <class Nearest>
+void round_rows(const fake_quantize& f, const arguments& a, Nearest&& nearest) {
+  const float scale = f.map.scale, zero = static_cast<float>(f.map.zero_point);
   const float lower = static_cast<float>(f.lower) - zero, upper = static_cast<float>(f.upper) - zero;
-  return f.map.scale * (nearest > lower ? (nearest < upper ? nearest : upper) : lower);
+  const std::size_t rows = a.dst->extents.rows(), columns = static_cast<std::size_t>(a.dst->extents.back());
+  for (std::size_t r = 0; r < rows; ++r) {
+    const float* x = a.src[0].row<float>(r);
+    float* y = a.dst->row<float>(r);
+    for (std::size_t c = 0; c < columns; ++c) {
+      const float steps = x[c] / scale, raised = steps > lower ? steps : lower;
+      y[c] = scale * nearest(raised < upper ? raised : upper);
+    }
+  }
 }
 
 }  // namespace detail
@@ -58,10 +68,12 @@ inline void check(const fake_quantize& f, const signature& s) {
 inline void check(const dynamic_fake_quantize& f, const signature& s) { detail::check_rounded_f32(s, f.name); }
 
 /// Reference evaluations.
-inline void evaluate(const fake_quantize& f, const signature& s, const arguments& a) {
-  detail::for_each_output(s, no_activation, a, [&](std::size_t r, std::size_t c) {
-    return detail::rounded_to_grid(f, a.src[0].row<float>(r)[c]);
-  });
+inline void evaluate(const fake_quantize& f, const signature&, const arguments& a) {
+  constexpr float shift = 0x1.8p23f;  // its sum with a small number is rounded to an integer, as nearbyint() does
+  if (f.away_from_zero)
+    detail::round_rows(f, a, [](float v) { return std::round(v); });
+  else
+    detail::round_rows(f, a, [](float v) { return v + shift - shift; });
 }
 inline void evaluate(const dynamic_fake_quantize&, const signature& s, const arguments& a) {
   float lower = 0.0f, upper = 0.0f;
@@ -74,9 +86,7 @@ inline void evaluate(const dynamic_fake_quantize&, const signature& s, const arg
   f.map.scale = (upper - lower) / 255.0f;
   if (!is_scale(f.map.scale)) f.map.scale = 1.0f;
   f.map.zero_point = static_cast<std::int32_t>(std::nearbyint(std::fmin(-lower / f.map.scale, 255.0f)));
-  detail::for_each_output(s, no_activation, a, [&](std::size_t r, std::size_t c) {
-    return detail::rounded_to_grid(f, a.src[0].row<float>(r)[c]);
-  });
+  evaluate(f, s, a);
 }
 
 }  // namespace octavo::op
