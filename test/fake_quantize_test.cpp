@@ -41,6 +41,21 @@ TEST_CASE("fake_quantize: steps, bounds and halves") {
   CHECK_THROWS_AS(check(op::fake_quantize{.map = {1.0f, 3}, .upper = 256}, s), error);
 }
 
+TEST_CASE("fake_quantize: every half, and its neighbours, either way") {
+  std::vector<float> list;
+  for (int i = -260; i <= 260; ++i)
+    for (const float v : {static_cast<float>(i), static_cast<float>(i) + 0.5f})
+      for (const float x : {std::nextafter(v, -1e9f), v, std::nextafter(v, 1e9f)}) list.push_back(x);
+  for (const bool away : {false, true}) {
+    const tensor y = rounded(op::fake_quantize{.map = {1.0f, 128}, .lower = 1, .away_from_zero = away}, floats(list));
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      CAPTURE(list[i]);
+      const float nearest = away ? std::round(list[i]) : std::nearbyint(list[i]);
+      CHECK(y.as<float>()[i] == std::clamp(nearest, -127.0f, 127.0f));
+    }
+  }
+}
+
 TEST_CASE("dynamic_fake_quantize: the grid of the elements' range, which contains 0") {
   CHECK(equal(rounded(op::dynamic_fake_quantize{}, floats({0, 1.25f, 255, 100.5f})), {0, 1, 255, 100}));
   CHECK(equal(rounded(op::dynamic_fake_quantize{}, floats({-127.5f, 127.5f, 0.4f, 2.6f})), {-128, 127, 0, 3}));

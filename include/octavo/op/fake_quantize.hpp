@@ -71,7 +71,10 @@ inline void check(const dynamic_fake_quantize& f, const signature& s) { detail::
 inline void evaluate(const fake_quantize& f, const signature&, const arguments& a) {
   constexpr float shift = 0x1.8p23f;  // its sum with a small number is rounded to an integer, as nearbyint() does
   if (f.away_from_zero)
-    detail::round_rows(f, a, [](float v) { return std::round(v); });
+    detail::round_rows(f, a, [](float v) {  // as round() does, without a call
+      const float even = v + shift - shift, rest = v - even;
+      return even + (v > 0 && rest >= 0.5f ? 1.0f : 0.0f) - (v < 0 && rest <= -0.5f ? 1.0f : 0.0f);
+    });
   else
     detail::round_rows(f, a, [](float v) { return v + shift - shift; });
 }
