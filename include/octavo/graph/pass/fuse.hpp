@@ -78,12 +78,14 @@ class folding {
     node& before = producer(skipped);
     n.src[k] = before.src[j];
     ++use_count(n.src[k]);
-    if (--use_count(skipped) > 0) return;
-    for (int v : before.src)
-      if (v >= 0) --use_count(v);
-    n.fused.push_back(before.name);
-    n.fused.insert(n.fused.end(), before.fused.begin(), before.fused.end());
-    before = {};
+    if (--use_count(skipped) == 0) take_over(n, before);
+  }
+
+  /// Drops `other`, which nobody reads any more: its name and what went into it are in the list of `n`.
+  void take_over(node& n, node& other) {
+    n.fused.push_back(other.name);
+    n.fused.insert(n.fused.end(), other.fused.begin(), other.fused.end());
+    drop(other);
   }
 
   /// Drops a node that nobody reads any more.

@@ -114,11 +114,7 @@ inline graph fuse_gelu(graph g) {
     n.op = op::gelu{{}, found->approximate_tanh};
     n.constants.clear();
     f.set_sources(n, {found->x});
-    for (node* other : found->others) {
-      n.fused.push_back(other->name);
-      n.fused.insert(n.fused.end(), other->fused.begin(), other->fused.end());
-      f.drop(*other);
-    }
+    for (node* other : found->others) f.take_over(n, *other);
     return true;
   });
 }

@@ -102,11 +102,7 @@ inline graph fuse_layer_norm(graph g) {
     n.op = op::layer_norm{.eps = found->eps};
     n.constants = {nullptr, nullptr};
     f.set_sources(n, {found->x});
-    for (node* other : found->others) {
-      n.fused.push_back(other->name);
-      n.fused.insert(n.fused.end(), other->fused.begin(), other->fused.end());
-      f.drop(*other);
-    }
+    for (node* other : found->others) f.take_over(n, *other);
     return true;
   });
 }
