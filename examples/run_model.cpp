@@ -119,38 +119,31 @@ run_result run_network(const network& net, const named_tensors& given, const opt
 }
 
 /// Samples of the inputs of `net`, one after the other.
-sample_set calibration_samples(const network& net, const std::map<std::string, std::vector<tensor>>& files) {
-  int count = 0;
+sample_set calibration_samples(const network& net, std::map<std::string, std::vector<tensor>> files) {
+  using bytes_of_samples = std::vector<std::span<const std::byte>>;
+  const auto samples = std::make_shared<std::vector<bytes_of_samples>>();  // by input
+  const auto tensors = std::make_shared<std::vector<tensor>>();            // in whose memory they are
   for (int v : net->inputs) {
     const planned_value& input = net->values[static_cast<std::size_t>(v)];
     const auto found = files.find(input.name);
     require(found != files.end(), "--calib: no samples of input '", input.name, "'");
-    int here = 0;
-    for (const tensor& t : found->second) {
-      const std::size_t one = input.type.extents.count();
+    bytes_of_samples here;
+    for (tensor& t : found->second) {
+      const std::size_t one = input.type.extents.count(), count = t.extents().count() / one;
       require(t.extents().count() % one == 0, "--calib ", input.name, ": expected samples of ", input.type.extents,
               ", found ", t.extents());
-      here += static_cast<int>(t.extents().count() / one);
+      tensors->push_back(given_as(std::move(t), input));
+      const std::span<const std::byte> all = std::as_const(tensors->back()).bytes();
+      for (std::size_t i = 0; i < count; ++i) here.push_back(all.subspan(i * all.size() / count, all.size() / count));
     }
-    require(count == 0 || here == count, "--calib ", input.name, ": ", here, " samples, expected ", count);
-    count = here;
+    require(samples->empty() || here.size() == samples->front().size(), "--calib ", input.name, ": ", here.size(),
+            " samples, expected ", samples->empty() ? 0 : samples->front().size());
+    samples->push_back(std::move(here));
   }
-  return {count, [net, files](int sample, std::span<tensor> inputs) {
-            for (std::size_t i = 0; i < inputs.size(); ++i) {
-              const planned_value& input = net->values[static_cast<std::size_t>(net->inputs[i])];
-              int place = sample;
-              for (const tensor& t : files.at(input.name)) {
-                const tensor all = given_as(t, input);
-                const std::size_t bytes = inputs[i].bytes().size();
-                const int here = static_cast<int>(all.bytes().size() / bytes);
-                if (place < here) {
-                  std::ranges::copy(all.bytes().subspan(static_cast<std::size_t>(place) * bytes, bytes),
-                                    inputs[i].bytes().begin());
-                  break;
-                }
-                place -= here;
-              }
-            }
+  const int count = samples->empty() ? 0 : static_cast<int>(samples->front().size());
+  return {count, [samples, tensors](int sample, std::span<tensor> inputs) {
+            for (std::size_t i = 0; i < inputs.size(); ++i)
+              std::ranges::copy((*samples)[i][static_cast<std::size_t>(sample)], inputs[i].bytes().begin());
           }};
 }
 
@@ -177,7 +170,7 @@ calibration calibration_for(const graph& g, const options& o) {
     for (tensor& t : load_all(path)) files[name].push_back(std::move(t));
   }
   const network fp32 = octavo::compile(g);
-  const sample_set samples = calibration_samples(fp32, files);
+  const sample_set samples = calibration_samples(fp32, std::move(files));
   progress bar("calibrate", samples.count);
   calibrate_options how;
   if (o.recipe != "default") how.recipe = recipe_named(o.recipe);
